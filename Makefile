@@ -1,0 +1,33 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+VENV := .venv
+PY := $(VENV)/bin/python
+PYTHON ?= python3
+
+.PHONY: demo test reports clean
+
+demo: $(VENV)/.installed
+	$(VENV)/bin/mbcost compare --in 64 --out 128 --size 224
+
+test: $(VENV)/.installed-test
+	$(VENV)/bin/ruff check mbcost tests
+	$(VENV)/bin/ruff format --check mbcost tests
+	$(VENV)/bin/mypy
+	$(PY) -m pytest
+
+# Regenerates every file of reports/; a test compares them.
+reports: $(VENV)/.installed
+	$(PY) -m tests.regenerate
+
+$(PY):
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(PY)
+	$(VENV)/bin/pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.installed-test: pyproject.toml $(VENV)/.installed
+	$(VENV)/bin/pip install --quiet --editable '.[test,plot]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist

@@ -1,0 +1,57 @@
+"""What a convolution block or a mobile network costs, provably right.
+
+    import mbcost
+    mbcost.count("v2", alpha=0.5).mult_adds
+    mbcost.compare("v1", "v2@alpha=0.5", counters=("torchinfo", "fvcore")).frame()
+
+Importing mbcost imports neither torch nor pandas.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from mbcost.api import compare, count, load
+    from mbcost.compare import Comparison
+    from mbcost.cost import CostReport
+    from mbcost.errors import CheckFailedError, MbcostError
+    from mbcost.network import Network, SingleBlock
+
+__all__ = [
+    "CheckFailedError",
+    "Comparison",
+    "CostReport",
+    "MbcostError",
+    "Network",
+    "SingleBlock",
+    "__version__",
+    "compare",
+    "count",
+    "load",
+]
+
+_HOMES = {
+    "CheckFailedError": "mbcost.errors",
+    "Comparison": "mbcost.compare",
+    "CostReport": "mbcost.cost",
+    "MbcostError": "mbcost.errors",
+    "Network": "mbcost.network",
+    "SingleBlock": "mbcost.network",
+    "compare": "mbcost.api",
+    "count": "mbcost.api",
+    "load": "mbcost.api",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used: the command line needs few of them."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'mbcost' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

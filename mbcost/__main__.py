@@ -1,0 +1,5 @@
+"""``python -m mbcost``."""
+
+from mbcost.cli import main
+
+main()

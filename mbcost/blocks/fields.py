@@ -1,0 +1,97 @@
+"""What a block is, and the rules its fields carry: read by validation and by the JSON schema.
+
+A field is ``Annotated[type, rule]``; its rule says what is valid and what it means.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, ClassVar, Protocol, get_args, get_type_hints
+
+from mbcost.layers import ACTIVATIONS, Shape, Step
+
+MAX_CHANNELS = 2**20
+MAX_KERNEL = 65536
+
+
+class Block(Protocol):
+    """A block of the row language: ``steps`` lowers it for an input of shape ``x``."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    def steps(self, x: Shape) -> tuple[Step, ...]:
+        """Return the block's layers for an input of shape ``x``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A whole number in [low, high]."""
+
+    low: int
+    high: int
+    doc: str
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number in (0, high]; with ``zero``, 0 is valid too."""
+
+    high: float
+    doc: str
+    zero: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """One of a few words."""
+
+    words: tuple[str, ...]
+    doc: str
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """True or false."""
+
+    doc: str
+
+
+Rule = Whole | Number | OneOf | Truth
+
+Channels = Annotated[int, Whole(1, MAX_CHANNELS, "output channels")]
+Kernel = Annotated[int, Whole(1, MAX_KERNEL, "kernel size")]
+Stride = Annotated[int, Whole(1, MAX_KERNEL, "stride")]
+Padding = Annotated[int | None, Whole(0, MAX_KERNEL, "padding; left out it is (k-1)//2")]
+Act = Annotated[str, OneOf((*ACTIVATIONS, "none"), "activation")]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockField:
+    """A field of a block as the YAML sees it."""
+
+    name: str
+    rule: Rule
+    required: bool
+    nullable: bool
+    default: object
+
+
+@cache
+def block_fields(block: type[Block]) -> dict[str, BlockField]:
+    """Return the fields of a block by name, in the order of the dataclass."""
+    hints = get_type_hints(block, include_extras=True)
+    found = {}
+    for field in dataclasses.fields(block):
+        annotated, rule = get_args(hints[field.name])[:2]
+        required = field.default is dataclasses.MISSING
+        found[field.name] = BlockField(
+            field.name,
+            rule,
+            required,
+            type(None) in get_args(annotated),
+            None if required else field.default,
+        )
+    return found

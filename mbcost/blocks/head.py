@@ -1,0 +1,51 @@
+"""What stands after the last convolution: pooling, fully connected layers, softmax."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Annotated
+
+from mbcost.blocks.fields import Act, Channels, Truth
+from mbcost.layers import Activation, AdaptiveAvgPool2d, Flatten, Linear, Shape, Step
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalPool:
+    """Average over the whole map, C×H×W to C×1×1."""
+
+    def steps(self, x: Shape) -> tuple[Step, ...]:
+        """Return pool."""
+        return (Step("pool", AdaptiveAvgPool2d()),)
+
+
+@dataclass(frozen=True, slots=True)
+class FullyConnected:
+    """A linear layer over the flattened input.
+
+    On a pooled map it is the papers' 1×1 convolution without batch-norm (NBN).
+    """
+
+    c: Channels
+    act: Act = "none"
+    bias: Annotated[bool, Truth("bias on the linear layer")] = True
+
+    def steps(self, x: Shape) -> tuple[Step, ...]:
+        """Return flatten, linear, act."""
+        steps: tuple[Step, ...] = (Step("linear", Linear(prod(x), self.c, self.bias)),)
+        if len(x) > 1:
+            steps = (Step("flatten", Flatten()), *steps)
+        if self.act != "none":
+            steps = (*steps, Step("act", Activation(self.act)))
+        return steps
+
+
+@dataclass(frozen=True, slots=True)
+class ActivationLayer:
+    """An activation on its own, such as a softmax over the classes."""
+
+    act: Act
+
+    def steps(self, x: Shape) -> tuple[Step, ...]:
+        """Return act."""
+        return (Step("act", Activation(self.act)),)

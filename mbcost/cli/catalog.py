@@ -1,0 +1,60 @@
+"""``mbcost list``, ``mbcost show``, ``mbcost schema`` and the version."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mbcost.cli.app import app
+from mbcost.cli.options import FormatName, Output
+from mbcost.cli.output import sink
+
+
+@app.command("list")
+def list_(*, format: FormatName = "table", output: Output = None) -> None:
+    """Everything that can be named: networks, blocks, and the settings each takes."""
+    from mbcost.listing import list_table
+
+    where = sink(format, output)
+    table = list_table()
+    where.show(lambda: table)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A built-in network or block.")],
+) -> None:
+    """The YAML of a built-in, to start your own from: mbcost show v2 > mine.yaml."""
+    from mbcost.config import builtin, find_builtin
+
+    entry = find_builtin(name)
+    if entry is None:
+        builtin(name)  # raises with the nearest name
+        return
+    typer.echo(entry.path.read_text("utf-8"), nl=False)
+
+
+@app.command()
+def schema() -> None:
+    """The JSON schema of the YAML, for editors: mbcost schema > mbcost.schema.json."""
+    import json
+
+    from mbcost.config.schema import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+
+def version_text() -> str:
+    """Return the versions of mbcost, the counters and torch, one a line."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    import mbcost
+
+    lines = [f"mbcost {mbcost.__version__}"]
+    for package in ("torch", "torchinfo", "fvcore"):
+        try:
+            lines.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            lines.append(f"{package} is not installed")
+    return "\n".join(lines)

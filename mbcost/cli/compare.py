@@ -1,0 +1,62 @@
+"""``mbcost compare``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mbcost.cli.app import app
+from mbcost.cli.options import (
+    Columns,
+    CounterNames,
+    Exact,
+    Fast,
+    FormatName,
+    Output,
+    Sort,
+    Targets,
+    with_settings,
+)
+from mbcost.cli.output import sink
+from mbcost.cli.run import report_skipped, run_comparison
+
+
+@app.command()
+@with_settings
+def compare(
+    *,
+    targets: Targets = None,
+    counter: CounterNames = None,
+    fast: Fast = False,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            "--reference",
+            metavar="NAME",
+            help="Target that ratios are taken to; default the first.",
+        ),
+    ] = None,
+    sort: Sort = None,
+    columns: Columns = None,
+    exact: Exact = False,
+    format: FormatName = "table",
+    output: Output = None,
+    settings: dict[str, str],
+) -> None:
+    """Blocks or networks side by side; without a TARGET the three blocks.
+
+    The closed form answers at once, then torchinfo and fvcore really run and must agree to the
+    unit. Blocks default to 64 -> 128 channels at 224 x 224, kernel 3, stride 2, expansion 2.
+
+    mbcost compare --in 64 --out 128 --size 224
+
+    mbcost compare v1 v2@alpha=0.5 v3-small -o table.tex
+    """
+    from mbcost.compare import DEFAULT_BLOCKS
+
+    where = sink(format, output, exact)
+    comparison = run_comparison(targets or DEFAULT_BLOCKS, settings, counter, fast, reference)
+    where.show(lambda: comparison.table(columns, sort), comparison.verify())
+    report_skipped(comparison, counter)
+    comparison.check()

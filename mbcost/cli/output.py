@@ -1,0 +1,90 @@
+"""Where a table goes: the terminal, a pipe, files."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from mbcost.errors import MbcostError, did_you_mean
+from mbcost.tables import Table
+
+FORMAT_SUFFIXES = {
+    "table": (".txt",),
+    "markdown": (".md", ".markdown"),
+    "csv": (".csv",),
+    "latex": (".tex",),
+    "json": (".json",),
+}
+
+
+@dataclass(frozen=True)
+class Sink:
+    """The outputs of a command: (path or None for stdout, format name)."""
+
+    outputs: tuple[tuple[Path | None, str], ...]
+    exact: bool = False
+
+    @property
+    def live(self) -> bool:
+        """Whether a person watches: a table on stdout, and stdout is a terminal."""
+        return (None, "table") in self.outputs and sys.stdout.isatty()
+
+    def write(self, table: Table) -> None:
+        """Write the finished table everywhere but on a terminal that has shown it live."""
+        from mbcost.export import FORMATS, write_whole
+
+        for path, name in self.outputs:
+            if path is None and name == "table" and sys.stdout.isatty():
+                continue
+            text = FORMATS[name].write(table, self.exact)
+            if path is None:
+                sys.stdout.write(text)
+            else:
+                write_whole(path, text)
+                typer.echo(f"wrote {path}", err=True)
+
+    def show(self, table_of: Callable[[], Table], steps: Iterable[None] = ()) -> Table:
+        """Run ``steps``, filling in the table live where a person watches; then write it."""
+        if self.live:
+            from mbcost.console import print_live
+
+            print_live(table_of, steps, exact=self.exact)
+        else:
+            for _ in steps:
+                pass
+        table = table_of()
+        self.write(table)
+        return table
+
+
+def sink(format_name: str, outputs: Sequence[str] | None, exact: bool = False) -> Sink:
+    """Return where the output goes, checked before any work: format, suffixes, directories."""
+    from mbcost.export.files import check_writable
+
+    if format_name not in FORMAT_SUFFIXES:
+        raise MbcostError(
+            f"unknown format {format_name!r}",
+            place="--format",
+            way_out=did_you_mean(format_name, FORMAT_SUFFIXES),
+        )
+    found: list[tuple[Path | None, str]] = []
+    for output in outputs or ["-"]:
+        if output == "-":
+            found.append((None, format_name))
+            continue
+        path = Path(output)
+        name = next((n for n, known in FORMAT_SUFFIXES.items() if path.suffix in known), None)
+        if name is None:
+            known = [suffix for suffixes in FORMAT_SUFFIXES.values() for suffix in suffixes]
+            raise MbcostError(
+                f"unknown suffix {path.suffix!r}",
+                place=f"-o {output}",
+                way_out=did_you_mean(path.suffix, known),
+            )
+        check_writable(path)
+        found.append((path, name))
+    return Sink(tuple(found), exact)

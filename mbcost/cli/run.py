@@ -1,0 +1,47 @@
+"""What commands that count have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import typer
+
+from mbcost.compare import Comparison, counters_named
+from mbcost.counters import DEFAULT_COUNTERS
+from mbcost.errors import MbcostError
+from mbcost.targets import resolve
+
+
+def run_comparison(
+    targets: Sequence[str],
+    settings: Mapping[str, str],
+    counter: Sequence[str] | None,
+    fast: bool,
+    reference: str | None = None,
+) -> Comparison:
+    """Return the comparison of ``targets``, closed form done, counters chosen but not yet run."""
+    if fast and counter:
+        raise MbcostError(
+            "the closed form alone runs no counter",
+            place="--fast",
+            way_out="leave out --fast or --counter",
+        )
+    counters = [] if fast else counters_named(counter, DEFAULT_COUNTERS)
+    comparison = Comparison(resolve(targets, settings), counters, reference)
+    comparison.records()  # lowers everything: a bad row or reference is an error before any output
+    return comparison
+
+
+def report_skipped(comparison: Comparison, asked: Sequence[str] | None) -> None:
+    """Say on stderr which counters were skipped; one that was asked for by name is an error."""
+    for (i, name), verification in comparison.done.items():
+        if not verification.skipped:
+            continue
+        target = comparison.subjects[i].target
+        if asked and name in asked:
+            raise MbcostError(
+                f"{name} cannot run: {verification.skipped}",
+                place=target,
+                way_out="a smaller --size, or leave this --counter out",
+            )
+        typer.echo(f"mbcost: {target}: {name} skipped: {verification.skipped}", err=True)

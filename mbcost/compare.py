@@ -1,0 +1,224 @@
+"""Subjects side by side: ``mbcost compare`` and ``mbcost.compare``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from mbcost.cost import CONVENTIONS, CostReport
+from mbcost.counters import COUNTERS, Counter, Verification, Workbench, verify
+from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
+from mbcost.records import (
+    COLUMNS,
+    RECORD_KEYS,
+    record,
+    verified,
+    versions_text,
+)
+from mbcost.tables import PENDING, Column, Record, Table, choose_columns, sort_rows
+from mbcost.targets import Subject
+from mbcost.units import shape_text
+
+if TYPE_CHECKING:
+    import pandas
+
+DEFAULT_BLOCKS = ("standard", "depthwise-separable", "inverted-residual")
+
+
+@dataclass
+class Comparison:
+    """Subjects, the counters asked for, and what each counter said so far."""
+
+    subjects: Sequence[Subject]
+    counters: Sequence[Counter] = ()
+    reference: str | None = None
+    done: dict[tuple[int, str], Verification] = field(default_factory=dict)
+
+    def verify(self) -> Iterator[None]:
+        """Run the counters one by one; yields after each, so that a table can fill in."""
+        for i, subject in enumerate(self.subjects):
+            bench = Workbench(subject.graph, subject.batch)
+            for counter in self.counters:
+                self.done[i, counter.name] = verify(counter, bench, subject.report)
+                yield
+
+    def verifications(self, i: int) -> dict[str, Verification]:
+        """Return what the counters said of subject ``i``, by counter."""
+        return {name: v for (j, name), v in self.done.items() if j == i}
+
+    @property
+    def complete(self) -> bool:
+        """Whether every counter has run on every subject."""
+        return len(self.done) == len(self.subjects) * len(self.counters)
+
+    @cached_property
+    def reference_report(self) -> CostReport:
+        """The costs that ratios are taken to: the first, or the one named ``reference``."""
+        return self.subjects[self._reference_index].report
+
+    @cached_property
+    def _reference_index(self) -> int:
+        if self.reference is None:
+            return 0
+        for i, subject in enumerate(self.subjects):
+            if self.reference in (subject.target, subject.name):
+                return i
+        known = [subject.target for subject in self.subjects]
+        raise MbcostError(
+            f"{self.reference!r} is not compared here",
+            place="--reference",
+            way_out=did_you_mean(self.reference, known),
+        )
+
+    def records(self) -> list[Record]:
+        """Return one record per subject."""
+        return [
+            record(subject, self.reference_report, self.verifications(i))
+            for i, subject in enumerate(self.subjects)
+        ]
+
+    def frame(self) -> pandas.DataFrame:
+        """Return the records as a DataFrame."""
+        import pandas
+
+        return pandas.DataFrame(self.records(), columns=list(RECORD_KEYS))
+
+    def _repr_html_(self) -> str:
+        from mbcost.export.html import to_html
+
+        return to_html(self.table())
+
+    def table(self, columns: str | None = None, sort: str | None = None) -> Table:
+        """Return the comparison as a table; counters that have yet to run show an ellipsis."""
+        records = self.records()
+        default = ["target", "output", "params"]
+        if len(self.subjects) > 1:
+            default += ["params_ratio", "mult_adds", "mult_adds_ratio"]
+        else:
+            default += ["mult_adds"]
+        default += [counter.key for counter in self.counters]
+        default += ["forward_backward_bytes", "total_bytes"]
+        default += ["verified"] if self.counters else []
+        chosen = choose_columns(self._known_columns(), columns, default)
+        rows = sort_rows([self._with_pending(i, row) for i, row in enumerate(records)], sort)
+        fields = RECORD_KEYS if columns is None else tuple(column.key for column in chosen)
+        document = rows if columns is None else [{k: row[k] for k in fields} for row in rows]
+        return Table(
+            chosen,
+            rows,
+            fields,
+            rows,
+            document,
+            title=self.title(),
+            caption=self.caption(),
+            notes=self.notes(),
+        )
+
+    def _known_columns(self) -> dict[str, Column]:
+        name = self.subjects[self._reference_index].target
+        known = dict(COLUMNS)
+        for key, figure in (("params_ratio", "params"), ("mult_adds_ratio", "mult-adds")):
+            known[key] = Column(key, f"{figure} vs {name}", "ratio", COLUMNS[key].rank)
+        return known
+
+    def _with_pending(self, i: int, row: Record) -> Record:
+        waiting = [c for c in self.counters if (i, c.name) not in self.done]
+        if not waiting:
+            return row
+        return {**row, **{counter.key: PENDING for counter in waiting}, "verified": PENDING}
+
+    def title(self) -> str:
+        """Return what all subjects have in common: input and batch."""
+        inputs = {shape_text(s.report.x).replace("x", "×") for s in self.subjects}
+        batches = {s.batch for s in self.subjects}
+        parts = []
+        if len(inputs) == 1:
+            parts.append(f"input {inputs.pop()}")
+        if len(batches) == 1:
+            parts.append(f"batch {batches.pop()}")
+        return ", ".join(parts)
+
+    def caption(self) -> str:
+        """Return what the figures mean and which versions counted them."""
+        return caption_of(self.records()[0]["versions"], self.counters, self.title())
+
+    def notes(self) -> tuple[str, ...]:
+        """Return the verified line, and a line for each counter that was skipped."""
+        if not self.counters:
+            return ("closed form alone (--fast): nothing was run",)
+        if not self.complete:
+            return ("verifying: the counters are running …",)
+        return tuple([verified_line(self.done.values()), *skipped_lines(self.done, self.subjects)])
+
+    def check(self) -> None:
+        """Raise ``CheckFailedError`` naming the layers on which a counter differs."""
+        for (i, _), verification in self.done.items():
+            raise_if_different(self.subjects[i].target, verification)
+
+
+def caption_of(versions: dict[str, str], counters: Sequence[Counter], title: str) -> str:
+    """Return a caption: the convention of each figure, and the versions."""
+    words = [
+        f"{title}." if title else "",
+        "params: weights, biases, batch-norm γ and β.",
+        f"mult-adds: {CONVENTIONS['papers'].counts}.",
+        *(f"{c.name}: {c.convention.counts}." for c in counters),
+        "MB of 10⁶ bytes, float32.",
+        f"{versions_text(versions)}.",
+    ]
+    return " ".join(word for word in words if word)
+
+
+def verified_line(verifications: Iterable[Verification]) -> str:
+    """Return the line that says whether the counters agree with the closed form."""
+    ran = [v for v in verifications if v.agrees is not None]
+    names = list(dict.fromkeys(v.counter.name for v in ran))
+    if not names:
+        return "not verified: no counter ran"
+    who = " and ".join(names) if len(names) < 3 else f"{', '.join(names[:-1])} and {names[-1]}"
+    verb = "agree" if len(names) > 1 else "agrees"
+    if verified(ran):
+        return f"verified: {who} {verb} with the closed form to the unit, on every layer"
+    return "NOT VERIFIED: a counter and the closed form differ"
+
+
+def skipped_lines(
+    done: dict[tuple[int, str], Verification], subjects: Sequence[Subject]
+) -> list[str]:
+    """Return a line for each counter that did not run, and why."""
+    return [
+        f"{subjects[i].target}: {name} skipped: {verification.skipped}"
+        for (i, name), verification in done.items()
+        if verification.skipped
+    ]
+
+
+def raise_if_different(target: str, verification: Verification) -> None:
+    """Raise ``CheckFailedError`` with the first layers that differ."""
+    if verification.agrees is not False:
+        return
+    shown = "; ".join(str(m) for m in verification.mismatches[:3])
+    more = len(verification.mismatches) - 3
+    rest = f"; and {more} more" if more > 0 else ""
+    raise CheckFailedError(
+        f"{verification.counter.name} and the closed form differ: {shown}{rest}",
+        place=target,
+        way_out="a bug in mbcost or a changed counter: please report it with --version",
+    )
+
+
+def counters_named(names: Sequence[str] | None, default: Sequence[str]) -> list[Counter]:
+    """Return the counters of these names, each once, or raise with the nearest known name."""
+    chosen = []
+    for name in dict.fromkeys(names or default):
+        if name not in COUNTERS:
+            raise MbcostError(
+                f"unknown counter {name!r}", place="--counter", way_out=did_you_mean(name, COUNTERS)
+            )
+        chosen.append(COUNTERS[name])
+    return chosen
+
+
+__all__ = ["DEFAULT_BLOCKS", "Comparison", "counters_named"]

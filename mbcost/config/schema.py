@@ -1,0 +1,143 @@
+"""The JSON schema of the YAML, derived from the same rules that validate it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mbcost.blocks import BLOCKS, BlockField, block_fields
+from mbcost.blocks.fields import MAX_CHANNELS, Number, OneOf, Truth, Whole
+from mbcost.config.specs import MAX_REPEATS, MAX_ROWS, PARAMS_CONVENTIONS
+from mbcost.network import EXPANSIONS, SCALES, WIDTHS
+from mbcost.settings import MAX_MULTIPLIER
+from mbcost.units import MAX_SIZE
+
+Schema = dict[str, Any]
+
+_COUNT: Schema = {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*[kKMGBT]?\s*$"}
+
+
+def json_schema() -> Schema:
+    """Return the schema of a network or of a set of blocks."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "mbcost config: a network or a set of blocks",
+        "oneOf": [_network(), _block_set()],
+    }
+
+
+def _object(properties: Schema, required: list[str]) -> Schema:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
+
+
+def _whole(low: int, high: int) -> Schema:
+    return {"type": "integer", "minimum": low, "maximum": high}
+
+
+def _shape() -> Schema:
+    sides = [_whole(1, MAX_CHANNELS), _whole(1, MAX_SIZE), _whole(1, MAX_SIZE)]
+    return {"type": "array", "prefixItems": sides, "minItems": 3, "maxItems": 3}
+
+
+def _network() -> Schema:
+    published = _object(
+        {
+            "alpha": {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_MULTIPLIER},
+            "size": _whole(1, MAX_SIZE),
+            "mult_adds": _COUNT,
+            "params": _COUNT,
+            "top1": {"type": "number", "minimum": 0, "maximum": 100},
+            "reason": {"type": "string"},
+        },
+        ["alpha", "size"],
+    )
+    rows = {
+        "type": "array",
+        "minItems": 1,
+        "maxItems": MAX_ROWS,
+        "items": {"oneOf": [_row(name) for name in BLOCKS]},
+    }
+    return _object(
+        {
+            "name": {"type": "string"},
+            "source": {"type": "string"},
+            "published_source": {"type": "string"},
+            "published_params": {"enum": list(PARAMS_CONVENTIONS)},
+            "published": {"type": "array", "minItems": 1, "items": published},
+            "input": _shape(),
+            "classes": _whole(1, MAX_CHANNELS),
+            "width": {"enum": list(WIDTHS)},
+            "divisor": _whole(1, MAX_CHANNELS),
+            "expansion": {"enum": list(EXPANSIONS)},
+            "rows": rows,
+        },
+        ["input", "rows"],
+    )
+
+
+def _block_set() -> Schema:
+    blocks = {
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": {"oneOf": [_block(name, in_row=False) for name in BLOCKS]},
+    }
+    return _object(
+        {
+            "name": {"type": "string"},
+            "source": {"type": "string"},
+            "input": _shape(),
+            "c": _whole(1, MAX_CHANNELS),
+            "blocks": blocks,
+        },
+        ["blocks"],
+    )
+
+
+def _row(name: str) -> Schema:
+    schema = _block(name, in_row=True)
+    fields = {key: _field(known) for key, known in block_fields(BLOCKS[name]).items()}
+    schema["properties"] |= {
+        "n": _whole(1, MAX_REPEATS),
+        "scale": {"enum": list(SCALES)},
+        "reduced_tail": _object(fields, []),
+    }
+    return schema
+
+
+def _block(name: str, *, in_row: bool) -> Schema:
+    fields = block_fields(BLOCKS[name])
+    spellings = list(dict.fromkeys((name, name.replace("_", "-"))))
+    properties: Schema = {"block": {"enum": spellings}}
+    properties |= {key: _field(known) for key, known in fields.items()}
+    if in_row and "c" in properties:
+        properties["c"] = {"anyOf": [properties["c"], {"const": "classes"}]}
+    required = ["block"]
+    if in_row:
+        required += [key for key, known in fields.items() if known.required]
+    schema = _object(properties, required)
+    schema["description"] = (BLOCKS[name].__doc__ or "").strip().splitlines()[0]
+    return schema
+
+
+def _field(known: BlockField) -> Schema:
+    schema: Schema
+    match known.rule:
+        case Whole(low, high):
+            schema = _whole(low, high)
+        case Number(high, zero=zero):
+            schema = {"type": "number", "maximum": high}
+            schema["minimum" if zero else "exclusiveMinimum"] = 0
+        case OneOf(words):
+            schema = {"enum": list(words)}
+        case Truth():
+            schema = {"type": "boolean"}
+    if known.nullable:
+        schema = {"anyOf": [schema, {"type": "null"}]}
+    schema["description"] = known.rule.doc
+    if not known.required and known.default is not None:
+        schema["default"] = known.default
+    return schema

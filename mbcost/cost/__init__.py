@@ -1,0 +1,22 @@
+"""What a layer costs: a formula per primitive, and how each counter adds the terms up.
+
+``formulas`` turns a layer into exact terms, ``convention`` weighs the terms the way a counter
+does, ``report`` collects the layers of a network.
+"""
+
+from mbcost.cost.convention import CONVENTIONS, PAPERS, Convention
+from mbcost.cost.formulas import Terms, formula, kind, terms
+from mbcost.cost.report import CostReport, LayerCost, cost_of
+
+__all__ = [
+    "CONVENTIONS",
+    "PAPERS",
+    "Convention",
+    "CostReport",
+    "LayerCost",
+    "Terms",
+    "cost_of",
+    "formula",
+    "kind",
+    "terms",
+]

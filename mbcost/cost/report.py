@@ -1,0 +1,172 @@
+"""The costs of a network's layers, and their sums.
+
+``CostReport`` is what every table, export, budget and plot reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from math import prod
+from typing import TYPE_CHECKING
+
+from mbcost.cost.convention import PAPERS, Convention
+from mbcost.cost.formulas import KINDS, Terms, kind, terms
+from mbcost.layers import Conv2d, Graph, Layer, Pair, Shape
+
+if TYPE_CHECKING:
+    import pandas
+
+BYTES_PER_ELEMENT = 4
+"""float32, as torchinfo counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCost:
+    """One layer of a network: where it is, what it maps, what it costs for one image."""
+
+    path: str
+    block: str
+    layer: Layer
+    x: Shape
+    y: Shape
+    terms: Terms
+
+    @property
+    def kind(self) -> str:
+        """Return linear, depthwise, pointwise, conv, batch_norm, activation, pool, …"""
+        return kind(self.layer)
+
+    @property
+    def params(self) -> int:
+        """Return the trainable parameters."""
+        return self.terms.params
+
+    @property
+    def mult_adds(self) -> int:
+        """Return the multiply-adds of the weights for one image."""
+        return self.terms.mult_adds
+
+    def record(self, batch: int) -> dict[str, object]:
+        """Return the layer as plain data, mult_adds for the whole batch."""
+        conv = self.layer if isinstance(self.layer, Conv2d) else None
+        return {
+            "path": self.path,
+            "kind": self.kind,
+            "kernel": _side(conv.kernel) if conv else None,
+            "stride": _side(conv.stride) if conv else None,
+            "groups": conv.groups if conv else None,
+            "input": list(self.x),
+            "output": list(self.y),
+            "params": self.params,
+            "mult_adds": self.mult_adds * batch,
+        }
+
+
+def _side(value: Pair) -> int | str:
+    return value[0] if value[0] == value[1] else f"{value[0]}x{value[1]}"
+
+
+@dataclass(frozen=True)
+class CostReport:
+    """What a network costs: its layers, and sums over them.
+
+    Layers are for one image; the report's own figures are for ``batch`` images.
+    """
+
+    name: str
+    layers: tuple[LayerCost, ...]
+    x: Shape
+    y: Shape
+    batch: int = 1
+
+    def _sum(self, term: Callable[[Terms], int]) -> int:
+        return sum(term(layer.terms) for layer in self.layers)
+
+    @cached_property
+    def params(self) -> int:
+        """Return the trainable parameters: weights, biases, batch-norm γ and β."""
+        return self._sum(lambda t: t.params)
+
+    @cached_property
+    def params_weights(self) -> int:
+        """Return the weights of convolutions and linear layers alone."""
+        return self._sum(lambda t: t.weights)
+
+    @cached_property
+    def params_all(self) -> int:
+        """Return the parameters with the running means and variances of batch-norms."""
+        return self.params + self._sum(lambda t: t.norm_buffers)
+
+    @cached_property
+    def mult_adds(self) -> int:
+        """Return the multiply-adds of convolution and linear weights, for the batch."""
+        return self.total(PAPERS)
+
+    def total(self, convention: Convention) -> int:
+        """Return what a counter of ``convention`` says of the batch."""
+        return self.batch * sum(convention.total(layer.terms) for layer in self.layers)
+
+    @property
+    def input_bytes(self) -> int:
+        """Return the bytes of the input batch in float32."""
+        return self.batch * prod(self.x) * BYTES_PER_ELEMENT
+
+    @cached_property
+    def forward_backward_bytes(self) -> int:
+        """Return torchinfo's forward/backward size: twice what layers with parameters put out."""
+        elements = sum(prod(layer.y) for layer in self.layers if layer.params)
+        return 2 * self.batch * elements * BYTES_PER_ELEMENT
+
+    @property
+    def param_bytes(self) -> int:
+        """Return the bytes of the trainable parameters in float32."""
+        return self.params * BYTES_PER_ELEMENT
+
+    @property
+    def total_bytes(self) -> int:
+        """Return torchinfo's estimated total: input, forward/backward and parameters."""
+        return self.input_bytes + self.forward_backward_bytes + self.param_bytes
+
+    def by_kind(self, figure: str) -> dict[str, int]:
+        """Return ``params`` or ``mult_adds`` summed by kind of layer, without the zeros."""
+        sums = dict.fromkeys(KINDS, 0)
+        for layer in self.layers:
+            sums[layer.kind] += getattr(layer, figure)
+        scale = self.batch if figure == "mult_adds" else 1
+        return {name: value * scale for name, value in sums.items() if value}
+
+    def by_block(self) -> dict[str, tuple[int, int]]:
+        """Return (params, mult_adds) summed by block, in order."""
+        sums: dict[str, tuple[int, int]] = {}
+        for layer in self.layers:
+            params, mult_adds = sums.get(layer.block, (0, 0))
+            sums[layer.block] = (
+                params + layer.params,
+                mult_adds + layer.mult_adds * self.batch,
+            )
+        return sums
+
+    def frame(self) -> pandas.DataFrame:
+        """Return the layers as a DataFrame: path, kind, kernel, …, params, mult_adds."""
+        import pandas
+
+        return pandas.DataFrame([layer.record(self.batch) for layer in self.layers])
+
+    def _repr_html_(self) -> str:
+        """Return the totals and the layers as a notebook shows them."""
+        totals = f"{self.name}: {self.params:,} params, {self.mult_adds:,} mult-adds"
+        return f"<p>{escape(totals)}</p>\n{self.frame().to_html(index=False)}"
+
+
+def cost_of(graph: Graph, name: str, batch: int = 1) -> CostReport:
+    """Return the closed-form costs of a graph."""
+    layers = tuple(
+        LayerCost(
+            node.path, node.block, node.layer, node.x, node.y, terms(node.layer, node.x, node.y)
+        )
+        for node in graph.nodes
+    )
+    return CostReport(name, layers, graph.x, graph.y, batch)

@@ -1,0 +1,40 @@
+"""torchinfo: parameters and mult-adds by module hooks.
+
+Runs on the CPU while the forward is small, else on the meta device, where it gives equal figures.
+"""
+
+from __future__ import annotations
+
+from mbcost.counters.workbench import Counted, Workbench
+
+
+def count_torchinfo(bench: Workbench) -> Counted:
+    """Return torchinfo's total mult-adds, its figure per layer, params and memory."""
+    import torch
+    import torchinfo
+
+    on_cpu = bench.fits(bench.batch)
+    device = "cpu" if on_cpu else "meta"
+    module = bench.module if on_cpu else bench.meta_module
+    with torch.no_grad():
+        statistics = torchinfo.summary(
+            module,
+            input_data=bench.images(bench.batch, device),
+            device=device,  # said aloud: torchinfo would move a meta model to the CPU
+            mode="eval",
+            verbose=0,
+        )
+    paths = {id(part): path for path, part in module.named_modules()}
+    by_layer: dict[str, int] = {}
+    for layer in statistics.summary_list:
+        if layer.is_leaf_layer:
+            by_layer[paths[id(layer.module)]] = layer.macs
+    return Counted(
+        statistics.total_mult_adds,
+        by_layer,
+        {
+            "params": statistics.total_params,
+            "forward_backward_bytes": statistics.total_output_bytes,
+            "param_bytes": statistics.total_param_bytes,
+        },
+    )

@@ -1,0 +1,247 @@
+"""The small closed set of primitive layers, their output shapes, and how they are wired.
+
+A block lowers to ``Step``s (layers with names), a network wires steps into a ``Graph`` of
+``Node``s. The closed form, the module builder and the memory schedule all read that graph.
+
+To add a primitive: a dataclass, its place in ``Layer`` and its case in ``output_shape``; mypy then
+names every reader (``cost``, ``build``) that has to learn it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from mbcost.errors import LayerError
+
+Shape = tuple[int, ...]
+"""Of one image: (C, H, W), or (features,) after a flatten."""
+
+Pair = tuple[int, int]
+"""(vertical, horizontal)."""
+
+ACTIVATIONS = (
+    "relu",
+    "relu6",
+    "hardswish",
+    "hardsigmoid",
+    "silu",
+    "sigmoid",
+    "gelu",
+    "softmax",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Conv2d:
+    """A 2-D convolution; weights are c_out × c_in/groups × kh × kw."""
+
+    c_in: int
+    c_out: int
+    kernel: Pair
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+    dilation: Pair = (1, 1)
+    groups: int = 1
+    bias: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BatchNorm2d:
+    """Batch normalisation: γ and β are trained, the running mean and variance are kept."""
+
+    c: int
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """A fully connected layer on a vector."""
+
+    features_in: int
+    features_out: int
+    bias: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """One of ``ACTIVATIONS``, element by element (softmax: over the channels)."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptiveAvgPool2d:
+    """Average pooling to a fixed number of cells, (1, 1) for global pooling."""
+
+    size: Pair = (1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Pool2d:
+    """Max or average pooling with a window."""
+
+    mode: str
+    kernel: Pair
+    stride: Pair
+    padding: Pair = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Flatten:
+    """C×H×W to a vector."""
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """The sum of a residual connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The product of a map and the gate of a squeeze-and-excite layer, channel by channel."""
+
+
+Layer = (
+    Conv2d | BatchNorm2d | Linear | Activation | AdaptiveAvgPool2d | Pool2d | Flatten | Add | Scale
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A named layer of a block. ``inputs`` names earlier steps, ``@0`` is the block's own input;
+    left empty it is the step before."""
+
+    name: str
+    layer: Layer
+    inputs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A layer in a graph. ``inputs`` are indices of earlier nodes, -1 is the graph's input."""
+
+    path: str
+    block: str
+    layer: Layer
+    inputs: tuple[int, ...]
+    x: Shape
+    """Shape of the first input."""
+    y: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Nodes in the order in which they run; the last one is the output."""
+
+    x: Shape
+    nodes: tuple[Node, ...]
+
+    @property
+    def y(self) -> Shape:
+        """Shape of the output of one image."""
+        return self.nodes[-1].y if self.nodes else self.x
+
+
+def pair(value: int) -> Pair:
+    """Return the same number for both directions."""
+    return (value, value)
+
+
+def window(size: int, kernel: int, stride: int, padding: int, dilation: int = 1) -> int:
+    """Return the output length of a sliding window, ⌊(n + 2p − d(k−1) − 1)/s⌋ + 1."""
+    span = dilation * (kernel - 1) + 1
+    if span > size + 2 * padding:
+        raise LayerError(
+            f"a kernel of {span} is larger than its padded input of {size + 2 * padding}",
+            way_out="a smaller kernel or stride, more padding, or a larger --size",
+        )
+    return (size + 2 * padding - span) // stride + 1
+
+
+def _map(x: Shape, wanted: str) -> tuple[int, int, int]:
+    if len(x) != 3:
+        raise LayerError(
+            f"{wanted} needs a C×H×W map, not a vector of {x[0]}",
+            way_out="put it before the linear layer",
+        )
+    return x[0], x[1], x[2]
+
+
+def _channels(expected: int, x: Shape) -> None:
+    if x[0] != expected:
+        raise LayerError(f"expects {expected} input channels, gets {x[0]}")
+
+
+def output_shape(layer: Layer, inputs: Sequence[Shape]) -> Shape:
+    """Return the shape that ``layer`` puts out for one image, or raise ``LayerError``."""
+    x = inputs[0]
+    match layer:
+        case Conv2d():
+            c, h, w = _map(x, "a convolution")
+            _channels(layer.c_in, x)
+            if c % layer.groups or layer.c_out % layer.groups:
+                raise LayerError(
+                    f"{layer.groups} groups divide {c} input and {layer.c_out} output channels "
+                    "unevenly",
+                    way_out="groups must divide both",
+                )
+            (kh, kw), (sh, sw), (ph, pw) = layer.kernel, layer.stride, layer.padding
+            dh, dw = layer.dilation
+            return (layer.c_out, window(h, kh, sh, ph, dh), window(w, kw, sw, pw, dw))
+        case Pool2d():
+            c, h, w = _map(x, "pooling")
+            (kh, kw), (sh, sw), (ph, pw) = layer.kernel, layer.stride, layer.padding
+            if 2 * ph > kh or 2 * pw > kw:
+                raise LayerError(
+                    "padding is more than half of the pooling window", way_out="less padding"
+                )
+            return (c, window(h, kh, sh, ph), window(w, kw, sw, pw))
+        case AdaptiveAvgPool2d():
+            return (_map(x, "pooling")[0], *layer.size)
+        case BatchNorm2d():
+            _channels(layer.c, x)
+            return x
+        case Linear():
+            if x != (layer.features_in,):
+                raise LayerError(f"expects a vector of {layer.features_in}, gets {x}")
+            return (layer.features_out,)
+        case Flatten():
+            size = 1
+            for n in x:
+                size *= n
+            return (size,)
+        case Activation():
+            return x
+        case Add():
+            if any(other != x for other in inputs):
+                raise LayerError(f"adds maps of different shapes: {' and '.join(map(str, inputs))}")
+            return x
+        case Scale():
+            return x
+        case _:
+            assert_never(layer)
+
+
+def wire(
+    nodes: list[Node], steps: Sequence[Step], prefix: str, block: str, source: int, x: Shape
+) -> tuple[int, Shape]:
+    """Append ``steps`` to ``nodes``, fed by node ``source`` of shape ``x``; return the last one.
+
+    ``prefix`` goes before each step's name in the node's path; a step that does not fit its input
+    raises ``LayerError`` with that path as its place.
+    """
+    known: dict[str, tuple[int, Shape]] = {"@0": (source, x)}
+    last = (source, x)
+    for step in steps:
+        feeds = [known[name] for name in step.inputs] if step.inputs else [last]
+        path = f"{prefix}.{step.name}" if prefix else step.name
+        try:
+            y = output_shape(step.layer, [shape for _, shape in feeds])
+        except LayerError as error:
+            raise error.at(path) from None
+        nodes.append(
+            Node(path, block, step.layer, tuple(index for index, _ in feeds), feeds[0][1], y)
+        )
+        last = known[step.name] = (len(nodes) - 1, y)
+    return last

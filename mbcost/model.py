@@ -1,0 +1,152 @@
+"""One subject taken apart: ``mbcost model``, by layer, block or kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from mbcost.compare import Comparison
+from mbcost.cost import CostReport
+from mbcost.errors import MbcostError
+from mbcost.records import LAYER_KEYS
+from mbcost.tables import Column, Record, Table, choose_columns, sort_rows
+from mbcost.units import megabytes, thousands
+
+_SHARES = (
+    Column("params_share", "share", "share", rank=2),
+    Column("mult_adds", "mult-adds", "count"),
+    Column("mult_adds_share", "share", "share", rank=1),
+)
+LAYER_COLUMNS = {
+    column.key: column
+    for column in (
+        Column("path", "layer"),
+        Column("kind", "kind", rank=3),
+        Column("kernel", "k", "size", rank=4),
+        Column("stride", "s", "size", rank=4),
+        Column("groups", "groups", "whole", rank=5),
+        Column("input", "input", "shape", rank=6),
+        Column("output", "output", "shape", rank=3),
+        Column("params", "params", "count"),
+        *_SHARES,
+    )
+}
+
+
+def _grouped(name: str) -> dict[str, Column]:
+    columns = (Column(name, name), Column("params", "params", "count"), *_SHARES)
+    return {column.key: column for column in columns}
+
+
+def _by_layer(report: CostReport) -> list[Record]:
+    return [layer.record(report.batch) for layer in report.layers]
+
+
+def _by_block(report: CostReport) -> list[Record]:
+    return [
+        {"block": block or report.name, "params": params, "mult_adds": mult_adds}
+        for block, (params, mult_adds) in report.by_block().items()
+    ]
+
+
+def _by_kind(report: CostReport) -> list[Record]:
+    params, mult_adds = report.by_kind("params"), report.by_kind("mult_adds")
+    kinds = dict.fromkeys((*params, *mult_adds))
+    return [
+        {"kind": kind, "params": params.get(kind, 0), "mult_adds": mult_adds.get(kind, 0)}
+        for kind in kinds
+    ]
+
+
+VIEWS: dict[str, tuple[dict[str, Column], Callable[[CostReport], list[Record]]]] = {
+    "layer": (LAYER_COLUMNS, _by_layer),
+    "block": (_grouped("block"), _by_block),
+    "kind": (_grouped("kind"), _by_kind),
+}
+
+
+def model_table(
+    comparison: Comparison, by: str = "layer", columns: str | None = None, sort: str | None = None
+) -> Table:
+    """Return the costs of the comparison's one subject, ``by`` layer, block or kind.
+
+    People see the layers that cost something; files hold all of them. The total is re-added from
+    the rows and must equal the report's.
+    """
+    subject = comparison.subjects[0]
+    report = subject.report
+    known, rows_of = VIEWS[by]
+    rows = rows_of(report)
+    total = add_up(rows, report)
+    chosen = choose_columns(known, columns, tuple(known))
+    shown = [_with_shares(row, report) for row in rows if row["params"] or row["mult_adds"]]
+    first = next(iter(known))
+    fields: tuple[str, ...] = LAYER_KEYS if by == "layer" else (first, "params", "mult_adds")
+    if columns is not None:
+        fields = tuple(column.key for column in chosen)
+        rows = [{key: _with_shares(row, report)[key] for key in fields} for row in rows]
+    document = {**comparison.records()[0], "params_ratio": None, "mult_adds_ratio": None}
+    document["layers"] = rows if by == "layer" else _by_layer(report)
+    if by != "layer":
+        document[f"by_{by}"] = rows
+    return Table(
+        chosen,
+        sort_rows(shown, sort),
+        fields,
+        rows,
+        document,
+        title=_title(comparison),
+        caption=f"{subject.target}: {comparison.caption()}",
+        total={**_with_shares(total, report), first: "total"},
+        notes=(*memory_lines(report), *counter_lines(comparison), *comparison.notes()),
+    )
+
+
+def add_up(rows: Iterable[Record], report: CostReport) -> Record:
+    """Return the rows' sums, or raise where they are not the report's own totals."""
+    total = {"params": 0, "mult_adds": 0}
+    for row in rows:
+        for key in total:
+            total[key] += row[key]
+    for key, value in total.items():
+        if value != getattr(report, key):
+            raise MbcostError(f"the rows add up to {value:,} {key}, not {getattr(report, key):,}")
+    return total
+
+
+def _with_shares(row: Record, report: CostReport) -> Record:
+    return {
+        **row,
+        "params_share": row["params"] / report.params if report.params else None,
+        "mult_adds_share": row["mult_adds"] / report.mult_adds if report.mult_adds else None,
+    }
+
+
+def _title(comparison: Comparison) -> str:
+    subject = comparison.subjects[0]
+    return f"{subject.target}: {comparison.title()}"
+
+
+def memory_lines(report: CostReport) -> list[str]:
+    """Return the four lines that torchinfo prints below its table, in units of 10⁶ bytes."""
+    return [
+        f"Input size (MB): {megabytes(report.input_bytes)}",
+        f"Forward/backward pass size (MB): {megabytes(report.forward_backward_bytes)}",
+        f"Params size (MB): {megabytes(report.param_bytes)}",
+        f"Estimated Total Size (MB): {megabytes(report.total_bytes)}",
+    ]
+
+
+def counter_lines(comparison: Comparison) -> list[str]:
+    """Return a line per figure: the closed form's totals, then each counter's."""
+    report = comparison.subjects[0].report
+    lines = [
+        f"params: {thousands(report.params)} (weights alone {thousands(report.params_weights)})",
+        f"mult-adds: {thousands(report.mult_adds)}",
+    ]
+    for verification in comparison.done.values():
+        if verification.total is not None:
+            counter = verification.counter
+            lines.append(
+                f"{counter.name}: {thousands(verification.total)} ({counter.convention.counts})"
+            )
+    return lines

@@ -1,0 +1,127 @@
+"""What mbcost reports about a subject as plain data: the keys of the JSON and the CSV.
+
+Raw integers in base units. A counter that was not run is null, never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from mbcost.cost import PAPERS, CostReport
+from mbcost.counters import COUNTERS, Verification
+from mbcost.tables import Column, Record
+from mbcost.targets import Subject
+from mbcost.units import size_value
+
+COLUMNS: dict[str, Column] = {
+    column.key: column
+    for column in (
+        Column("name", "name"),
+        Column("target", "target"),
+        Column("alpha", "α", "number"),
+        Column("rho", "ρ", "number"),
+        Column("size", "size", "size"),
+        Column("classes", "classes", "whole"),
+        Column("batch", "batch", "whole"),
+        Column("input", "input", "shape"),
+        Column("output", "output", "shape", rank=6),
+        Column("params", "params", "count"),
+        Column("params_weights", "weights", "count"),
+        Column("params_all", "all params", "count"),
+        Column("mult_adds", "mult-adds", "count"),
+        Column("params_ratio", "params vs", "ratio", rank=2),
+        Column("mult_adds_ratio", "mult-adds vs", "ratio", rank=1),
+        Column("torchinfo_mult_adds", "torchinfo", "count", rank=3),
+        Column("fvcore_flops", "fvcore", "count", rank=3),
+        Column("torch_flops", "torch flops", "count", rank=3),
+        Column("input_bytes", "input", "bytes", rank=5),
+        Column("forward_backward_bytes", "fwd/bwd", "bytes", rank=5),
+        Column("param_bytes", "params", "bytes", rank=5),
+        Column("total_bytes", "total", "bytes", rank=4),
+        Column("verified", "verified", "truth", rank=2),
+        Column("convention", "convention"),
+        Column("versions", "versions", "versions"),
+    )
+}
+RECORD_KEYS = tuple(COLUMNS)
+
+LAYER_KEYS = (
+    "path",
+    "kind",
+    "kernel",
+    "stride",
+    "groups",
+    "input",
+    "output",
+    "params",
+    "mult_adds",
+)
+
+
+def record(
+    subject: Subject,
+    reference: CostReport | None = None,
+    verifications: Mapping[str, Verification] | None = None,
+) -> Record:
+    """Return the record of a subject: ``RECORD_KEYS`` and the figures by kind.
+
+    Ratios are this ÷ ``reference``; null without one.
+    """
+    report = subject.report
+    ran = verifications or {}
+    facts = subject.spec.facts(subject.settings)
+    counted = {c.key: ran[c.name].total if c.name in ran else None for c in COUNTERS.values()}
+    return {
+        "name": subject.name,
+        "target": subject.target,
+        **facts,
+        "size": size_value(*facts["size"]),
+        "batch": report.batch,
+        "input": list(report.x),
+        "output": list(report.y),
+        "params": report.params,
+        "params_weights": report.params_weights,
+        "params_all": report.params_all,
+        "mult_adds": report.mult_adds,
+        "params_ratio": _ratio(report.params, reference.params if reference else None),
+        "mult_adds_ratio": _ratio(report.mult_adds, reference.mult_adds if reference else None),
+        **counted,
+        "input_bytes": report.input_bytes,
+        "forward_backward_bytes": report.forward_backward_bytes,
+        "param_bytes": report.param_bytes,
+        "total_bytes": report.total_bytes,
+        "verified": verified(ran.values()),
+        "convention": PAPERS.name,
+        "versions": versions(name for name, v in ran.items() if v.total is not None),
+        "params_by_kind": report.by_kind("params"),
+        "mult_adds_by_kind": report.by_kind("mult_adds"),
+    }
+
+
+def _ratio(value: int, reference: int | None) -> float | None:
+    return value / reference if reference else None
+
+
+def verified(verifications: Iterable[Verification]) -> bool | None:
+    """Return whether every counter that ran agrees; None where none ran."""
+    agreed = [v.agrees for v in verifications if v.agrees is not None]
+    return all(agreed) if agreed else None
+
+
+def versions(counters: Iterable[str] = ()) -> dict[str, str]:
+    """Return the versions of mbcost and of the named counters' packages."""
+    import mbcost
+
+    found = {"mbcost": mbcost.__version__}
+    packages = [COUNTERS[name].package for name in counters]
+    if packages:
+        from importlib.metadata import version  # 80 ms: only where something was run
+
+        for package in dict.fromkeys(("torch", *packages)):
+            found[package] = version(package)
+    return found
+
+
+def versions_text(found: Mapping[str, str]) -> str:
+    """Return versions as a sentence's end: ``mbcost 0.1.0, torch 2.14.1``."""
+    return ", ".join(f"{name} {version}" for name, version in found.items())

@@ -1,0 +1,133 @@
+"""What a user can set on a target, by the same names on the command line, inline and in Python.
+
+``compare v2@alpha=0.5``, ``--alpha 0.5`` and ``count("v2", alpha=0.5)`` are one setting. To add
+one: its line in ``SETTINGS``, and the target that accepts it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from mbcost import units
+from mbcost.blocks.fields import (
+    MAX_CHANNELS,
+    MAX_KERNEL,
+    Number,
+    OneOf,
+    Rule,
+    Truth,
+    Whole,
+)
+from mbcost.errors import MbcostError, did_you_mean
+from mbcost.layers import ACTIVATIONS
+
+MAX_MULTIPLIER = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """A size: one number for a square, or height × width."""
+
+    doc: str
+
+
+SettingRule = Rule | Sides
+
+SETTINGS: dict[str, SettingRule] = {
+    "in": Whole(1, MAX_CHANNELS, "input channels"),
+    "out": Whole(1, MAX_CHANNELS, "output channels of a block"),
+    "size": Sides("input size in pixels, 224 or 224x160 (height × width)"),
+    "kernel": Whole(1, MAX_KERNEL, "kernel size of a block"),
+    "stride": Whole(1, MAX_KERNEL, "stride of a block"),
+    "padding": Whole(0, MAX_KERNEL, "padding of a block; by default (kernel-1)//2"),
+    "expand": Number(1024, "expansion ratio t of an inverted residual"),
+    "act": OneOf((*ACTIVATIONS, "none"), "activation of a block"),
+    "alpha": Number(MAX_MULTIPLIER, "width multiplier α of a network"),
+    "rho": Number(MAX_MULTIPLIER, "resolution multiplier ρ: size = round(ρ · native size)"),
+    "classes": Whole(1, MAX_CHANNELS, "classes of a network"),
+    "reduced_tail": Truth("V3 with its last stage halved (torchvision's argument of that name)"),
+    "round_nearest": Whole(1, MAX_CHANNELS, "widths are a multiple of this; 8 in V2 and V3"),
+    "batch": Whole(1, 2**20, "images per batch"),
+}
+
+FIELD_OF = {"kernel": "k", "stride": "s", "padding": "p", "expand": "t", "out": "c"}
+"""The settings that are a block's field under a longer name."""
+
+
+def parse(rule: SettingRule, text: str, place: str) -> Any:
+    """Return the value in ``text`` if it obeys ``rule``, or raise with ``place``."""
+    try:
+        match rule:
+            case Whole():
+                return units.parse_int(text, rule.low, rule.high)
+            case Number():
+                if rule.zero and text.strip() in ("0", "0.0", "false"):
+                    return 0.0
+                return units.parse_multiplier(text, rule.high)
+            case Truth():
+                return units.parse_bool(text)
+            case Sides():
+                return units.parse_size(text)
+            case OneOf():
+                return units.parse_word(text, rule.words)
+            case _:
+                assert_never(rule)
+    except MbcostError as error:
+        raise error.at(place) from None
+
+
+def canonical(name: str) -> str:
+    """Return a setting's name in snake case; kebab case is the same word."""
+    return name.strip().replace("-", "_")
+
+
+def as_text(value: object) -> str:
+    """Return a value given in Python as the text that would be typed for it."""
+    if isinstance(value, tuple | list):
+        return units.shape_text(value)
+    return str(value)
+
+
+def parse_all(
+    accepts: Mapping[str, SettingRule], given: Mapping[str, object], place: str
+) -> dict[str, Any]:
+    """Return the parsed settings, or raise for one that ``accepts`` does not hold.
+
+    Values may be text or what Python has for them; ``in_`` stands for the keyword ``in``.
+    ``place`` is where they were given: a target, or ``--`` for the command line's options.
+    """
+    settings = {}
+    for raw, value in given.items():
+        name = canonical(raw).rstrip("_")
+        if name not in accepts:
+            raise MbcostError(
+                f"no setting {raw!r} here", place=place, way_out=did_you_mean(name, accepts)
+            )
+        settings[name] = parse(accepts[name], as_text(value), _place(place, name))
+    return settings
+
+
+def _place(place: str, name: str) -> str:
+    return f"--{name.replace('_', '-')}" if place == "--" else f"{place}: {name}"
+
+
+def split_inline(target: str) -> tuple[str, dict[str, str]]:
+    """Return (name, settings) of ``v2@alpha=0.5,size=160``."""
+    name, _, inline = target.partition("@")
+    settings: dict[str, str] = {}
+    for item in inline.split(",") if inline else []:
+        key, equals, value = item.partition("=")
+        if not equals or not key.strip() or not value.strip():
+            raise MbcostError(
+                f"{item!r} is not a setting", place=target, way_out="like v2@alpha=0.5,size=160"
+            )
+        if canonical(key) in settings:
+            raise MbcostError(f"{key.strip()!r} is set twice", place=target, way_out="keep one")
+        settings[canonical(key)] = value.strip()
+    return name, settings
+
+
+Settings = Mapping[str, Any]
+"""Parsed values by setting name."""

@@ -1,0 +1,153 @@
+"""The only place that formats or parses numbers.
+
+Inside mbcost numbers are exact ints in base units. People see three digits and one SI prefix per
+column; files get raw values. To add a way of showing a value, add a function here and a kind to
+``tables.Column``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+
+from mbcost.errors import MbcostError, did_you_mean
+
+PREFIXES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+MAX_SIZE = 65536
+_BAR = " ▏▎▍▌▋▊▉█"
+
+
+def prefix_for(values: Iterable[float | None]) -> str:
+    """Return the SI prefix in which the largest of the values has one to three whole digits."""
+    largest = max((abs(v) for v in values if v is not None), default=0)
+    fitting = [prefix for prefix, factor in PREFIXES.items() if largest >= factor]
+    return fitting[-1] if fitting else ""
+
+
+def three_digits(value: float) -> str:
+    """Return ``value`` with three significant digits and no exponent: 74.0, 9.15, 0.0642, 569."""
+    if value == 0:
+        return "0"
+    magnitude = math.floor(math.log10(abs(value)))
+    decimals = max(0, 2 - magnitude)
+    rounded = round(value, decimals)
+    if abs(rounded) >= 10 ** (magnitude + 1):  # 9.999 becomes 10.0
+        decimals = max(0, decimals - 1)
+    return f"{rounded:,.{decimals}f}"
+
+
+def in_prefix(value: float, prefix: str) -> str:
+    """Return ``value`` in units of ``prefix`` with three digits; whole numbers stay whole."""
+    if prefix == "" and value == int(value):
+        return thousands(int(value))
+    return three_digits(value / PREFIXES[prefix])
+
+
+def thousands(value: int) -> str:
+    """Return an int with a comma every three digits: 73,984."""
+    return f"{value:,}"
+
+
+def megabytes(size_bytes: int) -> str:
+    """Return bytes as torchinfo prints them: units of 10⁶ with two decimals."""
+    return f"{size_bytes / 10**6:,.2f}"
+
+
+def percent(share: float) -> str:
+    """Return a share of one as a percentage with one decimal."""
+    return f"{share * 100:.1f}%"
+
+
+def ratio_in_words(ratio: float) -> str:
+    """Return this ÷ reference with its direction: ``8.1× fewer``, ``1.5× more``, ``1×``."""
+    if ratio == 1:
+        return "1×"
+    if ratio == 0:
+        return "none"
+    factor = ratio if ratio > 1 else 1 / ratio
+    digits = f"{factor:.1f}" if 1.05 <= factor < 100 else three_digits(factor)
+    return f"{digits}× {'more' if ratio > 1 else 'fewer'}"
+
+
+def bar(share: float, width: int = 10) -> str:
+    """Return a horizontal bar of at most ``width`` characters, in eighths of a character."""
+    eighths = round(max(0.0, min(1.0, share)) * width * 8)
+    full, rest = divmod(eighths, 8)
+    return "█" * full + (_BAR[rest] if rest else "")
+
+
+def shape_text(shape: Sequence[int]) -> str:
+    """Return a shape as it stands in CSV: ``64x112x112``."""
+    return "x".join(str(n) for n in shape)
+
+
+def size_value(height: int, width: int) -> int | str:
+    """Return a size as the records carry it: 224, or ``"224x160"`` where the sides differ."""
+    return height if height == width else f"{height}x{width}"
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Return (height, width) of ``224`` or ``224x160``."""
+    match = re.fullmatch(r"(\d{1,12})(?:[x×](\d{1,12}))?", text.strip().lower())
+    if not match:
+        raise MbcostError(
+            f"{text!r} is not a size", way_out="like 224, or 224x160 (height × width)"
+        )
+    height = int(match[1])
+    width = int(match[2]) if match[2] else height
+    for side in (height, width):
+        if not 1 <= side <= MAX_SIZE:
+            raise MbcostError(f"{side} is out of range", way_out=f"1 to {MAX_SIZE} pixels")
+    return height, width
+
+
+def parse_int(text: str, low: int, high: int) -> int:
+    """Return the whole number in ``text``, within [low, high]."""
+    try:
+        value = int(text)
+    except ValueError:
+        raise MbcostError(f"{text!r} is not a whole number", way_out=f"{low} to {high}") from None
+    if not low <= value <= high:
+        raise MbcostError(f"{value} is out of range", way_out=f"{low} to {high}")
+    return value
+
+
+def parse_multiplier(text: str, high: float) -> float:
+    """Return the multiplier in ``text``, within (0, high]."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise MbcostError(
+            f"{text!r} is not a number", way_out=f"above 0, at most {high:g}"
+        ) from None
+    if not 0 < value <= high:  # false for NaN too
+        raise MbcostError(f"{text} is out of range", way_out=f"above 0, at most {high:g}")
+    return value
+
+
+def parse_bool(text: str) -> bool:
+    """Return the truth value in ``text``."""
+    known = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    if text.lower() not in known:
+        raise MbcostError(f"{text!r} is neither true nor false", way_out="true or false")
+    return known[text.lower()]
+
+
+def parse_word(text: str, words: Sequence[str]) -> str:
+    """Return ``text`` if it is one of ``words``."""
+    if text not in words:
+        raise MbcostError(f"unknown value {text!r}", way_out=did_you_mean(text, words))
+    return text
+
+
+def parse_count(text: str) -> int:
+    """Return the integer in ``300M``, ``3.5 M``, ``219k`` or ``1234``."""
+    match = re.fullmatch(r"\s*(\d+(?:[_,]\d{3})*(?:\.\d+)?)\s*([kKMGBT]?)\s*", text)
+    if not match:
+        raise MbcostError(f"{text!r} is not a count", way_out="like 3500000, 3.5M or 0.6G")
+    prefix = {"K": "k", "B": "G"}.get(match[2], match[2])
+    digits = match[1].replace(",", "").replace("_", "")
+    whole, _, fraction = digits.partition(".")
+    scaled: int = int(whole + fraction) * PREFIXES[prefix]
+    return scaled // int(10 ** len(fraction))
