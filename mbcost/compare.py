@@ -150,7 +150,7 @@ class Comparison:
             return ("closed form alone (--fast): nothing was run",)
         if not self.complete:
             return ("verifying: the counters are running …",)
-        return tuple([verified_line(self.done.values()), *skipped_lines(self.done, self.subjects)])
+        return (verified_line(self.done.values()), *skipped_lines(self.done, self.subjects))
 
     def check(self) -> None:
         """Raise ``CheckFailedError`` naming the layers on which a counter differs."""

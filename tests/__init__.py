@@ -1,0 +1,1 @@
+"""Tests mirror the package: ``tests/test_X.py`` for ``mbcost/X.py``."""
