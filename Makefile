@@ -23,6 +23,7 @@ $(PY):
 
 $(VENV)/.installed: pyproject.toml | $(PY)
 	$(VENV)/bin/pip install --quiet --editable .
+	$(PY) -m compileall -q mbcost
 	touch $@
 
 $(VENV)/.installed-test: pyproject.toml $(VENV)/.installed

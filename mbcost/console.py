@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mbcost.tables import Cells, Table, cells
@@ -11,7 +10,9 @@ from mbcost.tables import Cells, Table, cells
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-GAP = 2
+GAP = 1
+WRAPPED = 30
+"""Narrowest a column of prose becomes before others are left out."""
 
 
 def render_text(table: Table, *, exact: bool = False) -> str:
@@ -46,10 +47,10 @@ def print_live(
     tall = len(first.rows) + len(first.notes) + 8 > console.height
 
     def shown(table: Table) -> RenderableType:
-        return _fitted(replace(table, rows=(), columns=()) if tall else table, console.width, exact)
+        return _fitted(table._replace(rows=(), columns=()) if tall else table, console.width, exact)
 
     if tall:
-        console.print(_fitted(replace(first, notes=()), console.width, exact))
+        console.print(_fitted(first._replace(notes=()), console.width, exact))
     with Live(console=console, auto_refresh=False) as live:
         live.update(shown(first), refresh=True)
         for _ in steps:
@@ -79,7 +80,7 @@ def _fitted(table: Table, width: int, exact: bool) -> RenderableType:
         last = max(i for i, column in enumerate(table.columns) if column.rank == worst)
         hidden.insert(0, found.headers[last])
         kept = tuple(column for i, column in enumerate(table.columns) if i != last)
-        table = replace(table, columns=kept)
+        table = table._replace(columns=kept)
         found = cells(table, exact=exact, bars=True)
     notes = [Text(note) for note in table.notes]
     if hidden:
@@ -109,7 +110,7 @@ def _renderable(table: Table, found: Cells) -> RenderableType:
             Text(_header(found, i)),
             footer=Text(found.total[i]) if found.total else "",
             justify="right" if right else "left",
-            no_wrap=True,
+            no_wrap=not found.wraps[i],
         )
     for row in found.rows:
         rich_table.add_row(*map(Text, row))
@@ -120,7 +121,7 @@ def _header(found: Cells, i: int) -> str:
     """Return a column's title over its unit; a title longer than its cells breaks at a space."""
     title, unit = found.titles[i], found.units[i]
     width = max((len(row[i]) for row in found.rows), default=0)
-    if len(title) > width and " vs " in title:
+    if len(title) > width:
         title = title.replace(" vs ", "\nvs ")
     return f"{title}\n({unit})" if unit else title
 
@@ -131,5 +132,6 @@ def _width(found: Cells) -> int:
         texts = [*_header(found, i).split("\n"), *(row[i] for row in found.rows)]
         if found.total:
             texts.append(found.total[i])
-        widths.append(max(len(text) for text in texts))
+        width = max(len(text) for text in texts)
+        widths.append(min(width, WRAPPED) if found.wraps[i] else width)
     return sum(widths) + (GAP + 1) * len(widths)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from mbcost.errors import LayerError
 
@@ -107,8 +107,7 @@ Layer = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """A named layer of a block. ``inputs`` names earlier steps, ``@0`` is the block's own input;
     left empty it is the step before."""
 
@@ -117,8 +116,7 @@ class Step:
     inputs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """A layer in a graph. ``inputs`` are indices of earlier nodes, -1 is the graph's input."""
 
     path: str
@@ -130,8 +128,7 @@ class Node:
     y: Shape
 
 
-@dataclass(frozen=True, slots=True)
-class Graph:
+class Graph(NamedTuple):
     """Nodes in the order in which they run; the last one is the output."""
 
     x: Shape

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from mbcost.config import builtin, builtins
+from mbcost.settings import FIELD_OF
 from mbcost.tables import Column, Table
 
 COLUMNS = (
     Column("name", "name"),
     Column("kind", "kind"),
-    Column("settings", "settings", rank=2),
-    Column("source", "source", rank=1),
+    Column("source", "source", "prose"),
 )
+FIELDS = ("name", "kind", "title", "settings", "source")
 
 
 def list_table() -> Table:
@@ -18,13 +19,15 @@ def list_table() -> Table:
     rows = []
     for name, entry in builtins().items():
         spec = builtin(name)
-        takes = [setting for setting in spec.accepts if setting != "batch"]
+        short = set(FIELD_OF.values())
+        takes = [setting for setting in spec.accepts if setting not in short]
         rows.append(
             {
                 "name": name,
                 "kind": entry.kind,
+                "title": getattr(spec, "title", name),
                 "settings": " ".join(takes),
                 "source": getattr(spec, "source", ""),
             }
         )
-    return Table(COLUMNS, rows, tuple(c.key for c in COLUMNS), rows, rows)
+    return Table(COLUMNS, rows, FIELDS, rows, rows)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 from mbcost.blocks import BLOCKS, Block, block_fields
 from mbcost.cost import CostReport, cost_of
@@ -23,30 +23,7 @@ WIDTHS = ("truncate", "divisible")
 EXPANSIONS = ("ratio", "absolute")
 
 
-class Spec(Protocol):
-    """What a target names: something with settings that lowers to a graph."""
-
-    @property
-    def name(self) -> str:
-        """The YAML's stem, or the key of a block set."""
-        ...
-
-    @property
-    def accepts(self) -> Mapping[str, SettingRule]:
-        """The settings that mean something here, each with its rule."""
-        ...
-
-    def graph(self, settings: Settings) -> Graph:
-        """Return the layers under these settings."""
-        ...
-
-    def facts(self, settings: Settings) -> dict[str, Any]:
-        """Return alpha, rho, size and classes as the records show them; null where meaningless."""
-        ...
-
-
-@dataclass(frozen=True)
-class Published:
+class Published(NamedTuple):
     """One printed row about a network: figures as printed, with a reason where ours differ."""
 
     alpha: float
@@ -57,8 +34,7 @@ class Published:
     reason: str | None = None
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """A row of a network's table: a block, its fields unscaled, and how often it repeats."""
 
     block: str
@@ -76,6 +52,8 @@ class Network:
     name: str
     x: Shape
     rows: tuple[Row, ...]
+    title: str = ""
+    """The name in full, ``mobilenet_v2``."""
     classes: int | None = None
     width: str = "truncate"
     divisor: int = 8
@@ -218,15 +196,16 @@ class SingleBlock:
     def accepts(self) -> Mapping[str, SettingRule]:
         """The settings that mean something for this block: its fields, and their longer names."""
         fields = block_fields(BLOCKS[self.block])
-        names = [
-            "in",
-            "size",
-            "batch",
-            *(long for long, short in FIELD_OF.items() if short in fields),
-        ]
+        names = ["in", "size", "batch", *(n for n in FIELD_OF if self._field(n) in fields)]
         return {name: SETTINGS[name] for name in names} | {
             name: known.rule for name, known in fields.items()
         }
+
+    def _field(self, setting: str) -> str:
+        """Return the block's field that a setting means; a convolution's t is not an expansion."""
+        if setting == "expand" and "exp" not in block_fields(BLOCKS[self.block]):
+            return ""
+        return FIELD_OF.get(setting, setting)
 
     def built(self, settings: Settings) -> Block:
         """Return the block with its fields under these settings."""
@@ -235,11 +214,12 @@ class SingleBlock:
         if self.block == "conv" and "t" in fields:
             fields["c"] = None
         for name, value in settings.items():
-            key = FIELD_OF.get(name, name)
-            if key in known:
-                fields[key] = value
+            if self._field(name) in known:
+                fields[self._field(name)] = value
         if "expand" in settings or "t" in settings:
             fields["exp" if "exp" in known else "c"] = None  # two ways to say one thing
+        elif "exp" in settings:
+            fields["t"] = None
         return BLOCKS[self.block](**fields)
 
     def graph(self, settings: Settings | None = None) -> Graph:
@@ -267,6 +247,10 @@ class SingleBlock:
     def count(self, **settings: object) -> CostReport:
         """Return the closed-form costs: ``block.count(out=256, size="56x56")``."""
         return report(self, parse_all(self.accepts, settings, self.name))
+
+
+Spec = Network | SingleBlock
+"""What a target names: something with settings that lowers to a graph."""
 
 
 def report(spec: Spec, settings: Settings) -> CostReport:

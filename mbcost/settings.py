@@ -7,8 +7,7 @@ one: its line in ``SETTINGS``, and the target that accepts it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any, NamedTuple, assert_never
 
 from mbcost import units
 from mbcost.blocks.fields import (
@@ -26,8 +25,7 @@ from mbcost.layers import ACTIVATIONS
 MAX_MULTIPLIER = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Sides:
+class Sides(NamedTuple):
     """A size: one number for a square, or height × width."""
 
     doc: str

@@ -7,8 +7,7 @@ prefix per column. Files get the raw values. To add a way of showing a value: a 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from mbcost import units
 from mbcost.errors import MbcostError, did_you_mean
@@ -19,8 +18,7 @@ PENDING = object()
 """A value that is being computed, shown as an ellipsis."""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """A column as people see it.
 
     ``kind`` is how the values are shown (see ``SHOW``); ``rank`` says what is left out first on a
@@ -33,8 +31,7 @@ class Column:
     rank: int = 0
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """Raw rows, the columns people see, the fields files get, and the words around them."""
 
     columns: tuple[Column, ...]
@@ -51,15 +48,15 @@ class Table:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Cells:
-    """A table as text: a header (title, unit) and an alignment per column, rows, a total row."""
+class Cells(NamedTuple):
+    """A table as text: title, unit, alignment and wrapping per column; rows, a total row."""
 
-    titles: list[str] = field(default_factory=list)
-    units: list[str] = field(default_factory=list)
-    right: list[bool] = field(default_factory=list)
-    rows: list[list[str]] = field(default_factory=list)
-    total: list[str] | None = None
+    titles: list[str]
+    units: list[str]
+    right: list[bool]
+    wraps: list[bool]
+    rows: list[list[str]]
+    total: list[str] | None
 
     @property
     def headers(self) -> list[str]:
@@ -74,6 +71,7 @@ def _count(prefix: str) -> Callable[[Any], str]:
 
 SHOW: dict[str, Callable[[Any], str]] = {
     "text": str,
+    "prose": str,  # wraps where a terminal is narrow
     "size": str,
     "whole": units.thousands,
     "shape": lambda shape: "×".join(str(n) for n in shape),
@@ -84,7 +82,7 @@ SHOW: dict[str, Callable[[Any], str]] = {
     "truth": lambda value: "yes" if value else "NO",
     "versions": lambda versions: ", ".join(f"{k} {v}" for k, v in versions.items()),
 }
-_LEFT = ("text", "shape", "truth", "versions")
+_LEFT = ("text", "prose", "shape", "truth", "versions")
 
 
 def cells(table: Table, *, exact: bool = False, bars: bool = False) -> Cells:
@@ -92,8 +90,8 @@ def cells(table: Table, *, exact: bool = False, bars: bool = False) -> Cells:
 
     ``exact`` shows every digit, ``bars`` draws one behind each share.
     """
-    found = Cells(total=[] if table.total else None)
     columns: list[list[str]] = []
+    units_: list[str] = []
     for column in table.columns:
         values = [row.get(column.key) for row in table.rows]
         if table.total:
@@ -102,15 +100,18 @@ def cells(table: Table, *, exact: bool = False, bars: bool = False) -> Cells:
         texts = [_text(value, show) for value in values]
         if column.kind == "share" and bars:
             texts = _with_bars(texts, values, rows=len(table.rows))
-        found.titles.append(column.title)
-        found.units.append(unit)
-        found.right.append(column.kind not in _LEFT and not (column.kind == "share" and bars))
         columns.append(texts)
-    lines = [list(line) for line in zip(*columns, strict=True)] if columns else []
-    found.rows.extend(lines[: len(table.rows)])
-    if found.total is not None:
-        found.total.extend(lines[-1])
-    return found
+        units_.append(unit)
+    lines = [list(line) for line in zip(*columns, strict=True)]
+    left = (*_LEFT, "share") if bars else _LEFT
+    return Cells(
+        titles=[column.title for column in table.columns],
+        units=units_,
+        right=[column.kind not in left for column in table.columns],
+        wraps=[column.kind == "prose" for column in table.columns],
+        rows=lines[: len(table.rows)],
+        total=lines[-1] if table.total else None,
+    )
 
 
 def _format(kind: str, values: Sequence[Any], exact: bool) -> tuple[str, Callable[[Any], str]]:

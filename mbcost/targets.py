@@ -59,6 +59,8 @@ def find(name: str) -> dict[str, Spec]:
 
     Raises ``MbcostError`` with the nearest known name.
     """
+    if not name.strip():
+        raise MbcostError("a target is empty", way_out="`mbcost list` shows what can be named")
     if find_builtin(name):
         return {name: builtin(name)}
     path, _, member = name.rpartition(":")

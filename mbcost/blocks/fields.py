@@ -6,9 +6,8 @@ A field is ``Annotated[type, rule]``; its rule says what is valid and what it me
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, ClassVar, Protocol, get_args, get_type_hints
+from typing import Annotated, Any, ClassVar, NamedTuple, Protocol, get_args, get_type_hints
 
 from mbcost.layers import ACTIVATIONS, Shape, Step
 
@@ -26,8 +25,7 @@ class Block(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(NamedTuple):
     """A whole number in [low, high]."""
 
     low: int
@@ -35,8 +33,7 @@ class Whole:
     doc: str
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+class Number(NamedTuple):
     """A number in (0, high]; with ``zero``, 0 is valid too."""
 
     high: float
@@ -44,16 +41,14 @@ class Number:
     zero: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class OneOf:
+class OneOf(NamedTuple):
     """One of a few words."""
 
     words: tuple[str, ...]
     doc: str
 
 
-@dataclass(frozen=True, slots=True)
-class Truth:
+class Truth(NamedTuple):
     """True or false."""
 
     doc: str
@@ -68,8 +63,7 @@ Padding = Annotated[int | None, Whole(0, MAX_KERNEL, "padding; left out it is (k
 Act = Annotated[str, OneOf((*ACTIVATIONS, "none"), "activation")]
 
 
-@dataclass(frozen=True, slots=True)
-class BlockField:
+class BlockField(NamedTuple):
     """A field of a block as the YAML sees it."""
 
     name: str

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import typer
 
 from mbcost.errors import MbcostError, did_you_mean
+from mbcost.export import FORMATS
 from mbcost.tables import Table
 
-FORMAT_SUFFIXES = {
-    "table": (".txt",),
-    "markdown": (".md", ".markdown"),
-    "csv": (".csv",),
-    "latex": (".tex",),
-    "json": (".json",),
-}
 
-
-@dataclass(frozen=True)
-class Sink:
+class Sink(NamedTuple):
     """The outputs of a command: (path or None for stdout, format name)."""
 
     outputs: tuple[tuple[Path | None, str], ...]
@@ -35,16 +27,14 @@ class Sink:
 
     def write(self, table: Table) -> None:
         """Write the finished table everywhere but on a terminal that has shown it live."""
-        from mbcost.export import FORMATS, write_whole
-
         for path, name in self.outputs:
             if path is None and name == "table" and sys.stdout.isatty():
                 continue
-            text = FORMATS[name].write(table, self.exact)
+            text = FORMATS[name].write(table, exact=self.exact)
             if path is None:
                 sys.stdout.write(text)
             else:
-                write_whole(path, text)
+                _write_whole(path, text)
                 typer.echo(f"wrote {path}", err=True)
 
     def show(self, table_of: Callable[[], Table], steps: Iterable[None] = ()) -> Table:
@@ -63,13 +53,11 @@ class Sink:
 
 def sink(format_name: str, outputs: Sequence[str] | None, exact: bool = False) -> Sink:
     """Return where the output goes, checked before any work: format, suffixes, directories."""
-    from mbcost.export.files import check_writable
-
-    if format_name not in FORMAT_SUFFIXES:
+    if format_name not in FORMATS:
         raise MbcostError(
             f"unknown format {format_name!r}",
             place="--format",
-            way_out=did_you_mean(format_name, FORMAT_SUFFIXES),
+            way_out=did_you_mean(format_name, FORMATS),
         )
     found: list[tuple[Path | None, str]] = []
     for output in outputs or ["-"]:
@@ -77,14 +65,27 @@ def sink(format_name: str, outputs: Sequence[str] | None, exact: bool = False) -
             found.append((None, format_name))
             continue
         path = Path(output)
-        name = next((n for n, known in FORMAT_SUFFIXES.items() if path.suffix in known), None)
+        name = next((n for n, form in FORMATS.items() if path.suffix in form.suffixes), None)
         if name is None:
-            known = [suffix for suffixes in FORMAT_SUFFIXES.values() for suffix in suffixes]
+            known = [suffix for form in FORMATS.values() for suffix in form.suffixes]
             raise MbcostError(
                 f"unknown suffix {path.suffix!r}",
                 place=f"-o {output}",
                 way_out=did_you_mean(path.suffix, known),
             )
-        check_writable(path)
+        _check_writable(path)
         found.append((path, name))
     return Sink(tuple(found), exact)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    from mbcost.export.files import write_whole
+
+    write_whole(path, text)
+
+
+def _check_writable(path: Path) -> None:
+    """Raise where ``path`` can plainly not be written, before any time is spent on its content."""
+    from mbcost.export.files import check_writable
+
+    check_writable(path)

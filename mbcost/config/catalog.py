@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from mbcost.config.specs import load_specs
 from mbcost.errors import MbcostError, did_you_mean
@@ -13,8 +13,7 @@ from mbcost.network import Spec
 KINDS = {"networks": "network", "blocks": "block"}
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A built-in config: ``network`` or ``block``, and its file."""
 
     name: str
@@ -35,7 +34,7 @@ def builtins() -> dict[str, Entry]:
     return {
         path.stem: Entry(path.stem, kind, path)
         for folder, kind in KINDS.items()
-        for path in sorted((configs_dir() / folder).glob("*.yaml"))
+        for path in sorted((configs_dir() / folder).glob("*.yaml"), key=lambda path: path.stem)
     }
 
 

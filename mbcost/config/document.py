@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mbcost.errors import MbcostError, did_you_mean
 
@@ -15,8 +14,7 @@ MAX_VALUES = 100_000
 Key = str | int
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(NamedTuple):
     """A YAML file: its data, and where each value stands."""
 
     path: str
@@ -220,6 +218,6 @@ def _type(value: Any) -> str:
     names = {dict: "a mapping", list: "a list", str: "text", bool: "true/false"}
     if value is None:
         return "nothing"
-    return f"{names.get(type(value), 'a number')}" + (
-        f" {value!r}" if isinstance(value, str | bool | int | float) else ""
-    )
+    if isinstance(value, bool | str | int | float):
+        return f"{names.get(type(value), 'a number')} {value!r}"
+    return names.get(type(value), f"a {type(value).__name__}")

@@ -74,6 +74,7 @@ def read_network(document: Document, data: dict[str, Any], stem: str) -> Network
         int_of(document, classes, 1, MAX_CHANNELS, "classes")
     return Network(
         name=stem,
+        title=text_of(document, data.get("name", stem), "name"),
         x=read_shape(document, data["input"], "input"),
         rows=tuple(read_row(document, row, classes, "rows", i) for i, row in enumerate(rows)),
         classes=classes,

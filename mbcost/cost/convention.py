@@ -5,13 +5,12 @@ To add a convention: one entry in ``CONVENTIONS``. The terms are defined in ``fo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 from mbcost.cost.formulas import Terms
 
 
-@dataclass(frozen=True, slots=True)
-class Convention:
+class Convention(NamedTuple):
     """What a counter's total is, as a weight per term of one image (eval mode)."""
 
     name: str
@@ -33,8 +32,6 @@ class Convention:
             + self.adaptive_pool_inputs * terms.adaptive_pool_inputs
         )
 
-
-WEIGHTED_TERMS = tuple(f.name for f in fields(Convention) if f.name in Terms._fields)
 
 CONVENTIONS = {
     convention.name: convention

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from html import escape
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -157,6 +156,8 @@ class CostReport:
 
     def _repr_html_(self) -> str:
         """Return the totals and the layers as a notebook shows them."""
+        from html import escape
+
         totals = f"{self.name}: {self.params:,} params, {self.mult_adds:,} mult-adds"
         return f"<p>{escape(totals)}</p>\n{self.frame().to_html(index=False)}"
 

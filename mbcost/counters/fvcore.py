@@ -17,7 +17,9 @@ def count_fvcore(bench: Workbench) -> Counted:
     if not bench.fits(1):
         limit = megabytes(ACTIVATION_LIMIT_BYTES).removesuffix(".00")
         return Counted(
-            None, skipped=f"one image's largest layer is above {limit} MB and fvcore needs the CPU"
+            None,
+            {},
+            skipped=f"one image's largest layer is above {limit} MB and fvcore needs the CPU",
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's deprecation of torch.jit is not the user's

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from mbcost.cost import CONVENTIONS, Convention, CostReport
 from mbcost.layers import Graph
@@ -52,21 +52,19 @@ class Workbench:
         return torch.zeros(batch, *self.graph.x, device=device)
 
 
-@dataclass(frozen=True)
-class Counted:
+class Counted(NamedTuple):
     """What a counter said: its total and its figure per module path; or why it did not run.
 
     ``figures`` holds what else it reports, by the name of the ``CostReport`` figure it must equal.
     """
 
     total: int | None
-    by_layer: Mapping[str, int] = field(default_factory=dict)
-    figures: Mapping[str, int] = field(default_factory=dict)
+    by_layer: Mapping[str, int]
+    figures: Mapping[str, int] = MappingProxyType({})
     skipped: str = ""
 
 
-@dataclass(frozen=True)
-class Counter:
+class Counter(NamedTuple):
     """A counter: the record key of its figure, the package that must be installed, how it runs."""
 
     name: str
@@ -80,8 +78,7 @@ class Counter:
         return CONVENTIONS[self.name]
 
 
-@dataclass(frozen=True)
-class Mismatch:
+class Mismatch(NamedTuple):
     """A figure on which a counter and the closed form differ."""
 
     where: str
@@ -92,8 +89,7 @@ class Mismatch:
         return f"{self.where}: counted {self.counted:,}, predicted {self.predicted:,}"
 
 
-@dataclass(frozen=True)
-class Verification:
+class Verification(NamedTuple):
     """A counter's figure beside what its convention predicts, and where they differ."""
 
     counter: Counter

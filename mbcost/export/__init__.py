@@ -1,37 +1,33 @@
 """Tables as text for files: the suffix of ``-o`` picks the format.
 
 To add a format: a module beside these with one ``Table -> str`` function, and its line in
-``FORMATS``.
+``FORMATS``. A format's module is imported when it first writes.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from importlib import import_module
+from typing import NamedTuple
 
-from mbcost.export.csv import to_csv
-from mbcost.export.files import write_whole
-from mbcost.export.html import to_html
-from mbcost.export.json import to_json
-from mbcost.export.latex import to_latex
-from mbcost.export.markdown import to_markdown
-from mbcost.export.text import to_text
 from mbcost.tables import Table
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
-    """A way of writing a table; ``exact`` asks for every digit where figures are rounded."""
+class Format(NamedTuple):
+    """A way of writing a table: its suffixes, and the ``module:function`` that does it."""
 
-    name: str
     suffixes: tuple[str, ...]
-    write: Callable[[Table, bool], str]
+    writer: str
+
+    def write(self, table: Table, *, exact: bool = False) -> str:
+        """Return the table as text; ``exact`` asks for every digit where figures are rounded."""
+        module, _, function = self.writer.partition(":")
+        to_text: Callable[..., str] = getattr(import_module(module), function)
+        return to_text(table, exact=exact)
 
 
 FORMATS: dict[str, Format] = {
-    "table": Format("table", (".txt",), to_text),
-    "markdown": Format("markdown", (".md", ".markdown"), to_markdown),
-    "csv": Format("csv", (".csv",), lambda table, exact: to_csv(table)),
-    "latex": Format("latex", (".tex",), to_latex),
-    "json": Format("json", (".json",), lambda table, exact: to_json(table)),
+    "table": Format((".txt",), "mbcost.console:render_text"),
+    "markdown": Format((".md", ".markdown"), "mbcost.export.markdown:to_markdown"),
+    "csv": Format((".csv",), "mbcost.export.csv:to_csv"),
+    "latex": Format((".tex",), "mbcost.export.latex:to_latex"),
+    "json": Format((".json",), "mbcost.export.json:to_json"),
 }
-
-__all__ = ["FORMATS", "Format", "to_html", "write_whole"]

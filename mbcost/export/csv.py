@@ -11,8 +11,8 @@ from mbcost.tables import Table
 from mbcost.units import shape_text
 
 
-def to_csv(table: Table) -> str:
-    """Return the table's rows under its fields."""
+def to_csv(table: Table, *, exact: bool = True) -> str:
+    """Return the table's rows under its fields; a file is always exact."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(table.fields)

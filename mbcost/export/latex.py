@@ -44,7 +44,7 @@ _SPECIAL = {
 }
 
 
-def to_latex(table: Table, exact: bool = False) -> str:
+def to_latex(table: Table, *, exact: bool = False) -> str:
     """Return the table as a float, or as a longtable where it would not fit a page."""
     found = cells(table, exact=exact)
     spec = "".join("r" if right else "l" for right in found.right)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from mbcost.tables import Table, cells
 
 
-def to_markdown(table: Table, exact: bool = False) -> str:
+def to_markdown(table: Table, *, exact: bool = False) -> str:
     """Return the table with its title, its total row, its notes and caption below."""
     found = cells(table, exact=exact)
     lines = [_row(map(escape, found.headers))]
