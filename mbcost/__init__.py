@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from mbcost.api import compare, count, load
-    from mbcost.compare import Comparison
+    from mbcost.comparison import Comparison
     from mbcost.cost import CostReport
     from mbcost.errors import CheckFailedError, MbcostError
     from mbcost.network import Network, SingleBlock
@@ -35,7 +35,7 @@ __all__ = [
 
 _HOMES = {
     "CheckFailedError": "mbcost.errors",
-    "Comparison": "mbcost.compare",
+    "Comparison": "mbcost.comparison",
     "CostReport": "mbcost.cost",
     "MbcostError": "mbcost.errors",
     "Network": "mbcost.network",

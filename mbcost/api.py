@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from os import PathLike, fspath
 
-from mbcost.compare import Comparison, counters_named
+from mbcost.comparison import Comparison, counters_named
 from mbcost.cost import CostReport
 from mbcost.errors import MbcostError
 from mbcost.network import Spec, report

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from mbcost.compare import Comparison
+from mbcost.comparison import Comparison
 from mbcost.cost import CostReport
 from mbcost.errors import MbcostError
 from mbcost.records import LAYER_KEYS

@@ -53,7 +53,7 @@ def compare(
 
     mbcost compare v1 v2@alpha=0.5 v3-small -o table.tex
     """
-    from mbcost.compare import DEFAULT_BLOCKS
+    from mbcost.comparison import DEFAULT_BLOCKS
 
     where = sink(format, output, exact)
     comparison = run_comparison(targets or DEFAULT_BLOCKS, settings, counter, fast, reference)

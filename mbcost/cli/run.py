@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import typer
 
-from mbcost.compare import Comparison, counters_named
+from mbcost.comparison import Comparison, counters_named
 from mbcost.counters import DEFAULT_COUNTERS
 from mbcost.errors import MbcostError
 from mbcost.targets import resolve

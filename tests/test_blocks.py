@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import mbcost
+from mbcost.blocks import BLOCKS, Block, InvertedResidual, block_fields
+from mbcost.layers import Add, Conv2d
+from mbcost.widths import make_divisible
+
+
+def names(block: Block, c_in: int = 16, size: int = 8) -> list[str]:
+    return [step.name for step in block.steps((c_in, size, size))]
+
+
+def test_expansion_one_has_no_expansion_convolution() -> None:
+    assert "expand.conv" not in names(InvertedResidual(c=24, t=1))
+    assert "expand.conv" not in names(InvertedResidual(c=24, exp=16))
+    assert "expand.conv" in names(InvertedResidual(c=24, t=1, expand_always=True))
+
+
+@pytest.mark.parametrize(
+    ("fields", "added"),
+    [
+        ({"c": 16}, True),
+        ({"c": 24}, False),
+        ({"c": 16, "s": 2}, False),
+        ({"c": 16, "p": 0}, False),
+        ({"c": 16, "k": 2}, False),
+        ({"c": 16, "k": 5, "p": 2}, True),
+        ({"c": 16, "shortcut": "none"}, False),
+        ({"c": 24, "shortcut": "projection"}, True),
+        ({"c": 16, "s": 2, "shortcut": "projection"}, True),
+    ],
+)
+def test_the_residual_stands_where_shapes_allow(fields: dict[str, Any], added: bool) -> None:
+    steps = InvertedResidual(t=2, **fields).steps((16, 8, 8))
+    assert any(isinstance(step.layer, Add) for step in steps) is added
+
+
+def test_squeeze_and_excite_stands_after_the_depthwise_activation_with_bias() -> None:
+    found = names(InvertedResidual(c=24, t=4, se=0.25))
+    assert found.index("depthwise.act") < found.index("se.pool") < found.index("project.conv")
+    steps = {s.name: s.layer for s in InvertedResidual(c=24, t=4, se=0.25).steps((16, 8, 8))}
+    assert steps["se.reduce"] == Conv2d(64, make_divisible(16), (1, 1), bias=True)
+    assert steps["se.expand"] == Conv2d(16, 64, (1, 1), bias=True)
+
+
+@pytest.mark.parametrize(
+    ("value", "divisor", "expected"),
+    [(32 * 0.35, 8, 16), (24 * 0.75, 8, 24), (3, 8, 8), (1280 * 1.4, 8, 1792), (18, 8, 24)]
+    + [(17, 1, 17), (11.2, 8, 16), (26, 16, 32)],
+)
+def test_make_divisible_never_goes_below_nine_tenths(
+    value: float, divisor: int, expected: int
+) -> None:
+    assert make_divisible(value, divisor) == expected
+    assert make_divisible(value, divisor) >= 0.9 * value
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_every_field_of_every_block_carries_a_rule_and_words(name: str) -> None:
+    for known in block_fields(BLOCKS[name]).values():
+        assert known.rule.doc
+
+
+def test_options_reach_only_the_blocks_that_have_them() -> None:
+    comparison = mbcost.compare(
+        "standard", "depthwise-separable", "inverted-residual", expand=6, kernel=5
+    )
+    wide, narrow = (mbcost.count("inverted-residual", expand=t, kernel=5).params for t in (6, 2))
+    assert comparison.records()[2]["params"] == wide > narrow
+    assert comparison.records()[0]["params"] == mbcost.count("standard", kernel=5).params

@@ -1,0 +1,165 @@
+"""torchinfo, fvcore and torch really run and must equal the closed form, per layer and in total."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from mbcost.blocks import BLOCKS, ConvBnAct, InvertedResidual
+from mbcost.config import builtins
+from mbcost.counters import COUNTERS, Counted, Workbench, verify
+from mbcost.counters.workbench import ACTIVATION_LIMIT_BYTES
+from mbcost.errors import LayerError, MbcostError
+from mbcost.layers import ACTIVATIONS
+from mbcost.network import SingleBlock
+from mbcost.targets import Subject, resolve_one
+
+ALPHAS = ("0.35", "1.0", "1.4")
+SIZES = ("64", "96x64", "75")
+
+
+def networks() -> list[str]:
+    return [name for name, entry in builtins().items() if entry.kind == "network"]
+
+
+def assert_all_agree(subject: Subject) -> None:
+    bench = Workbench(subject.graph, subject.batch)
+    for counter in COUNTERS.values():
+        verification = verify(counter, bench, subject.report)
+        assert verification.total == subject.report.total(counter.convention)
+        assert verification.mismatches == ()
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("alpha", ALPHAS)
+@pytest.mark.parametrize("name", networks())
+def test_counters_equal_the_closed_form_on_every_network(name: str, alpha: str, size: str) -> None:
+    accepts = resolve_one(name).spec.accepts
+    if "alpha" not in accepts and alpha != "1.0":
+        pytest.skip(f"{name} has no width multiplier")
+    given = {"size": size} | ({"alpha": alpha} if "alpha" in accepts else {})
+    for batch in (1, 3):
+        assert_all_agree(resolve_one(name, {**given, "batch": batch}))
+
+
+@pytest.mark.parametrize("name", [n for n in networks() if "v3-" in n])
+def test_counters_agree_on_reduced_tails(name: str) -> None:
+    if "reduced_tail" not in resolve_one(name).spec.accepts:
+        pytest.skip(f"{name} has no reduced tail")
+    assert_all_agree(resolve_one(name, {"reduced_tail": True, "size": "64", "alpha": "0.75"}))
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_no_counter_counts_an_activation(activation: str) -> None:
+    assert_all_agree(resolve_one("standard", {"act": activation, "size": "8"}))
+
+
+channels = st.integers(1, 9)
+sides = st.integers(1, 13)
+small = {"k": st.integers(1, 7), "s": st.integers(1, 3), "p": st.none() | st.integers(0, 4)}
+BLOCK_FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
+    "conv": {
+        **small,
+        "c": st.integers(1, 4).map(lambda n: n * 6),
+        "groups": st.sampled_from((1, 2, 3)),
+        "dilation": st.integers(1, 2),
+        "norm": st.booleans(),
+        "bias": st.booleans(),
+    },
+    "depthwise_separable": {**small, "c": channels},
+    "inverted_residual": {
+        **small,
+        "c": channels,
+        "t": st.sampled_from((0.5, 1, 1.5, 2, 6)),
+        "se": st.sampled_from((0, 0.25, 0.5)),
+        "se_divisor": st.sampled_from((1, 4, 8)),
+        "shortcut": st.sampled_from(("identity", "projection", "none")),
+        "last_act": st.sampled_from(("none", "relu")),
+        "add_act": st.sampled_from(("none", "relu6")),
+        "expand_always": st.booleans(),
+    },
+}
+
+
+@pytest.mark.parametrize("block", BLOCK_FIELDS)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_counters_equal_the_closed_form_on_generated_blocks(block: str, data: Any) -> None:
+    fields = data.draw(st.fixed_dictionaries(BLOCK_FIELDS[block]))
+    c_in = fields.get("groups", 1) * data.draw(st.integers(1, 3))
+    spec = SingleBlock("generated", block, fields, (c_in, data.draw(sides), data.draw(sides)))
+    subject = Subject("generated", spec, {"batch": data.draw(st.sampled_from((1, 2, 3)))})
+    try:
+        subject.report  # noqa: B018  (lowers the block)
+    except MbcostError:
+        assume(False)  # a kernel larger than its map, or maps that cannot be added
+    assert_all_agree(subject)
+
+
+def test_every_block_with_a_convolution_is_generated() -> None:
+    assert set(BLOCK_FIELDS) <= set(BLOCKS)
+    with pytest.raises(LayerError, match="neither"):
+        ConvBnAct().steps((3, 8, 8))
+    with pytest.raises(LayerError, match="neither"):
+        InvertedResidual(c=8).steps((3, 8, 8))
+
+
+@pytest.mark.parametrize("name", networks())
+def test_fvcore_is_linear_in_the_batch(name: str) -> None:
+    """What lets it count one image of a large batch."""
+    subject = resolve_one(name, {"size": "64"})
+    fvcore = COUNTERS["fvcore"]
+    one = fvcore.run(Workbench(subject.graph, 1))
+    for batch in (2, 3):
+        many = fvcore.run(Workbench(subject.graph, batch))
+        assert many.by_layer == {path: batch * n for path, n in one.by_layer.items()}
+
+
+class NarrowWorkbench(Workbench):
+    """A bench on which only what is asked for fits the CPU."""
+
+    largest_batch = 0
+
+    def fits(self, batch: int) -> bool:
+        return batch <= self.largest_batch
+
+
+@pytest.mark.parametrize("name", ["v1", "v2-projection", "v3-small", "inverted-residual"])
+def test_torchinfo_counts_the_same_on_meta_as_on_the_cpu(name: str) -> None:
+    subject = resolve_one(name, {"size": "64", "batch": "2"})
+    torchinfo = COUNTERS["torchinfo"]
+    on_cpu = torchinfo.run(Workbench(subject.graph, 2))
+    bench = NarrowWorkbench(subject.graph, 2)
+    assert torchinfo.run(bench) == on_cpu
+    assert "module" not in vars(bench), "it ran on the CPU"
+
+
+def test_fvcore_traces_one_image_of_a_batch_that_does_not_fit() -> None:
+    subject = resolve_one("v3-small", {"size": "64", "batch": "5"})
+    bench = NarrowWorkbench(subject.graph, 5)
+    bench.largest_batch = 1
+    assert verify(COUNTERS["fvcore"], bench, subject.report).agrees is True
+
+
+def test_fvcore_is_skipped_where_one_image_does_not_fit() -> None:
+    subject = resolve_one("v2", {"size": "4096"})
+    assert not Workbench(subject.graph).fits(1)
+    verification = verify(COUNTERS["fvcore"], Workbench(subject.graph), subject.report)
+    assert verification.total is None
+    assert verification.agrees is None
+    assert f"{ACTIVATION_LIMIT_BYTES // 10**6} MB" in verification.skipped
+
+
+def test_a_wrong_count_names_the_layer() -> None:
+    subject = resolve_one("standard", {"size": "8"})
+    torch = COUNTERS["torch"]
+    right = torch.run(Workbench(subject.graph))
+    assert right.total is not None
+    wrong = Counted(right.total + 2, {**right.by_layer, "conv": right.by_layer["conv"] + 2})
+    doctored = torch._replace(run=lambda bench: wrong)
+    verification = verify(doctored, Workbench(subject.graph), subject.report)
+    assert verification.agrees is False
+    assert [m.where for m in verification.mismatches] == ["conv", "total"]

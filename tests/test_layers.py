@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mbcost.build import primitive
+from mbcost.cost import kind, terms
+from mbcost.errors import LayerError
+from mbcost.layers import (
+    Activation,
+    AdaptiveAvgPool2d,
+    Add,
+    BatchNorm2d,
+    Conv2d,
+    Flatten,
+    Layer,
+    Linear,
+    Node,
+    Pool2d,
+    Step,
+    output_shape,
+    wire,
+)
+
+
+def test_stride_two_rounds_odd_sizes_up() -> None:
+    conv = Conv2d(3, 8, (3, 3), (2, 2), (1, 1))
+    assert output_shape(conv, [(3, 7, 8)]) == (8, 4, 4)
+
+
+@settings(deadline=None)
+@given(
+    k=st.integers(1, 7),
+    s=st.integers(1, 4),
+    p=st.integers(0, 5),
+    d=st.integers(1, 3),
+    h=st.integers(1, 20),
+    w=st.integers(1, 20),
+)
+def test_convolution_shapes_and_refusals_are_torchs(
+    k: int, s: int, p: int, d: int, h: int, w: int
+) -> None:
+    conv = Conv2d(2, 4, (k, k), (s, s), (p, p), (d, d))
+    module = primitive(conv)
+    assert module is not None
+    try:
+        theirs = tuple(module(torch.zeros(1, 2, h, w)).shape[1:])
+    except RuntimeError:
+        with pytest.raises(LayerError, match="larger than its padded input"):
+            output_shape(conv, [(2, h, w)])
+        return
+    assert output_shape(conv, [(2, h, w)]) == theirs
+
+
+@settings(deadline=None)
+@given(
+    mode=st.sampled_from(("max", "avg")),
+    k=st.integers(1, 5),
+    s=st.integers(1, 3),
+    p=st.integers(0, 3),
+    h=st.integers(1, 12),
+)
+def test_pooling_shapes_and_refusals_are_torchs(mode: str, k: int, s: int, p: int, h: int) -> None:
+    pool = Pool2d(mode, (k, k), (s, s), (p, p))
+    module = primitive(pool)
+    assert module is not None
+    try:
+        theirs = tuple(module(torch.zeros(1, 2, h, h)).shape[1:])
+    except RuntimeError:
+        with pytest.raises(LayerError):
+            output_shape(pool, [(2, h, h)])
+        return
+    assert output_shape(pool, [(2, h, h)]) == theirs
+
+
+@pytest.mark.parametrize(
+    ("layer", "expected"),
+    [
+        (Linear(8, 2), "linear"),
+        (Conv2d(8, 8, (3, 3), groups=8), "depthwise"),
+        (Conv2d(8, 16, (3, 3), groups=8), "depthwise"),
+        (Conv2d(1, 8, (3, 3), groups=1), "conv"),
+        (Conv2d(8, 8, (1, 1)), "pointwise"),
+        (Conv2d(8, 8, (1, 1), groups=2), "conv"),
+        (Conv2d(8, 8, (1, 1), groups=8), "depthwise"),
+        (BatchNorm2d(8), "batch_norm"),
+        (Activation("relu"), "activation"),
+        (AdaptiveAvgPool2d(), "pool"),
+        (Flatten(), "flatten"),
+        (Add(), "add"),
+    ],
+)
+def test_a_layers_kind_is_the_first_that_fits(layer: Layer, expected: str) -> None:
+    assert kind(layer) == expected
+
+
+@settings(deadline=None)
+@given(
+    per_group=st.integers(1, 4),
+    out=st.integers(1, 4),
+    groups=st.integers(1, 3),
+    k=st.integers(1, 5),
+    bias=st.booleans(),
+)
+def test_parameters_are_the_modules(
+    per_group: int, out: int, groups: int, k: int, bias: bool
+) -> None:
+    conv = Conv2d(per_group * groups, out * groups, (k, k), groups=groups, bias=bias)
+    module = primitive(conv)
+    assert module is not None
+    found = terms(conv, (conv.c_in, 9, 9), (conv.c_out, 9, 9))
+    assert found.weights == module.weight.numel()
+    assert found.params == sum(p.numel() for p in module.parameters())
+
+
+@pytest.mark.parametrize(
+    ("layer", "inputs", "problem"),
+    [
+        (Conv2d(3, 8, (3, 3), groups=2), [(3, 8, 8)], "groups"),
+        (Conv2d(4, 8, (3, 3)), [(3, 8, 8)], "expects 4 input channels, gets 3"),
+        (Conv2d(4, 8, (3, 3)), [(4,)], "needs a C×H×W map"),
+        (BatchNorm2d(4), [(3, 8, 8)], "expects 4"),
+        (Linear(4, 2), [(3,)], "expects a vector of 4"),
+        (Add(), [(3, 8, 8), (3, 4, 4)], "different shapes"),
+        (AdaptiveAvgPool2d(), [(3,)], "needs a C×H×W map"),
+    ],
+)
+def test_layers_that_do_not_fit_say_why(
+    layer: Layer, inputs: list[tuple[int, ...]], problem: str
+) -> None:
+    with pytest.raises(LayerError, match=problem):
+        output_shape(layer, inputs)
+
+
+def test_a_step_that_does_not_fit_is_named_by_its_path() -> None:
+    nodes: list[Node] = []
+    steps = [Step("a", Flatten()), Step("b", BatchNorm2d(5))]
+    with pytest.raises(LayerError, match=r"^rows\.3\.b: "):
+        wire(nodes, steps, "rows.3", "rows.3", -1, (2, 2, 2))

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mbcost import units
+from mbcost.errors import MbcostError
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (73.984, "74.0"),
+        (9.152, "9.15"),
+        (568.74, "569"),
+        (0.0642, "0.0642"),
+        (9.999, "10.0"),
+        (999.9, "1,000"),
+        (0.9999, "1.00"),
+        (1234.5, "1,234"),
+    ],
+)
+def test_three_digits_without_an_exponent(value: float, text: str) -> None:
+    assert units.three_digits(value) == text
+
+
+@given(st.floats(1e-6, 1e6))
+def test_three_digits_are_within_half_a_unit_of_the_third(value: float) -> None:
+    shown = float(units.three_digits(value).replace(",", ""))
+    assert abs(shown - value) <= value * 0.00501
+
+
+def test_one_prefix_serves_the_largest_value() -> None:
+    assert units.prefix_for([41_000_000, 15_300_000_000, None]) == "G"
+    assert units.prefix_for([9_152, 73_984]) == "k"
+    assert units.prefix_for([12]) == units.prefix_for([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("ratio", "words"),
+    [
+        (1, "1×"),
+        (0.1237, "8.1× fewer"),
+        (1.5, "1.5× more"),
+        (1.02, "1.02× more"),
+        (1 / 640, "640× fewer"),
+        (0, "none"),
+    ],
+)
+def test_ratios_say_their_direction(ratio: float, words: str) -> None:
+    assert units.ratio_in_words(ratio) == words
+
+
+def test_bars_fill_in_eighths() -> None:
+    assert [units.bar(share, 2) for share in (0, 0.25, 0.5, 0.9375, 1, 2)] == [
+        "",
+        "▌",
+        "█",
+        "█▉",
+        "██",
+        "██",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [("300M", 300_000_000), ("3.4 M", 3_400_000), ("59.2M", 59_200_000), ("0.6G", 600_000_000)]
+    + [("219k", 219_000), ("1234", 1234), ("1,234", 1234), ("1.2B", 1_200_000_000)],
+)
+def test_counts_parse_exactly(text: str, count: int) -> None:
+    assert units.parse_count(text) == count
+
+
+@pytest.mark.parametrize("text", ["", "M", "-3M", "3.4.5", "1e6", "3 X"])
+def test_what_is_not_a_count_says_so(text: str) -> None:
+    with pytest.raises(MbcostError, match="is not a count"):
+        units.parse_count(text)
+
+
+@given(st.integers(1, units.MAX_SIZE), st.integers(1, units.MAX_SIZE))
+def test_sizes_survive_a_round_trip(height: int, width: int) -> None:
+    assert units.parse_size(str(units.size_value(height, width))) == (height, width)
+
+
+@pytest.mark.parametrize("text", ["", "x", "224x", "x224", "0", "224x0", "65537", "1e3", "-1"])
+def test_bad_sizes_are_refused(text: str) -> None:
+    with pytest.raises(MbcostError):
+        units.parse_size(text)
