@@ -49,8 +49,16 @@ def test_squeeze_and_excite_stands_after_the_depthwise_activation_with_bias() ->
 
 @pytest.mark.parametrize(
     ("value", "divisor", "expected"),
-    [(32 * 0.35, 8, 16), (24 * 0.75, 8, 24), (3, 8, 8), (1280 * 1.4, 8, 1792), (18, 8, 24)]
-    + [(17, 1, 17), (11.2, 8, 16), (26, 16, 32)],
+    [
+        (32 * 0.35, 8, 16),
+        (24 * 0.75, 8, 24),
+        (3, 8, 8),
+        (1280 * 1.4, 8, 1792),
+        (18, 8, 24),
+        (17, 1, 17),
+        (11.2, 8, 16),
+        (26, 16, 32),
+    ],
 )
 def test_make_divisible_never_goes_below_nine_tenths(
     value: float, divisor: int, expected: int

@@ -52,7 +52,8 @@ def test_v3_torchvision_scales_as_torchvision(size: str, alpha: float, tail: boo
         setting, last = _mobilenet_v3_conf(
             f"mobilenet_v3_{size}", width_mult=alpha, reduced_tail=tail
         )
-        return MobileNetV3(setting, last)
+        module: nn.Module = MobileNetV3(setting, last)
+        return module
 
     target = f"v3-{size}-torchvision"
     assert ours(target, alpha=alpha, reduced_tail=tail) == counted(build)

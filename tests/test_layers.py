@@ -111,7 +111,7 @@ def test_parameters_are_the_modules(
     module = primitive(conv)
     assert module is not None
     found = terms(conv, (conv.c_in, 9, 9), (conv.c_out, 9, 9))
-    assert found.weights == module.weight.numel()
+    assert found.weights == dict(module.named_parameters())["weight"].numel()
     assert found.params == sum(p.numel() for p in module.parameters())
 
 

@@ -23,6 +23,9 @@ class ErrorsAsMessages(TyperGroup):
             sys.stdout.flush()
             typer.echo(f"mbcost: {error}", err=True)
             raise typer.Exit(error.exit_code) from None
+        except BrokenPipeError:  # a reader like `head` has seen enough
+            _abandon_stdout()
+            raise typer.Exit(0) from None
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
 
@@ -69,30 +72,16 @@ def root(
 
 
 def main() -> NoReturn:
-    """Run mbcost as a process: a closed pipe ends quietly, an interrupt with 130."""
+    """Run the command line as a process; what stdout still holds may meet a closed pipe."""
     try:
         app()
-    except BrokenPipeError:
-        _abandon_stdout()
-        sys.exit(0)
     except SystemExit as exit_:
         try:
             sys.stdout.flush()
         except BrokenPipeError:
             _abandon_stdout()
-        code = exit_.code
-        sys.exit(130 if code == 1 and _interrupted(exit_) else code)
+        sys.exit(exit_.code)
     sys.exit(0)
-
-
-def _interrupted(exit_: SystemExit) -> bool:
-    """Return whether click turned an interrupt into its own exit code 1."""
-    cause: BaseException | None = exit_
-    while cause is not None:
-        if isinstance(cause, KeyboardInterrupt | typer.Abort):
-            return True
-        cause = cause.__context__
-    return False
 
 
 def _abandon_stdout() -> None:
