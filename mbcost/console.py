@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from mbcost.tables import Cells, Table, cells
+from mbcost.tables import GAP, Cells, Table, cells, fitted
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-
-GAP = 1
-WRAPPED = 30
-"""Narrowest a column of prose becomes before others are left out."""
 
 
 def render_text(table: Table, *, exact: bool = False) -> str:
     """Return the table as plain text at its full width."""
     found = cells(table, exact=exact, bars=True)
-    console = _console(width=max(_width(found), 80))
+    console = _console(width=max(found.width, 80))
     with console.capture() as capture:
         console.print(_renderable(table, found), soft_wrap=True)
     lines = (line.rstrip() for line in capture.get().splitlines())
@@ -60,28 +56,13 @@ def print_live(
             live.update(_fitted(last, console.width, exact), refresh=True)
 
 
-def print_table(table: Table, *, exact: bool = False) -> None:
-    """Print a finished table on a terminal, its least important columns left out if narrow."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    console.print(_fitted(table, console.width, exact))
-
-
 def _fitted(table: Table, width: int, exact: bool) -> RenderableType:
     """Return the table with as many columns as fit, and its notes below."""
     from rich.console import Group
     from rich.text import Text
 
-    hidden: list[str] = []
+    table, hidden = fitted(table, width, exact=exact, bars=True)
     found = cells(table, exact=exact, bars=True)
-    while _width(found) > width and any(column.rank for column in table.columns):
-        worst = max(column.rank for column in table.columns)
-        last = max(i for i, column in enumerate(table.columns) if column.rank == worst)
-        hidden.insert(0, found.headers[last])
-        kept = tuple(column for i, column in enumerate(table.columns) if i != last)
-        table = table._replace(columns=kept)
-        found = cells(table, exact=exact, bars=True)
     notes = [Text(note) for note in table.notes]
     if hidden:
         notes.append(
@@ -100,14 +81,14 @@ def _renderable(table: Table, found: Cells) -> RenderableType:
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
-        padding=(0, GAP, 0, 0),
+        padding=(0, GAP - 1, 0, 0),  # the box adds one
         pad_edge=False,
         show_edge=False,
         show_footer=found.total is not None,
     )
     for i, right in enumerate(found.right):
         rich_table.add_column(
-            Text(_header(found, i)),
+            Text("\n".join(found.header_lines(i))),
             footer=Text(found.total[i]) if found.total else "",
             justify="right" if right else "left",
             no_wrap=not found.wraps[i],
@@ -115,23 +96,3 @@ def _renderable(table: Table, found: Cells) -> RenderableType:
     for row in found.rows:
         rich_table.add_row(*map(Text, row))
     return rich_table
-
-
-def _header(found: Cells, i: int) -> str:
-    """Return a column's title over its unit; a title longer than its cells breaks at a space."""
-    title, unit = found.titles[i], found.units[i]
-    width = max((len(row[i]) for row in found.rows), default=0)
-    if len(title) > width:
-        title = title.replace(" vs ", "\nvs ")
-    return f"{title}\n({unit})" if unit else title
-
-
-def _width(found: Cells) -> int:
-    widths = []
-    for i in range(len(found.titles)):
-        texts = [*_header(found, i).split("\n"), *(row[i] for row in found.rows)]
-        if found.total:
-            texts.append(found.total[i])
-        width = max(len(text) for text in texts)
-        widths.append(min(width, WRAPPED) if found.wraps[i] else width)
-    return sum(widths) + (GAP + 1) * len(widths)

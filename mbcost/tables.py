@@ -18,6 +18,12 @@ PENDING = object()
 """A value that is being computed, shown as an ellipsis."""
 
 
+GAP = 2
+"""Characters between columns."""
+WRAPPED = 30
+"""Narrowest a column of prose becomes before others are left out."""
+
+
 class Column(NamedTuple):
     """A column as people see it.
 
@@ -63,6 +69,27 @@ class Cells(NamedTuple):
         """Return the titles with their units: ``mult-adds (M)``."""
         pairs = zip(self.titles, self.units, strict=True)
         return [f"{title} ({unit})" if unit else title for title, unit in pairs]
+
+    def header_lines(self, i: int) -> list[str]:
+        """Return a column's title over its unit; one longer than its cells breaks at ``vs``."""
+        title, unit = self.titles[i], self.units[i]
+        width = max((len(row[i]) for row in self.rows), default=0)
+        if len(title) > width:
+            title = title.replace(" vs ", "\nvs ")
+        lines = title.split("\n")
+        return [*lines, f"({unit})"] if unit else lines
+
+    @property
+    def width(self) -> int:
+        """Return the characters a line takes, prose wrapped."""
+        widths = []
+        for i in range(len(self.titles)):
+            texts = [*self.header_lines(i), *(row[i] for row in self.rows)]
+            if self.total:
+                texts.append(self.total[i])
+            width = max(len(text) for text in texts)
+            widths.append(min(width, WRAPPED) if self.wraps[i] else width)
+        return sum(widths) + GAP * len(widths)
 
 
 def _count(prefix: str) -> Callable[[Any], str]:
@@ -142,6 +169,25 @@ def _with_bars(texts: list[str], values: Sequence[Any], rows: int) -> list[str]:
     ]
 
 
+def fitted(
+    table: Table, width: int, *, exact: bool = False, bars: bool = False
+) -> tuple[Table, list[str]]:
+    """Return the table with as many columns as fit ``width`` characters, and the headers left out.
+
+    The highest rank goes first; rank 0 always stays.
+    """
+    hidden: list[str] = []
+    found = cells(table, exact=exact, bars=bars)
+    while found.width > width and any(column.rank for column in table.columns):
+        worst = max(column.rank for column in table.columns)
+        last = max(i for i, column in enumerate(table.columns) if column.rank == worst)
+        hidden.insert(0, found.headers[last])
+        kept = tuple(column for i, column in enumerate(table.columns) if i != last)
+        table = table._replace(columns=kept)
+        found = cells(table, exact=exact, bars=bars)
+    return table, hidden
+
+
 def choose_columns(
     known: Mapping[str, Column], wanted: str | None, default: Sequence[str]
 ) -> tuple[Column, ...]:
@@ -158,7 +204,7 @@ def choose_columns(
             raise MbcostError(
                 f"unknown column {key!r}", place="--columns", way_out=did_you_mean(key, known)
             )
-    return tuple(known[key] for key in keys)
+    return tuple(known[key]._replace(rank=0) for key in keys)  # asked for: never left out
 
 
 def sort_rows(rows: list[Record], key: str | None) -> list[Record]:

@@ -104,6 +104,8 @@ def resolve(targets: Sequence[str], common: Mapping[str, object] | None = None) 
             shown = target if label == name else target.replace(name, label, 1)
             subjects.append(Subject(shown, spec, settings))
     for key in common:
+        if key not in SETTINGS and key not in accepted:
+            raise MbcostError(f"no setting {key!r}", way_out=did_you_mean(key, SETTINGS))
         if key not in used:
             raise MbcostError(
                 f"fits none of the targets {', '.join(targets)}",

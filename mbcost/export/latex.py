@@ -8,9 +8,11 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 
-from mbcost.tables import Table, cells
+from mbcost.tables import Cells, Table, cells, fitted
 
 PAGE_ROWS = 40
+PAGE_WIDTH = 84
+"""Characters of the small font on a line of a one-column article."""
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -45,19 +47,28 @@ _SPECIAL = {
 
 
 def to_latex(table: Table, *, exact: bool = False) -> str:
-    """Return the table as a float, or as a longtable where it would not fit a page."""
+    """Return the table as a float, or as a longtable where it would not fit a page.
+
+    Columns that do not fit the width of a text are left out by rank, and named in a comment.
+    """
+    table, hidden = fitted(table, PAGE_WIDTH, exact=exact)
     found = cells(table, exact=exact)
+    needs = "booktabs" if len(table.rows) <= PAGE_ROWS else "booktabs,longtable"
+    comments = [rf"% \usepackage{{{needs}}}"]
+    if hidden:
+        comments.append(f"% left out: {', '.join(hidden)}; --columns chooses")
     spec = "".join("r" if right else "l" for right in found.right)
-    header = _row(found.headers)
+    header = _header(found)
     body = [_row(row) for row in found.rows]
     total = [r"\midrule", _row(found.total)] if found.total else []
-    caption = escape(table.caption or table.title)
+    verified = [note[:1].upper() + note[1:] + "." for note in table.notes if "verified" in note]
+    caption = escape(" ".join([table.caption or table.title, *verified]))
     if len(body) > PAGE_ROWS:
-        return _long(spec, caption, header, [*body, *total])
+        return "\n".join([*comments, *_long(spec, caption, header, [*body, *total])]) + "\n"
     lines = [
-        r"% \usepackage{booktabs}",
+        *comments,
         r"\begin{table}",
-        r"\centering",
+        r"\centering\small\setlength{\tabcolsep}{4pt}",
         rf"\caption{{{caption}}}",
         rf"\begin{{tabular}}{{{spec}}}",
         r"\toprule",
@@ -72,9 +83,9 @@ def to_latex(table: Table, *, exact: bool = False) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _long(spec: str, caption: str, header: str, body: list[str]) -> str:
-    lines = [
-        r"% \usepackage{booktabs,longtable}",
+def _long(spec: str, caption: str, header: str, body: list[str]) -> list[str]:
+    return [
+        r"\small\setlength{\tabcolsep}{4pt}",
         rf"\begin{{longtable}}{{{spec}}}",
         rf"\caption{{{caption}}}\\",
         r"\toprule",
@@ -90,7 +101,14 @@ def _long(spec: str, caption: str, header: str, body: list[str]) -> str:
         *body,
         r"\end{longtable}",
     ]
-    return "\n".join(lines) + "\n"
+
+
+def _header(found: Cells) -> str:
+    """Return the header on as many lines as its longest title needs, aligned at the bottom."""
+    columns = [found.header_lines(i) for i in range(len(found.titles))]
+    height = max(map(len, columns))
+    padded = [[""] * (height - len(lines)) + lines for lines in columns]
+    return "\n".join(_row(line) for line in zip(*padded, strict=True))
 
 
 def _row(texts: Iterable[str]) -> str:
