@@ -1,0 +1,65 @@
+"""reports/ and README.md show what the commands beside them really print."""
+
+from __future__ import annotations
+
+import doctest
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Cli
+from tests.regenerate import ROOT, readme_blocks, report_commands, run_block
+from tests.test_export import unversioned
+
+RUNNABLE = [block for block in readme_blocks() if block.startswith("$ mbcost")]
+
+
+def outputs(args: list[str]) -> list[str]:
+    return [args[i + 1] for i, word in enumerate(args) if word == "-o"]
+
+
+@pytest.mark.parametrize("args", report_commands(), ids=lambda args: " ".join(args)[:60])
+def test_reports_are_what_their_command_writes(
+    cli: Cli, args: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in outputs(args):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    result = cli(*args)
+    assert result.exit_code == 0, result.stderr
+    assert outputs(args)
+    for name in outputs(args):
+        fresh, kept = tmp_path / name, ROOT / name
+        assert unversioned(fresh.read_text("utf-8")) == unversioned(kept.read_text("utf-8")), name
+
+
+def test_every_report_has_its_command() -> None:
+    written = {name for args in report_commands() for name in outputs(args)} | {"reports/README.md"}
+    kept = {str(p.relative_to(ROOT)) for p in (ROOT / "reports").rglob("*") if p.is_file()}
+    assert kept == written
+
+
+@pytest.mark.parametrize("block", RUNNABLE, ids=lambda block: block.splitlines()[0][:60])
+def test_readme_shows_real_output(block: str, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "reports", tmp_path / "reports")
+    assert unversioned(run_block(block, tmp_path)) == unversioned(block)
+
+
+def test_readme_python_runs() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    examples = "\n".join(re.findall(r"^```python\n(.*?)^```\n", text, re.M | re.S))
+    parsed = doctest.DocTestParser().get_doctest(examples, {}, "README", "README.md", 0)
+    assert len(parsed.examples) > 3
+    results = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(parsed)
+    assert results.failed == 0
+
+
+def test_readme_names_every_command(cli: Cli) -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    commands = cli("--help").stdout.split("Commands:")[1].strip().splitlines()
+    for line in commands:
+        assert f"mbcost {line.split()[0]}" in text
+    assert "make demo" in text
+    assert "make test" in text
