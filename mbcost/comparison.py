@@ -130,10 +130,15 @@ class Comparison:
         return {**row, **{counter.key: PENDING for counter in waiting}, "verified": PENDING}
 
     def title(self) -> str:
-        """Return what all subjects have in common: input and batch."""
+        """Return what all subjects have in common: settings, input and batch."""
         inputs = {shape_text(s.report.x).replace("x", "×") for s in self.subjects}
         batches = {s.batch for s in self.subjects}
-        parts = []
+        parts = [
+            name.replace("_", " ") if value is True else f"{name.replace('_', ' ')} {value}"
+            for name, value in self.subjects[0].settings.items()
+            if name not in ("in", "size", "rho", "batch")
+            and all(s.settings.get(name) == value for s in self.subjects)
+        ]
         if len(inputs) == 1:
             parts.append(f"input {inputs.pop()}")
         if len(batches) == 1:
