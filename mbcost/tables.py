@@ -137,7 +137,7 @@ def cells(table: Table, *, exact: bool = False, bars: bool = False) -> Cells:
         right=[column.kind not in left for column in table.columns],
         wraps=[column.kind == "prose" for column in table.columns],
         rows=lines[: len(table.rows)],
-        total=lines[-1] if table.total else None,
+        total=lines[-1] if table.total and lines else None,
     )
 
 

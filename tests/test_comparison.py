@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import mbcost
+from mbcost.comparison import Comparison, verified_line
+from mbcost.counters import COUNTERS, Counted, Counter, Workbench
+from mbcost.errors import CheckFailedError
+from mbcost.targets import resolve
+from tests.conftest import Cli
+
+
+def miscounting() -> Counter:
+    """Return torch's counter as it would be if it overlooked the first layer."""
+    right = COUNTERS["torch"]
+
+    def run(bench: Workbench) -> Counted:
+        counted = right.run(bench)
+        assert counted.total is not None
+        first = next(path for path, value in counted.by_layer.items() if value)
+        rest = {path: value for path, value in counted.by_layer.items() if path != first}
+        return Counted(counted.total - counted.by_layer[first], rest)
+
+    return right._replace(run=run)
+
+
+def test_a_disagreement_names_the_layer() -> None:
+    comparison = Comparison(resolve(["standard"], {"size": 8}), [miscounting()])
+    for _ in comparison.verify():
+        pass
+    assert comparison.records()[0]["verified"] is False
+    assert "NOT VERIFIED" in comparison.notes()[0]
+    with pytest.raises(CheckFailedError, match=r"standard: torch and the closed form differ: conv"):
+        comparison.check()
+
+
+def test_a_disagreement_exits_with_one_after_the_table(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(COUNTERS, "torch", miscounting())  # a member of the table, as a user adds
+    result = cli("compare", "v1", "--size", "32", "--counter", "torch", "--format", "json")
+    assert result.exit_code == 1
+    assert "rows.0.conv: counted 0, predicted" in result.stderr
+    assert json.loads(result.stdout)[0]["verified"] is False
+
+
+def test_ratios_are_this_over_the_reference() -> None:
+    records = mbcost.compare("v1", "v2", "v3-small", reference="v2").records()
+    v2 = mbcost.count("v2")
+    for record in records:
+        assert record["params_ratio"] == record["params"] / v2.params
+        assert record["mult_adds_ratio"] == record["mult_adds"] / v2.mult_adds
+
+
+def test_counters_that_have_not_run_are_null() -> None:
+    comparison = Comparison(resolve(["v1"]), list(COUNTERS.values()))
+    record = comparison.records()[0]
+    assert record["verified"] is None
+    assert all(record[counter.key] is None for counter in COUNTERS.values())
+    assert not comparison.complete
+    assert comparison.notes() == ("verifying: the counters are running …",)
+    assert verified_line([]) == "not verified: no counter ran"
+
+
+def test_titles_state_the_settings_all_targets_share() -> None:
+    assert mbcost.compare("v1", "v2", alpha=0.5).title() == ("alpha 0.5, input 3×224×224, batch 1")
+    assert mbcost.compare("v1@alpha=0.5", "v2").title() == "input 3×224×224, batch 1"
