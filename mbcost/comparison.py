@@ -152,7 +152,7 @@ class Comparison:
     def notes(self) -> tuple[str, ...]:
         """Return the verified line, and a line for each counter that was skipped."""
         if not self.counters:
-            return ("closed form alone (--fast): nothing was run",)
+            return ("closed form alone: no counter was run",)
         if not self.complete:
             return ("verifying: the counters are running …",)
         return (verified_line(self.done.values()), *skipped_lines(self.done, self.subjects))

@@ -152,14 +152,18 @@ class CostReport:
         """Return the layers as a DataFrame: path, kind, kernel, …, params, mult_adds."""
         import pandas
 
-        return pandas.DataFrame([layer.record(self.batch) for layer in self.layers])
+        rows = [layer.record(self.batch) for layer in self.layers]
+        # object: a kernel is a number, "1x7" or nothing, and an int must not become a float
+        frame = pandas.DataFrame(rows, dtype=object)
+        return frame.astype({"params": "int64", "mult_adds": "int64"})
 
     def _repr_html_(self) -> str:
         """Return the totals and the layers as a notebook shows them."""
         from html import escape
 
         totals = f"{self.name}: {self.params:,} params, {self.mult_adds:,} mult-adds"
-        return f"<p>{escape(totals)}</p>\n{self.frame().to_html(index=False)}"
+        layers = self.frame().to_html(index=False, na_rep="")
+        return f"<p>{escape(totals)}</p>\n{layers}"
 
 
 def cost_of(graph: Graph, name: str, batch: int = 1) -> CostReport:
