@@ -162,7 +162,7 @@ class CostReport:
         from html import escape
 
         totals = f"{self.name}: {self.params:,} params, {self.mult_adds:,} mult-adds"
-        layers = self.frame().to_html(index=False, na_rep="")
+        layers = self.frame().fillna("").to_html(index=False)
         return f"<p>{escape(totals)}</p>\n{layers}"
 
 
