@@ -10,7 +10,7 @@ from mbcost.cost import CostReport
 from mbcost.errors import MbcostError
 from mbcost.network import Spec, report
 from mbcost.settings import parse_all
-from mbcost.targets import resolve, resolve_one
+from mbcost.targets import beside_deployed, resolve, resolve_one
 
 
 def load(target: str | PathLike[str]) -> Spec:
@@ -47,12 +47,16 @@ def compare(
     """Return targets side by side, verified by ``counters`` (torchinfo, fvcore, torch) if named.
 
     Has ``records()``, ``frame()`` and a table in notebooks. A counter that disagrees with the
-    closed form raises ``CheckFailedError``.
+    closed form raises ``CheckFailedError``. ``fold_bn=True`` puts each target's deployed twin
+    after it.
     """
     given = {name.rstrip("_"): value for name, value in settings.items()}
+    fold_bn = bool(given.pop("fold_bn", False))
     subjects = resolve([fspath(target) for target in targets], given)
     if not subjects:
         raise MbcostError("nothing to compare", way_out='compare("v1", "v2")')
+    if fold_bn:
+        subjects = beside_deployed(subjects)
     comparison = Comparison(subjects, counters_named(counters, ()), reference)
     for _ in comparison.verify():
         pass

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from mbcost.cost import CONVENTIONS, CostReport
+from mbcost.cost import CONVENTIONS, DTYPES, CostReport
 from mbcost.counters import COUNTERS, Counter, Verification, Workbench, verify
 from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
 from mbcost.records import (
     COLUMNS,
+    DEPLOYED_COLUMNS,
     RECORD_KEYS,
     record,
     verified,
@@ -98,12 +99,16 @@ class Comparison:
             default += ["params_ratio", "mult_adds", "mult_adds_ratio"]
         else:
             default += ["mult_adds"]
+        weights = [key for key in DEPLOYED_COLUMNS if key != "fold_bn"] if self.folds else []
+        default += weights
         default += [counter.key for counter in self.counters]
         default += ["forward_backward_bytes", "total_bytes"]
         default += ["verified"] if self.counters else []
         chosen = choose_columns(self._known_columns(), columns, default)
         rows = sort_rows([self._with_pending(i, row) for i, row in enumerate(records)], sort)
-        fields = RECORD_KEYS if columns is None else tuple(column.key for column in chosen)
+        fields = tuple(column.key for column in chosen)
+        if columns is None:
+            fields = (*RECORD_KEYS, *DEPLOYED_COLUMNS) if self.folds else RECORD_KEYS
         document = rows if columns is None else [{k: row[k] for k in fields} for row in rows]
         return Table(
             chosen,
@@ -116,9 +121,14 @@ class Comparison:
             notes=self.notes(),
         )
 
+    @property
+    def folds(self) -> bool:
+        """Whether a subject has its batch-norms folded."""
+        return any(subject.folded for subject in self.subjects)
+
     def _known_columns(self) -> dict[str, Column]:
         name = self.subjects[self._reference_index].target
-        known = dict(COLUMNS)
+        known = {**COLUMNS, **DEPLOYED_COLUMNS}
         for key, figure in (("params_ratio", "params"), ("mult_adds_ratio", "mult-adds")):
             known[key] = Column(key, f"{figure} vs {name}", "ratio", COLUMNS[key].rank)
         return known
@@ -147,7 +157,8 @@ class Comparison:
 
     def caption(self) -> str:
         """Return what the figures mean and which versions counted them."""
-        return caption_of(self.records()[0]["versions"], self.counters, self.title())
+        title = f"{self.title()}. {folding_in_words()}" if self.folds else self.title()
+        return caption_of(self.records()[0]["versions"], self.counters, title)
 
     def notes(self) -> tuple[str, ...]:
         """Return the verified line, and a line for each counter that was skipped."""
@@ -161,6 +172,12 @@ class Comparison:
         """Raise ``CheckFailedError`` naming the layers on which a counter differs."""
         for (i, _), verification in self.done.items():
             raise_if_different(self.subjects[i].target, verification)
+
+
+def folding_in_words() -> str:
+    """Return what fold_bn means, and what the weight bytes count."""
+    weights = "; ".join(f"{dtype.name} {dtype.stores}" for dtype in DTYPES.values())
+    return f"fold_bn: batch-norms folded into the convolutions before them. Weights: {weights}"
 
 
 def caption_of(versions: dict[str, str], counters: Sequence[Counter], title: str) -> str:

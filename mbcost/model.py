@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from mbcost.comparison import Comparison
-from mbcost.cost import CostReport
+from mbcost.cost import DTYPES, CostReport
 from mbcost.errors import MbcostError
 from mbcost.records import LAYER_KEYS
 from mbcost.tables import Column, Record, Table, choose_columns, sort_rows
+from mbcost.targets import Subject, trained
 from mbcost.units import megabytes, thousands
 
 _SHARES = (
@@ -88,6 +89,8 @@ def model_table(
     document["layers"] = rows if by == "layer" else _by_layer(report)
     if by != "layer":
         document[f"by_{by}"] = rows
+    if subject.folded:
+        document["trained"] = weights_of(trained(subject).report)
     return Table(
         chosen,
         sort_rows(shown, sort),
@@ -97,7 +100,12 @@ def model_table(
         title=_title(comparison),
         caption=f"{subject.target}: {comparison.caption()}",
         total={**_with_shares(total, report), first: "total"},
-        notes=(*memory_lines(report), *counter_lines(comparison), *comparison.notes()),
+        notes=(
+            *memory_lines(report),
+            *counter_lines(comparison),
+            *deployed_lines(subject),
+            *comparison.notes(),
+        ),
     )
 
 
@@ -149,4 +157,27 @@ def counter_lines(comparison: Comparison) -> list[str]:
             lines.append(
                 f"{counter.name}: {thousands(verification.total)} ({counter.convention.counts})"
             )
+    return lines
+
+
+def weights_of(report: CostReport) -> Record:
+    """Return params and the bytes of the weights by element type."""
+    stored = {f"{name}_bytes": report.weight_bytes(name) for name in DTYPES}
+    return {"params": report.params, **stored}
+
+
+def deployed_lines(subject: Subject) -> list[str]:
+    """Return a line per figure, deployed beside trained, where batch-norms are folded."""
+    if not subject.folded:
+        return []
+    before, after = weights_of(trained(subject).report), weights_of(subject.report)
+    lines = [
+        f"deployed: {thousands(after.pop('params'))} params, "
+        f"trained {thousands(before.pop('params'))}"
+    ]
+    for name, key in zip(DTYPES, after, strict=True):
+        lines.append(
+            f"Weights {name} (MB): {megabytes(after[key])}, trained {megabytes(before[key])} "
+            f"({DTYPES[name].stores})"
+        )
     return lines

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from mbcost.blocks import BLOCKS, Block, block_fields
 from mbcost.cost import CostReport, cost_of
 from mbcost.errors import LayerError, MbcostError
+from mbcost.fold import fold_batch_norms
 from mbcost.layers import Graph, Node, Shape, wire
 from mbcost.settings import FIELD_OF, SETTINGS, SettingRule, Settings, parse_all
 from mbcost.widths import make_divisible
@@ -67,7 +68,7 @@ class Network:
     @cached_property
     def accepts(self) -> Mapping[str, SettingRule]:
         """The settings that mean something for this network, each with its rule."""
-        names = ["in", "size", "rho", "batch", "alpha"]
+        names = ["in", "size", "rho", "batch", "fold_bn", "alpha"]
         if any("classes" in row.fields.values() for row in self.rows):
             names.append("classes")
         if any(row.reduced_tail for row in self.rows):
@@ -112,7 +113,8 @@ class Network:
 
         Raises ``MbcostError`` naming the row where a map shrinks to nothing or widths do not fit.
         """
-        return _Lowering(self, settings or {}).graph()
+        graph = _Lowering(self, settings or {}).graph()
+        return fold_batch_norms(graph) if settings and settings.get("fold_bn") else graph
 
     def count(self, **settings: object) -> CostReport:
         """Return the closed-form costs: ``network.count(alpha=0.5, size=160, batch=8)``."""
@@ -196,7 +198,8 @@ class SingleBlock:
     def accepts(self) -> Mapping[str, SettingRule]:
         """The settings that mean something for this block: its fields, and their longer names."""
         fields = block_fields(BLOCKS[self.block])
-        names = ["in", "size", "batch", *(n for n in FIELD_OF if self._field(n) in fields)]
+        names = ["in", "size", "batch", "fold_bn"]
+        names += [n for n in FIELD_OF if self._field(n) in fields]
         return {name: SETTINGS[name] for name in names} | {
             name: known.rule for name, known in fields.items()
         }
@@ -233,7 +236,8 @@ class SingleBlock:
             wire(nodes, self.built(settings).steps(x), "", "", -1, x)
         except LayerError as error:
             raise error.at(self.place or self.name) from None
-        return Graph(x, tuple(nodes))
+        graph = Graph(x, tuple(nodes))
+        return fold_batch_norms(graph) if settings.get("fold_bn") else graph
 
     def facts(self, settings: Settings) -> dict[str, Any]:
         """Return size; a block has no alpha, rho or classes."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from mbcost.cost import PAPERS, CostReport
+from mbcost.cost import DTYPES, PAPERS, CostReport
 from mbcost.counters import COUNTERS, Verification
 from mbcost.tables import Column, Record
 from mbcost.targets import Subject
@@ -45,6 +45,15 @@ COLUMNS: dict[str, Column] = {
 }
 RECORD_KEYS = tuple(COLUMNS)
 
+DEPLOYED_COLUMNS: dict[str, Column] = {
+    "fold_bn": Column("fold_bn", "folded", "truth", rank=6),
+    **{
+        f"{name}_bytes": Column(f"{name}_bytes", f"weights {name}", "bytes", rank=1)
+        for name in DTYPES
+    },
+}
+"""What is shown too, and stands in the CSV, where a batch-norm is folded; always in the JSON."""
+
 LAYER_KEYS = (
     "path",
     "kind",
@@ -63,7 +72,7 @@ def record(
     reference: CostReport | None = None,
     verifications: Mapping[str, Verification] | None = None,
 ) -> Record:
-    """Return the record of a subject: ``RECORD_KEYS`` and the figures by kind.
+    """Return the record of a subject: ``RECORD_KEYS``, weight bytes and the figures by kind.
 
     Ratios are this ÷ ``reference``; null without one.
     """
@@ -93,6 +102,8 @@ def record(
         "verified": verified(ran.values()),
         "convention": PAPERS.name,
         "versions": versions(name for name, v in ran.items() if v.total is not None),
+        "fold_bn": subject.folded,
+        **{f"{name}_bytes": report.weight_bytes(name) for name in DTYPES},
         "params_by_kind": report.by_kind("params"),
         "mult_adds_by_kind": report.by_kind("mult_adds"),
     }

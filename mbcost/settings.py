@@ -47,6 +47,7 @@ SETTINGS: dict[str, SettingRule] = {
     "classes": Whole(1, MAX_CHANNELS, "classes of a network"),
     "reduced_tail": Truth("V3 with its last stage halved (torchvision's argument of that name)"),
     "round_nearest": Whole(1, MAX_CHANNELS, "widths are a multiple of this; 8 in V2 and V3"),
+    "fold_bn": Truth("as deployed: each batch-norm folded into the convolution before it"),
     "batch": Whole(1, 2**20, "images per batch"),
 }
 

@@ -43,6 +43,11 @@ class Subject:
         """Whether the target is a network rather than a block."""
         return isinstance(self.spec, Network)
 
+    @property
+    def folded(self) -> bool:
+        """Whether batch-norms are folded into the convolutions before them."""
+        return bool(self.settings.get("fold_bn"))
+
     @cached_property
     def graph(self) -> Graph:
         """The layers under these settings."""
@@ -125,3 +130,35 @@ def resolve_one(target: str, common: Mapping[str, object] | None = None) -> Subj
             way_out=f"name one, like {subjects[0].target}",
         )
     return subjects[0]
+
+
+def beside_deployed(subjects: Sequence[Subject]) -> list[Subject]:
+    """Return each subject followed by its twin with batch-norms folded, where it has one.
+
+    A twin's target can be typed: ``v2@alpha=0.5,fold_bn=true``.
+    """
+    found = []
+    for subject in subjects:
+        found.append(subject)
+        if "fold_bn" in subject.spec.accepts and "fold_bn" not in subject.settings:
+            found.append(deployed(subject))
+    if len(found) == len(subjects):
+        raise MbcostError(
+            f"fits none of the targets {', '.join(s.target for s in subjects)}",
+            place="--fold-bn",
+            way_out="a block or network whose batch-norms are not folded yet",
+        )
+    return found
+
+
+def deployed(subject: Subject) -> Subject:
+    """Return the subject with its batch-norms folded."""
+    joint = "," if "@" in subject.target else "@"
+    target = f"{subject.target}{joint}fold_bn=true"
+    return Subject(target, subject.spec, {**subject.settings, "fold_bn": True})
+
+
+def trained(subject: Subject) -> Subject:
+    """Return the subject as it is trained, its batch-norms not folded."""
+    kept = {name: value for name, value in subject.settings.items() if name != "fold_bn"}
+    return Subject(subject.target, subject.spec, kept)

@@ -52,11 +52,16 @@ def compare(
     mbcost compare --in 64 --out 128 --size 224
 
     mbcost compare v1 v2@alpha=0.5 v3-small -o table.tex
+
+    mbcost compare v2 --fold-bn   (the trained network and, below it, the deployed one)
     """
     from mbcost.comparison import DEFAULT_BLOCKS
 
     where = sink(format, output, exact)
-    comparison = run_comparison(targets or DEFAULT_BLOCKS, settings, counter, fast, reference)
+    fold_bn = bool(settings.pop("fold_bn", ""))
+    comparison = run_comparison(
+        targets or DEFAULT_BLOCKS, settings, counter, fast, reference, fold_bn
+    )
     where.show(lambda: comparison.table(columns, sort), comparison.verify())
     report_skipped(comparison, counter)
     comparison.check()

@@ -62,7 +62,7 @@ Output = Annotated[
 ]
 
 _ALIASES = {"rho": ("--rho", "--resolution")}
-_FLAGS = ("reduced_tail",)
+_FLAGS = ("reduced_tail", "fold_bn")
 
 
 def _setting_option(name: str) -> Any:

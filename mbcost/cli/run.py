@@ -9,7 +9,7 @@ import typer
 from mbcost.comparison import Comparison, counters_named
 from mbcost.counters import DEFAULT_COUNTERS
 from mbcost.errors import MbcostError
-from mbcost.targets import resolve
+from mbcost.targets import beside_deployed, resolve
 
 
 def run_comparison(
@@ -18,8 +18,12 @@ def run_comparison(
     counter: Sequence[str] | None,
     fast: bool,
     reference: str | None = None,
+    fold_bn: bool = False,
 ) -> Comparison:
-    """Return the comparison of ``targets``, closed form done, counters chosen but not yet run."""
+    """Return the comparison of ``targets``, closed form done, counters chosen but not yet run.
+
+    With ``fold_bn`` each target is followed by its deployed twin.
+    """
     if fast and counter:
         raise MbcostError(
             "the closed form alone runs no counter",
@@ -27,7 +31,10 @@ def run_comparison(
             way_out="leave out --fast or --counter",
         )
     counters = [] if fast else counters_named(counter, DEFAULT_COUNTERS)
-    comparison = Comparison(resolve(targets, settings), counters, reference)
+    subjects = resolve(targets, settings)
+    if fold_bn:
+        subjects = beside_deployed(subjects)
+    comparison = Comparison(subjects, counters, reference)
     comparison.records()  # lowers everything: a bad row or reference is an error before any output
     return comparison
 

@@ -1,22 +1,26 @@
 """What a layer costs: a formula per primitive, and how each counter adds the terms up.
 
 ``formulas`` turns a layer into exact terms, ``convention`` weighs the terms the way a counter
-does, ``report`` collects the layers of a network.
+does, ``report`` collects the layers of a network, ``weights`` says what they take when stored.
 """
 
 from mbcost.cost.convention import CONVENTIONS, PAPERS, Convention
 from mbcost.cost.formulas import Terms, formula, kind, terms
 from mbcost.cost.report import CostReport, LayerCost, cost_of
+from mbcost.cost.weights import DTYPES, DType, weight_bytes
 
 __all__ = [
     "CONVENTIONS",
+    "DTYPES",
     "PAPERS",
     "Convention",
     "CostReport",
+    "DType",
     "LayerCost",
     "Terms",
     "cost_of",
     "formula",
     "kind",
     "terms",
+    "weight_bytes",
 ]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mbcost.cost.convention import PAPERS, Convention
 from mbcost.cost.formulas import KINDS, Terms, kind, terms
+from mbcost.cost.weights import DTYPES, weight_bytes
 from mbcost.layers import Conv2d, Graph, Layer, Pair, Shape
 
 if TYPE_CHECKING:
@@ -122,7 +123,11 @@ class CostReport:
     @property
     def param_bytes(self) -> int:
         """Return the bytes of the trainable parameters in float32."""
-        return self.params * BYTES_PER_ELEMENT
+        return self.weight_bytes("fp32")
+
+    def weight_bytes(self, dtype: str) -> int:
+        """Return the bytes of the trainable parameters stored as one of ``DTYPES``."""
+        return self._sum(lambda t: weight_bytes(t, DTYPES[dtype]))
 
     @property
     def total_bytes(self) -> int:
