@@ -96,6 +96,10 @@ def _count(prefix: str) -> Callable[[Any], str]:
     return lambda value: units.in_prefix(value, prefix)
 
 
+def _delta(prefix: str | None) -> Callable[[Any], str]:
+    return lambda value: units.signed(value, prefix)
+
+
 SHOW: dict[str, Callable[[Any], str]] = {
     "text": str,
     "prose": str,  # wraps where a terminal is narrow
@@ -105,6 +109,7 @@ SHOW: dict[str, Callable[[Any], str]] = {
     "ratio": units.ratio_in_words,
     "share": units.percent,
     "number": lambda value: f"{value:g}",
+    "growth": units.signed_percent,
     "percent": lambda value: f"{value:.1f}",
     "truth": lambda value: "yes" if value else "NO",
     "versions": lambda versions: ", ".join(f"{k} {v}" for k, v in versions.items()),
@@ -149,6 +154,9 @@ def _format(kind: str, values: Sequence[Any], exact: bool) -> tuple[str, Callabl
             return "", units.thousands
         prefix = units.prefix_for(numbers)
         return prefix, _count(prefix)
+    if kind == "delta":
+        prefix = units.prefix_for(numbers)
+        return ("", _delta(None)) if exact else (prefix, _delta(prefix))
     if kind == "bytes":
         return ("bytes", units.thousands) if exact else ("MB", units.megabytes)
     return ("%" if kind == "percent" else ""), SHOW[kind]

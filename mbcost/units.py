@@ -10,9 +10,22 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 
 from mbcost.errors import MbcostError, did_you_mean
 
+MINUS = "−"
+BYTES = {
+    "": 1,
+    "B": 1,
+    "kB": 10**3,
+    "KB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "KiB": 2**10,
+    "MiB": 2**20,
+    "GiB": 2**30,
+}
 PREFIXES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 MAX_SIZE = 65536
 _BAR = " ▏▎▍▌▋▊▉█"
@@ -57,6 +70,19 @@ def megabytes(size_bytes: int) -> str:
 def percent(share: float) -> str:
     """Return a share of one as a percentage with one decimal."""
     return f"{share * 100:.1f}%"
+
+
+def signed(value: int, prefix: str | None = "") -> str:
+    """Return a difference with its sign, in units of ``prefix``; None for every digit."""
+    size = abs(value)
+    text = thousands(size) if prefix is None else in_prefix(size, prefix)
+    return f"{MINUS if value < 0 else '+' if value else ''}{text}"
+
+
+def signed_percent(share: float) -> str:
+    """Return a share of one as a percentage with its sign and three digits: ``+0.973%``."""
+    text = f"{three_digits(abs(share) * 100)}%"
+    return f"{MINUS if share < 0 else '+' if share else ''}{text}"
 
 
 def ratio_in_words(ratio: float) -> str:
@@ -141,13 +167,34 @@ def parse_word(text: str, words: Sequence[str]) -> str:
     return text
 
 
+_DIGITS = r"\s*(\d{1,15}(?:[_,]\d{3}){0,5}(?:\.\d{1,15})?)\s*"
+
+
+def _scaled(digits: str, factor: int) -> int:
+    """Return ``digits`` (``3_500``, ``3.5``) times ``factor``, rounded down, without a float."""
+    whole, _, fraction = digits.replace(",", "").replace("_", "").partition(".")
+    return int(whole + fraction) * factor // int(10 ** len(fraction))
+
+
 def parse_count(text: str) -> int:
     """Return the integer in ``300M``, ``3.5 M``, ``219k`` or ``1234``."""
-    match = re.fullmatch(r"\s*(\d+(?:[_,]\d{3})*(?:\.\d+)?)\s*([kKMGBT]?)\s*", text)
+    match = re.fullmatch(_DIGITS + r"([kKMGBT]?)\s*", text)
     if not match:
         raise MbcostError(f"{text!r} is not a count", way_out="like 3500000, 3.5M or 0.6G")
-    prefix = {"K": "k", "B": "G"}.get(match[2], match[2])
-    digits = match[1].replace(",", "").replace("_", "")
-    whole, _, fraction = digits.partition(".")
-    scaled: int = int(whole + fraction) * PREFIXES[prefix]
-    return scaled // int(10 ** len(fraction))
+    return _scaled(match[1], PREFIXES[{"K": "k", "B": "G"}.get(match[2], match[2])])
+
+
+def parse_bytes(text: str) -> int:
+    """Return the bytes in ``4MB``, ``512 KiB`` or ``65536``; MB is 10⁶, MiB is 2²⁰."""
+    match = re.fullmatch(_DIGITS + f"({'|'.join(BYTES)})" + r"\s*", text)
+    if not match:
+        raise MbcostError(f"{text!r} is not a size in bytes", way_out="like 4MB, 512KiB or 65536")
+    return _scaled(match[1], BYTES[match[2]])
+
+
+def parse_percent(text: str) -> Fraction:
+    """Return the share of one in ``1%`` or ``0.5 %``, exactly."""
+    match = re.fullmatch(_DIGITS + "%" + r"\s*", text)
+    if not match:
+        raise MbcostError(f"{text!r} is not a percentage", way_out="like 1% or 0.5%")
+    return Fraction(match[1].replace(",", "").replace("_", "")) / 100

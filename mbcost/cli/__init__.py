@@ -3,7 +3,15 @@
 To add a command: a module beside these that defines it on ``app``, and its import below.
 """
 
-from mbcost.cli import catalog, compare, explain, model  # noqa: F401  (each defines its commands)
+from mbcost.cli import (  # noqa: F401  (each defines its commands)
+    baseline,
+    catalog,
+    check,
+    compare,
+    diff,
+    explain,
+    model,
+)
 from mbcost.cli.app import app, main
 
 __all__ = ["app", "main"]

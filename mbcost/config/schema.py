@@ -6,22 +6,26 @@ from typing import Any
 
 from mbcost.blocks import BLOCKS, BlockField, block_fields
 from mbcost.blocks.fields import MAX_CHANNELS, Number, OneOf, Truth, Whole
+from mbcost.budget import LIMITS
 from mbcost.config.specs import MAX_REPEATS, MAX_ROWS, PARAMS_CONVENTIONS
+from mbcost.cost import DTYPES
 from mbcost.network import EXPANSIONS, SCALES, WIDTHS
 from mbcost.settings import MAX_MULTIPLIER
-from mbcost.units import MAX_SIZE
+from mbcost.units import BYTES, MAX_SIZE, parse_bytes
 
 Schema = dict[str, Any]
 
 _COUNT: Schema = {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*[kKMGBT]?\s*$"}
+_BYTES: Schema = {"type": "string", "pattern": rf"^\s*\d+(\.\d+)?\s*({'|'.join(BYTES)})\s*$"}
+_PERCENT: Schema = {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*%\s*$"}
 
 
 def json_schema() -> Schema:
-    """Return the schema of a network or of a set of blocks."""
+    """Return the schema of a network, of a set of blocks and of a file of budgets."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "mbcost config: a network or a set of blocks",
-        "oneOf": [_network(), _block_set()],
+        "title": "mbcost config: a network, a set of blocks, or budgets",
+        "oneOf": [_network(), _block_set(), _budget_file()],
     }
 
 
@@ -95,6 +99,26 @@ def _block_set() -> Schema:
         },
         ["blocks"],
     )
+
+
+def _budget_file() -> Schema:
+    number: Schema = {"type": "integer", "minimum": 0}
+    limits: Schema = {
+        key: {"anyOf": [number, _BYTES if limit.parse is parse_bytes else _COUNT]}
+        | {"description": limit.doc}
+        for key, limit in LIMITS.items()
+    }
+    common: Schema = {
+        "dtype": {"enum": list(DTYPES), "default": "fp32"},
+        "fold_bn": {"type": "boolean", "default": False},
+        "max_growth": _PERCENT,
+    }
+    budgets = {
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": _object({**limits, **common}, []),
+    }
+    return _object({"baseline": {"type": "string"}, **common, "budgets": budgets}, ["budgets"])
 
 
 def _row(name: str) -> Schema:

@@ -1,0 +1,37 @@
+"""``mbcost baseline``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mbcost.cli.app import app
+from mbcost.cli.options import FormatName, Output, with_settings
+from mbcost.cli.output import sink
+
+
+@app.command()
+@with_settings
+def baseline(
+    *,
+    targets: Annotated[
+        list[str], typer.Argument(metavar="TARGET...", help="Names or YAML paths, as in compare.")
+    ],
+    format: FormatName = "json",
+    output: Output = None,
+    settings: dict[str, str],
+) -> None:
+    """Write what targets cost now, to compare with later: sorted, without dates or versions.
+
+    The closed form alone; torch is not imported. `mbcost check --baseline` and `mbcost diff` read
+    the JSON.
+
+    mbcost baseline v2 v3-small@alpha=0.5 -o cost.json
+    """
+    from mbcost.snapshots import baseline_table
+    from mbcost.targets import resolve
+
+    where = sink(format, output)
+    table = baseline_table(resolve(targets, settings))
+    where.show(lambda: table)

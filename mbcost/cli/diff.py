@@ -1,0 +1,52 @@
+"""``mbcost diff``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mbcost.cli.app import app
+from mbcost.cli.options import Columns, Exact, FormatName, Output, Sort, with_settings
+from mbcost.cli.output import sink
+
+Side = Annotated[
+    str,
+    typer.Argument(
+        help="A target, or saved JSON: v2@alpha=0.5, a.json, cost.json:v2 (one report of several).",
+        show_default=False,
+    ),
+]
+
+
+@app.command()
+@with_settings
+def diff(
+    *,
+    before: Side,
+    after: Side,
+    by: Annotated[
+        str, typer.Option("--by", metavar="layer|kind", help="What a row of the table is.")
+    ] = "layer",
+    sort: Sort = None,
+    columns: Columns = None,
+    exact: Exact = False,
+    format: FormatName = "table",
+    output: Output = None,
+    settings: dict[str, str],
+) -> None:
+    """What changed between two targets, or two JSON reports of model, compare or baseline.
+
+    Layers are matched by path, then by shape, so that an inserted row does not mark everything
+    behind it. Only layers that differ are listed; the totals have signs and percent.
+
+    mbcost diff v2 mine.yaml
+
+    mbcost diff cost.json:v2 v2 --format markdown   (for a pull-request comment)
+    """
+    from mbcost.diff import diff_of, diff_table, view_named
+
+    where = sink(format, output, exact)
+    view = view_named(by)
+    table = diff_table(diff_of(before, after, settings), view, columns, sort)
+    where.show(lambda: table)
