@@ -20,8 +20,8 @@ COLUMNS = {
     column.key: column
     for column in (
         Column("verdict", "verdict"),
-        Column("target", "target"),
-        Column("figure", "figure"),
+        Column("target", "target", "prose"),
+        Column("figure", "figure", "prose"),
         Column("value", "value", "whole"),
         Column("limit", "limit", "whole"),
         Column("slack", "slack", "growth"),

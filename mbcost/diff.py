@@ -26,7 +26,7 @@ _FIGURES = (
     Column("mult_adds_delta", "Δ mult-adds", "delta"),
     Column("mult_adds_growth", "in %", "growth", rank=4),
 )
-_WHAT = Column("what", "what", rank=1)
+_WHAT = Column("what", "what", "prose", rank=1)
 _DEFAULT = tuple(
     column.key for column in _FIGURES if not column.key.endswith(("_before", "_after"))
 )
@@ -153,7 +153,7 @@ def diff_table(
         },
         title=f"{diff.before} → {diff.after}",
         caption="Before: " + diff.before + ", after: " + diff.after + ". Layers that cost "
-        "something, matched by path, then by shape.",
+        "something, matched by path or, where rows moved, by shape.",
         total=total,
         notes=tuple(_notes(diff, rows, view, total)),
     )

@@ -2,9 +2,10 @@
 removed or changed.
 
 Layers are the records of ``LayerCost.record``. Where both networks have the same paths in the same
-order, a path is a layer. Otherwise runs of equal layers are found first (so that a row inserted in
-front does not change the rows behind it), and what lies between two runs is aligned by likeness, in
-which a path weighs most: first the rows (or modules), then the layers in them.
+order, a path is a layer. Otherwise runs of equal rows (or modules) are found first, so that a row
+inserted in front does not change the rows behind it; what lies between two runs is aligned by
+likeness, first the rows, then the layers in them. There an equal path is only one sign of several,
+since an inserted row renumbers those behind it.
 """
 
 from __future__ import annotations
@@ -18,14 +19,15 @@ from mbcost.tables import Record
 Pairing = tuple[int | None, int | None]
 """Indices of a layer before and after; None where it is only on one side."""
 
+Layers = list[Record]
 Likeness = list[list[int]]
 """A score for each pair, 0 for those that are never paired."""
 
 SIGNATURE = ("kind", "kernel", "stride", "groups", "input", "output", "params", "mult_adds")
 MAX_ALIGNED = 10**6
-"""Pairs of layers compared between two runs; beyond it layers are paired by path alone."""
+"""Pairs of layers compared between two runs; beyond it rows are paired by path alone."""
 
-_SAME_PATH = 8
+_SAME_PATH = 2
 _SAME_NAME = 2
 
 
@@ -33,19 +35,25 @@ def match_layers(before: Sequence[Record], after: Sequence[Record]) -> list[Pair
     """Return how the layers correspond, in order; each layer occurs once."""
     if [layer["path"] for layer in before] == [layer["path"] for layer in after]:
         return [(i, i) for i in range(len(before))]
+    rows, others = _rows(before), _rows(after)
     blocks = SequenceMatcher(
-        None, [_signature(layer) for layer in before], [_signature(layer) for layer in after], False
+        None, [_contents(row) for row in rows], [_contents(row) for row in others], False
     ).get_matching_blocks()
-    pairs: list[Pairing] = []
+    pairs: list[tuple[Layers, Layers]] = []
     i = j = 0
     for block in blocks:  # the last one is empty and ends both sequences
-        pairs += [
-            (None if a is None else i + a, None if b is None else j + b)
-            for a, b in _align(before[i : block.a], after[j : block.b])
-        ]
-        pairs += [(block.a + k, block.b + k) for k in range(block.size)]
+        pairs += _align(rows[i : block.a], others[j : block.b])
         i, j = block.a + block.size, block.b + block.size
-    return pairs
+        pairs += zip(rows[block.a : i], others[block.b : j], strict=True)
+    found: list[Pairing] = []
+    i = j = 0
+    for row, other in pairs:
+        found += [
+            (None if a is None else i + a, None if b is None else j + b)
+            for a, b in _best(_table(row, other), len(row), len(other))
+        ]
+        i, j = i + len(row), j + len(other)
+    return found
 
 
 def same(before: Record, after: Record) -> bool:
@@ -57,36 +65,44 @@ def _signature(layer: Record) -> tuple[str, ...]:
     return tuple(str(layer.get(key)) for key in SIGNATURE)
 
 
-def _align(before: Sequence[Record], after: Sequence[Record]) -> Iterator[Pairing]:
-    """Yield the pairing of rows, and of layers in them, that is most alike and keeps both orders.
-
-    Were layers aligned without their rows, the first half of an inserted block could be paired with
-    one block and its second half with another.
-    """
-    if len(before) * len(after) > MAX_ALIGNED:
-        yield from _by_path(before, after)
-        return
-    rows_before, rows_after = _rows(before), _rows(after)
-    likeness = [[_total(a, b) for b in rows_after] for a in rows_before]
-    i = j = 0
-    for row, other in _best(likeness, len(rows_before), len(rows_after)):
-        a = [] if row is None else rows_before[row]
-        b = [] if other is None else rows_after[other]
-        for k, m in _best(_table(a, b), len(a), len(b)):
-            yield (None if k is None else i + k, None if m is None else j + m)
-        i, j = i + len(a), j + len(b)
-
-
-def _rows(layers: Sequence[Record]) -> list[list[Record]]:
-    """Return the layers by what their paths share up to the last index: ``rows.4.0``."""
+def _rows(layers: Sequence[Record]) -> list[Layers]:
+    """Return the layers by the row or module of their paths."""
     return [list(row) for _, row in groupby(layers, lambda layer: _split(layer["path"])[0])]
 
 
 def _split(path: str) -> tuple[str, str]:
-    """Return (``rows.4.0``, ``expand.conv``) of ``rows.4.0.expand.conv``."""
+    """Return (``rows.4.0``, ``expand.conv``) of ``rows.4.0.expand.conv``.
+
+    The row ends with the last index that has a name behind it (``features.3`` of
+    ``features.3.conv.0.0``), else with the first index, else it is the parent.
+    """
     parts = path.split(".")
-    last = max((i for i, part in enumerate(parts) if part.isdigit()), default=-1)
-    return ".".join(parts[: last + 1]), ".".join(parts[last + 1 :])
+    indices = [i for i, part in enumerate(parts) if part.isdigit()]
+    named = [i for i in indices if i + 1 < len(parts) and i + 1 not in indices]
+    end = named[-1] + 1 if named else indices[0] + 1 if indices else len(parts) - 1
+    return ".".join(parts[:end]), ".".join(parts[end:])
+
+
+def _contents(row: Layers) -> tuple[object, ...]:
+    return tuple((_split(layer["path"])[1], _signature(layer)) for layer in row)
+
+
+def _align(rows: list[Layers], others: list[Layers]) -> Iterator[tuple[Layers, Layers]]:
+    """Yield the pairing of rows that is most alike and keeps both orders; one may be empty.
+
+    Were layers aligned without their rows, the first half of an inserted block could be paired with
+    one block and its second half with another.
+    """
+    if sum(map(len, rows)) * sum(map(len, others)) > MAX_ALIGNED:
+        likeness = [[int(_row_path(a) == _row_path(b)) for b in others] for a in rows]
+    else:
+        likeness = [[_total(a, b) for b in others] for a in rows]
+    for i, j in _best(likeness, len(rows), len(others)):
+        yield [] if i is None else rows[i], [] if j is None else others[j]
+
+
+def _row_path(row: Layers) -> str:
+    return _split(row[0]["path"])[0]
 
 
 def _best(likeness: Likeness, rows: int, columns: int) -> list[Pairing]:
@@ -113,14 +129,14 @@ def _best(likeness: Likeness, rows: int, columns: int) -> list[Pairing]:
     return pairs
 
 
-def _table(before: Sequence[Record], after: Sequence[Record]) -> Likeness:
-    return [[_likeness(a, b) for b in after] for a in before]
+def _table(row: Layers, other: Layers) -> Likeness:
+    return [[_likeness(a, b) for b in other] for a in row]
 
 
-def _total(before: Sequence[Record], after: Sequence[Record]) -> int:
+def _total(row: Layers, other: Layers) -> int:
     """Return the likeness of two rows: that of their layers, aligned."""
-    table = _table(before, after)
-    pairs = _best(table, len(before), len(after))
+    table = _table(row, other)
+    pairs = _best(table, len(row), len(other))
     return sum(table[i][j] for i, j in pairs if i is not None and j is not None)
 
 
@@ -135,17 +151,3 @@ def _likeness(before: Record, after: Record) -> int:
         score += int(x[:1] == y[:1]) + int(x[1:] == y[1:])  # channels; height and width
     same_name = _split(before["path"])[1] == _split(after["path"])[1]
     return score + (_SAME_NAME if same_name else 0)
-
-
-def _by_path(before: Sequence[Record], after: Sequence[Record]) -> Iterator[Pairing]:
-    places = {layer["path"]: j for j, layer in enumerate(after)}
-    j = 0
-    for i, layer in enumerate(before):
-        found = places.get(layer["path"], -1)
-        if found < j:
-            yield i, None
-            continue
-        yield from ((None, k) for k in range(j, found))
-        yield i, found
-        j = found + 1
-    yield from ((None, k) for k in range(j, len(after)))

@@ -48,8 +48,8 @@ RECORD_KEYS = tuple(COLUMNS)
 DEPLOYED_COLUMNS: dict[str, Column] = {
     "fold_bn": Column("fold_bn", "folded", "truth", rank=6),
     **{
-        f"{name}_bytes": Column(f"{name}_bytes", f"weights {name}", "bytes", rank=1)
-        for name in DTYPES
+        f"{name}_bytes": Column(f"{name}_bytes", f"weights {name}", "bytes", rank)
+        for name, rank in zip(DTYPES, reversed(range(len(DTYPES))), strict=True)
     },
 }
 """What is shown too, and stands in the CSV, where a batch-norm is folded; always in the JSON."""

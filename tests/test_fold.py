@@ -36,40 +36,47 @@ def graph_of(*steps: Step, x: tuple[int, ...] = (4, 8, 8)) -> Graph:
     return Graph(x, tuple(nodes))
 
 
-def conv(name: str, c_in: int, c: int, inputs: tuple[str, ...] = (), **fields: Any) -> Step:
+def convolution(name: str, c_in: int, c: int, inputs: tuple[str, ...] = (), **fields: Any) -> Step:
     return Step(name, Conv2d(c_in, c, pair(3), padding=pair(1), **fields), inputs)
 
 
-def norm(name: str, c: int, inputs: tuple[str, ...] = ()) -> Step:
+def batch_norm(name: str, c: int, inputs: tuple[str, ...] = ()) -> Step:
     return Step(name, BatchNorm2d(c), inputs)
 
 
 ODD = {
-    "a batch-norm first": graph_of(norm("bn", 4), conv("conv", 4, 6)),
-    "a batch-norm last": graph_of(conv("conv", 4, 6), norm("bn", 6)),
-    "a biased convolution": graph_of(conv("conv", 4, 6, bias=True), norm("bn", 6)),
+    "a batch-norm first": graph_of(batch_norm("bn", 4), convolution("conv", 4, 6)),
+    "a batch-norm last": graph_of(convolution("conv", 4, 6), batch_norm("bn", 6)),
+    "a biased convolution": graph_of(convolution("conv", 4, 6, bias=True), batch_norm("bn", 6)),
     "a grouped, strided, dilated convolution": graph_of(
-        conv("conv", 4, 8, groups=2, stride=(2, 1), dilation=(1, 2)), norm("bn", 8)
+        convolution("conv", 4, 8, groups=2, stride=(2, 1), dilation=(1, 2)), batch_norm("bn", 8)
     ),
-    "two batch-norms in a row": graph_of(conv("conv", 4, 6), norm("one", 6), norm("two", 6)),
+    "two batch-norms in a row": graph_of(
+        convolution("conv", 4, 6), batch_norm("one", 6), batch_norm("two", 6)
+    ),
     "an activation between": graph_of(
-        conv("conv", 4, 6), Step("act", Activation("relu")), norm("bn", 6)
+        convolution("conv", 4, 6), Step("act", Activation("relu")), batch_norm("bn", 6)
     ),
     "two readers of the convolution": graph_of(
-        conv("conv", 4, 6), norm("bn", 6), Step("add", Add(), ("conv", "bn"))
+        convolution("conv", 4, 6), batch_norm("bn", 6), Step("add", Add(), ("conv", "bn"))
     ),
     "a batch-norm read twice": graph_of(
-        conv("conv", 4, 6), norm("bn", 6), Step("add", Add(), ("bn", "bn"))
+        convolution("conv", 4, 6), batch_norm("bn", 6), Step("add", Add(), ("bn", "bn"))
     ),
     "a convolution long before its batch-norm": graph_of(
-        conv("one", 4, 6), conv("two", 4, 6, ("@0",)), norm("bn", 6, ("one",)),
-        Step("add", Add(), ("two", "bn")), norm("after", 6),
+        convolution("one", 4, 6),
+        convolution("two", 4, 6, ("@0",)),
+        batch_norm("bn", 6, ("one",)),
+        Step("add", Add(), ("two", "bn")),
+        batch_norm("after", 6),
     ),
     "a batch-norm after a sum": graph_of(
-        conv("one", 4, 6), conv("two", 4, 6, ("@0",)), Step("add", Add(), ("one", "two")),
-        norm("bn", 6),
+        convolution("one", 4, 6),
+        convolution("two", 4, 6, ("@0",)),
+        Step("add", Add(), ("one", "two")),
+        batch_norm("bn", 6),
     ),
-}  # fmt: skip
+}
 STAY = {
     "a batch-norm first": 1,
     "two batch-norms in a row": 1,
@@ -109,9 +116,10 @@ def folded_by_torch(graph: Graph) -> tuple[nn.Module, nn.Module, int]:
         source = graph.nodes[node.inputs[0]] if node.inputs[0] >= 0 else None
         if node.path in kept or not isinstance(node.layer, BatchNorm2d) or source is None:
             continue
-        whole = fuse_conv_bn_eval(
-            trained.get_submodule(source.path), trained.get_submodule(node.path)
-        )
+        conv, norm = trained.get_submodule(source.path), trained.get_submodule(node.path)
+        assert isinstance(conv, torch.nn.Conv2d)
+        assert isinstance(norm, torch.nn.BatchNorm2d)
+        whole = fuse_conv_bn_eval(conv, norm)
         state |= {f"{source.path}.{key}": value for key, value in whole.state_dict().items()}
         state = {k: v for k, v in state.items() if not k.startswith(f"{node.path}.")}
         fused += 1
