@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from mbcost.cost import KINDS
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.matching import match_layers, same
 from mbcost.snapshots import FIGURES, Snapshot, is_report, named, read_report, snapshot_of
@@ -225,13 +226,18 @@ def _shown(value: object) -> str:
 def _by_kind(before: Snapshot, after: Snapshot) -> list[Record]:
     sides = [_kinds(side) for side in (before, after)]
     rows = []
-    for kind in dict.fromkeys((*sides[0], *sides[1])):
+    for kind in sorted({*sides[0], *sides[1]}, key=_kind_order):
         old, new = sides[0].get(kind), sides[1].get(kind)
         change = "changed" if old != new else ""
         if old is None or new is None:
             change = "added" if new else "removed"
         rows.append({"kind": kind, **_row(change, old, new)})
     return rows
+
+
+def _kind_order(kind: str) -> tuple[int, str]:
+    """Return the order in which ``CostReport.by_kind`` has the kinds; others behind."""
+    return (KINDS.index(kind) if kind in KINDS else len(KINDS), kind)
 
 
 def _kinds(snapshot: Snapshot) -> dict[str, Record]:

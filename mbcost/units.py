@@ -167,7 +167,7 @@ def parse_word(text: str, words: Sequence[str]) -> str:
     return text
 
 
-_DIGITS = r"\s*(\d{1,15}(?:[_,]\d{3}){0,5}(?:\.\d{1,15})?)\s*"
+_DIGITS = r"\s*(\d{1,18}(?:[_,]\d{3}){0,5}(?:\.\d{1,15})?)\s*"
 
 
 def _scaled(digits: str, factor: int) -> int:
