@@ -14,6 +14,7 @@ from mbcost.records import (
     COLUMNS,
     DEPLOYED_COLUMNS,
     RECORD_KEYS,
+    deployed_record,
     record,
     verified,
     versions_text,
@@ -73,10 +74,15 @@ class Comparison:
             way_out=did_you_mean(self.reference, known),
         )
 
-    def records(self) -> list[Record]:
-        """Return one record per subject."""
+    def records(self, stored: bool = False) -> list[Record]:
+        """Return one record per subject.
+
+        Where batch-norms are folded, or with ``stored``, they have the bytes of the weights too.
+        """
+        stored = stored or self.folds
         return [
             record(subject, self.reference_report, self.verifications(i))
+            | (deployed_record(subject) if stored else {})
             for i, subject in enumerate(self.subjects)
         ]
 
@@ -93,7 +99,7 @@ class Comparison:
 
     def table(self, columns: str | None = None, sort: str | None = None) -> Table:
         """Return the comparison as a table; counters that have yet to run show an ellipsis."""
-        records = self.records()
+        records = self.records(stored=columns is not None)
         default = ["target", "output", "params"]
         if len(self.subjects) > 1:
             default += ["params_ratio", "mult_adds", "mult_adds_ratio"]

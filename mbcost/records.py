@@ -52,7 +52,7 @@ DEPLOYED_COLUMNS: dict[str, Column] = {
         for name, rank in zip(DTYPES, reversed(range(len(DTYPES))), strict=True)
     },
 }
-"""What is shown too, and stands in the CSV, where a batch-norm is folded; always in the JSON."""
+"""What ``deployed_record`` adds to the records where a batch-norm is folded."""
 
 LAYER_KEYS = (
     "path",
@@ -72,7 +72,7 @@ def record(
     reference: CostReport | None = None,
     verifications: Mapping[str, Verification] | None = None,
 ) -> Record:
-    """Return the record of a subject: ``RECORD_KEYS``, weight bytes and the figures by kind.
+    """Return the record of a subject: ``RECORD_KEYS`` and the figures by kind.
 
     Ratios are this ÷ ``reference``; null without one.
     """
@@ -102,11 +102,15 @@ def record(
         "verified": verified(ran.values()),
         "convention": PAPERS.name,
         "versions": versions(name for name, v in ran.items() if v.total is not None),
-        "fold_bn": subject.folded,
-        **{f"{name}_bytes": report.weight_bytes(name) for name in DTYPES},
         "params_by_kind": report.by_kind("params"),
         "mult_adds_by_kind": report.by_kind("mult_adds"),
     }
+
+
+def deployed_record(subject: Subject) -> Record:
+    """Return whether batch-norms are folded, and the bytes of the weights by element type."""
+    stored = {f"{name}_bytes": subject.report.weight_bytes(name) for name in DTYPES}
+    return {"fold_bn": subject.folded, **stored}
 
 
 def _ratio(value: int, reference: int | None) -> float | None:

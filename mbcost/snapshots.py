@@ -15,7 +15,7 @@ from typing import Any
 
 from mbcost.cost import PAPERS
 from mbcost.errors import MbcostError, did_you_mean
-from mbcost.records import COLUMNS, DEPLOYED_COLUMNS, record, versions
+from mbcost.records import COLUMNS, DEPLOYED_COLUMNS, deployed_record, record, versions
 from mbcost.tables import Column, Record, Table
 from mbcost.targets import Subject
 from mbcost.units import shape_text
@@ -72,7 +72,7 @@ class Snapshot:
 def snapshot_of(subject: Subject) -> Snapshot:
     """Return what a subject costs now."""
     layers = (layer.record(subject.report.batch) for layer in subject.report.layers)
-    return Snapshot(record(subject), _costly(layers))
+    return Snapshot(record(subject) | deployed_record(subject), _costly(layers))
 
 
 def _costly(layers: Any) -> tuple[Record, ...]:

@@ -223,6 +223,11 @@ def test_compare_puts_the_deployed_twin_below_the_trained(
     assert cli_json("compare", deployed["target"], "--fast")[0]["params"] == 3487816
 
 
+def test_weight_bytes_can_be_asked_for_without_folding(cli_json: Callable[..., Any]) -> None:
+    found = cli_json("compare", "v2", "--fast", "--columns", "target,int8_bytes")
+    assert found == [{"target": "v2", "int8_bytes": 3469760 + 4 * (3504872 - 3469760)}]
+
+
 def test_compare_verifies_the_twin_too(cli_json: Callable[..., Any]) -> None:
     records = cli_json("compare", "--fold-bn", "--size", "16")
     assert [record["verified"] for record in records] == [True] * 6
