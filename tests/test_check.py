@@ -289,3 +289,27 @@ def test_the_schema_knows_a_budget_file_and_refuses_what_is_refused() -> None:
     refused = {"max_params: -3", "max_params: 1.5", "max_param_bytes: 4M", "max-params: 3M"}
     for text in refused:
         assert list(validator.iter_errors(yaml.safe_load(f"budgets: {{v2: {{{text}}}}}")))
+
+
+def test_the_ci_job_of_the_readme_runs(here: Path, cli: Cli) -> None:
+    import re
+    import shlex
+
+    import yaml
+
+    readme = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+    blocks = re.findall(r"^```yaml\n(# (\S+)\n.*?)^```\n", readme, re.M | re.S)
+    files = {name: text for text, name in blocks}
+    (here / "budgets.yaml").write_text(files["budgets.yaml"], "utf-8")
+    [committed] = re.findall(r"# mbcost (baseline .*)", files["budgets.yaml"])
+    assert cli(*shlex.split(committed)).exit_code == 0
+    steps = yaml.safe_load(files[".github/workflows/cost.yml"])["jobs"]["cost"]["steps"]
+    lines = [line for step in steps for line in step.get("run", "").splitlines()]
+    commands = [line.split(" > ")[0].split(" >> ")[0] for line in lines if "mbcost " in line]
+    ran = [shlex.split(line)[1:] for line in commands if line.startswith("mbcost ")]
+    assert [args[0] for args in ran] == ["baseline", "diff", "check"]
+    for args in ran:
+        result = cli(*args)
+        assert result.exit_code == 0, result.stderr
+    assert cli("diff", "cost.json", "now.json").stdout.count("unchanged") == 3
+    assert (here / "cost.json").read_text("utf-8") == (here / "now.json").read_text("utf-8")
