@@ -58,10 +58,11 @@ class Comparison:
     @cached_property
     def reference_report(self) -> CostReport:
         """The costs that ratios are taken to: the first, or the one named ``reference``."""
-        return self.subjects[self._reference_index].report
+        return self.subjects[self.reference_index].report
 
     @cached_property
-    def _reference_index(self) -> int:
+    def reference_index(self) -> int:
+        """Which of the subjects ratios are taken to."""
         if self.reference is None:
             return 0
         for i, subject in enumerate(self.subjects):
@@ -133,7 +134,7 @@ class Comparison:
         return any(subject.folded for subject in self.subjects)
 
     def _known_columns(self) -> dict[str, Column]:
-        name = self.subjects[self._reference_index].target
+        name = self.subjects[self.reference_index].target
         known = {**COLUMNS, **DEPLOYED_COLUMNS}
         for key, figure in (("params_ratio", "params"), ("mult_adds_ratio", "mult-adds")):
             known[key] = Column(key, f"{figure} vs {name}", "ratio", COLUMNS[key].rank)

@@ -28,6 +28,8 @@ BYTES = {
 }
 PREFIXES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 MAX_SIZE = 65536
+MIN_WIDTH_IN = 2.5
+MAX_WIDTH_IN = 24.0
 _BAR = " ▏▎▍▌▋▊▉█"
 
 
@@ -67,9 +69,14 @@ def megabytes(size_bytes: int) -> str:
     return f"{size_bytes / 10**6:,.2f}"
 
 
-def percent(share: float) -> str:
+def percent(share: float, decimals: int = 1) -> str:
     """Return a share of one as a percentage with one decimal."""
-    return f"{share * 100:.1f}%"
+    return f"{share * 100:.{decimals}f}%"
+
+
+def tick(value: float, prefix: str) -> str:
+    """Return a round number on an axis in units of ``prefix``: 200, 0.5."""
+    return f"{value / PREFIXES[prefix]:g}"
 
 
 def signed(value: int, prefix: str | None = "") -> str:
@@ -126,6 +133,42 @@ def parse_size(text: str) -> tuple[int, int]:
         if not 1 <= side <= MAX_SIZE:
             raise MbcostError(f"{side} is out of range", way_out=f"1 to {MAX_SIZE} pixels")
     return height, width
+
+
+def parse_length(text: str) -> float:
+    """Return the inches in ``3.5``, ``3.5in`` or ``89mm``."""
+    match = re.fullmatch(r"\s*(\d{1,4}(?:\.\d{1,6})?)\s*(in|mm|)\s*", text)
+    if not match:
+        raise MbcostError(f"{text!r} is not a width", way_out="like 3.5in or 89mm")
+    inches = float(match[1]) / (25.4 if match[2] == "mm" else 1)
+    if not MIN_WIDTH_IN <= inches <= MAX_WIDTH_IN:
+        raise MbcostError(
+            f"{text.strip()} is out of range", way_out=f"{MIN_WIDTH_IN:g} to {MAX_WIDTH_IN:g} in"
+        )
+    return inches
+
+
+def parse_number(text: str) -> float:
+    """Return the number in ``text``; NaN and infinity are none."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise MbcostError(f"{text!r} is not a number")
+    return value
+
+
+def round_below(value: float) -> int:
+    """Return the largest of 1, 2, 5, 10, 20, 50, … that is at most ``value`` (at least 1)."""
+    power: int = 10 ** max(0, math.floor(math.log10(max(value, 1))))
+    return max(step * power for step in (1, 2, 5) if step == 1 or step * power <= value)
+
+
+def round_count(value: int) -> str:
+    """Return a round number with its prefix and no more digits than it has: 5 M, 200 k."""
+    prefix = prefix_for([value])
+    return f"{tick(value, prefix)} {prefix}".rstrip()
 
 
 def parse_int(text: str, low: int, high: int) -> int:

@@ -19,6 +19,7 @@ from mbcost.cli.options import (
     with_settings,
 )
 from mbcost.cli.output import sink
+from mbcost.cli.plot import Width, figure_only
 from mbcost.cli.run import report_skipped, run_comparison
 
 
@@ -40,6 +41,16 @@ def compare(
     sort: Sort = None,
     columns: Columns = None,
     exact: Exact = False,
+    plot: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--plot",
+            metavar="FILE",
+            help="Draw params and mult-adds as bars too: .png .svg .pdf. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    width: Width = "3.5in",
     format: FormatName = "table",
     output: Output = None,
     settings: dict[str, str],
@@ -58,6 +69,7 @@ def compare(
     from mbcost.comparison import DEFAULT_BLOCKS
 
     where = sink(format, output, exact)
+    drawing = figure_only(plot, width) if plot else None
     fold_bn = bool(settings.pop("fold_bn", ""))
     comparison = run_comparison(
         targets or DEFAULT_BLOCKS, settings, counter, fast, reference, fold_bn
@@ -65,3 +77,7 @@ def compare(
     where.show(lambda: comparison.table(columns, sort), comparison.verify())
     report_skipped(comparison, counter)
     comparison.check()
+    if drawing:
+        from mbcost.plots import Bars
+
+        drawing.show(Bars(comparison.records(), comparison.reference_index))

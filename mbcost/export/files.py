@@ -19,18 +19,22 @@ def check_writable(path: Path) -> None:
         )
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write ``text`` to ``path`` through a temporary file beside it; on failure nothing changes."""
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write ``content`` (text as UTF-8) to ``path`` through a temporary file beside it.
+
+    On failure nothing changes.
+    """
     check_writable(path)
+    data = content.encode() if isinstance(content, str) else content
     target = path.resolve() if path.is_symlink() else path
     temporary = ""
     try:
         if target.exists() and not target.is_file():
-            target.write_text(text, "utf-8")  # a device or a pipe has nothing to keep whole
+            target.write_bytes(data)  # a device or a pipe has nothing to keep whole
             return
         handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
         os.chmod(temporary, target.stat().st_mode if target.exists() else _default_mode())
         os.replace(temporary, target)
     except OSError as error:
