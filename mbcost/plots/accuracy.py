@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from mbcost.config import builtins
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.network import Network
-from mbcost.plots.fonts import short
-from mbcost.plots.page import count_axis
+from mbcost.plots.fonts import emphasis, short
+from mbcost.plots.page import count_axis, settle
 from mbcost.plots.room import Labeller, box_of
-from mbcost.plots.style import FRONT_COLOUR, pens, text_colour
+from mbcost.plots.style import FRONT_COLOUR, Pen, pens, text_colour
 from mbcost.records import COLUMNS
 from mbcost.tables import Column, Record, Table
 from mbcost.targets import Subject, resolve
@@ -26,6 +26,7 @@ COSTS = {"mult_adds": "mult-adds", "params": "params"}
 _FIELDS = ("target", "alpha", "size", "params", "mult_adds", "top1", "on_curve", "on_front")
 _LARGEST_PT2 = 55.0
 """Area of the largest bubble in square points; the others are in proportion to their params."""
+_KEY_LINE_IN = 0.15
 _NOTE_REACH_PT = 9.0
 """How far from its point α or size may stand; a point without such room goes without."""
 
@@ -140,23 +141,62 @@ class Accuracy:
         axes.legend(loc="lower right", handlelength=1.6, labelspacing=0.35, borderpad=0.1)
 
     def label(self, figure: Figure) -> None:
-        """Write each network's name near its curve, then α or size at the points with room."""
-        labeller = self._labeller(figure.axes[0])
+        """Write each network's name near its curve, then α or size at the points with room.
+
+        Names that do not all find room go into a key above instead.
+        """
+        axes = figure.axes[0]
         named = list(zip(self.networks, pens(len(self.networks)), strict=True))
-        for network, pen in named:
-            at = [(row[self.cost], row["top1"]) for row in reversed(self.curve(network))]
-            style = {"color": text_colour(pen.colour), "fontweight": "bold"}
-            if not labeller.write(short(network), at, style):
-                raise MbcostError(
-                    f"no room for the label {network!r}",
-                    way_out="fewer networks, or a larger --width",
-                )
+        labeller = self._labeller(axes)
+        fits = [
+            labeller.write(
+                short(network),
+                [(row[self.cost], row["top1"]) for row in reversed(self.curve(network))],
+                {"color": text_colour(pen.colour), "fontweight": emphasis()},
+            )
+            for network, pen in named
+        ]
+        if not all(fits):
+            for text in list(axes.texts):
+                text.remove()
+            self._name_above(figure, named)
+            labeller = self._labeller(axes)
         for network, pen in named:
             for row in reversed(self.curve(network)):
                 at = [(row[self.cost], row["top1"])]
-                labeller.write(
-                    _setting(row), at, {"color": text_colour(pen.colour)}, _NOTE_REACH_PT
-                )
+                style = {"color": text_colour(pen.colour)}
+                labeller.write(_setting(row), at, style, _NOTE_REACH_PT)
+
+    def _name_above(self, figure: Figure, named: Sequence[tuple[str, Pen]]) -> None:
+        """Put the names with their markers and dashes above the axes, on a taller page."""
+        handles = [
+            figure.axes[0].plot(
+                [],
+                [],
+                color=pen.colour,
+                linestyle=pen.dash,
+                marker=pen.marker,
+                markersize=4,
+                label=short(network),
+                gid="key",
+            )[0]
+            for network, pen in named
+        ]
+        width = figure.get_figwidth()
+        longest = max(len(short(network)) for network, _ in named)
+        columns = max(1, min(len(named), int(72 * width / (longest * 4.6 + 30))))
+        lines = -(-len(named) // columns)
+        figure.set_size_inches(width, self.height(width) + _KEY_LINE_IN * lines)
+        figure.legend(
+            handles=handles,
+            loc="outside upper center",
+            ncols=columns,
+            columnspacing=1.0,
+            handlelength=2.4,
+            labelspacing=0.3,
+        )
+        figure.set_layout_engine("constrained")
+        settle(figure)
 
     def _labeller(self, axes: Axes) -> Labeller:
         """Return a labeller that keeps off bubbles, curves, the front and the key."""

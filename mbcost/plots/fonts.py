@@ -21,7 +21,13 @@ def families(first: str, words: Iterable[str]) -> list[str]:
     entries = sorted(
         font_manager.fontManager.ttflist, key=lambda e: (e.style, str(e.weight), e.name, e.fname)
     )
-    normal = [e for e in entries if e.style == "normal" and e.weight in (400, "normal", "regular")]
+    normal = [
+        entry
+        for entry in entries
+        if entry.style == "normal"
+        and entry.weight in (400, "normal", "regular")
+        and "Last Resort" not in entry.name  # its glyphs are boxes that stand for missing ones
+    ]
     for entry in normal if missing else []:
         left = _lacking(entry.fname, getattr(entry, "index", 0), missing)
         if left != missing:
@@ -35,6 +41,13 @@ def families(first: str, words: Iterable[str]) -> list[str]:
             way_out="install one that does, such as Noto Sans CJK, or rename the target",
         )
     return found
+
+
+def emphasis() -> str:
+    """Return the weight of names: bold, unless a font had to be found that may have no bold."""
+    import matplotlib
+
+    return "bold" if len(matplotlib.rcParams["font.family"]) == 1 else "normal"
 
 
 def shown(text: str) -> str:

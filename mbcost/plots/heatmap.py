@@ -194,7 +194,7 @@ def heat_map_of_grid(
                     f"cannot draw {key!r}", place="--key", way_out=did_you_mean(key, numeric)
                 )
             rows.append({name: found[name] for name in ("alpha", "size", key)})
-    return HeatMap(rows, key=key)
+    return HeatMap(_unique(rows), key=key)
 
 
 def heat_map_of_csv(
@@ -214,9 +214,14 @@ def heat_map_of_csv(
                 raise error.at(f"{path}:{line}: {key}") from None
             rows.append({y: _axis_value(found[y]), x: _axis_value(found[x]), key: _whole(value)})
     try:
-        return HeatMap(rows, x, y, key)
+        return HeatMap(_unique(rows), x, y, key)
     except MbcostError as error:
         raise error.at(str(path)) from None
+
+
+def _unique(rows: Sequence[Record]) -> list[Record]:
+    """Return the rows without repetitions: the same cell said twice is still one cell."""
+    return list({tuple(row.values()): row for row in rows}.values())
 
 
 def _csv_rows(path: Path, needed: Sequence[str]) -> list[tuple[int, dict[str, str]]]:

@@ -130,10 +130,15 @@ def paint(plot: Plot, width: float = COLUMN_IN) -> Figure:
     figure = Figure(figsize=(width, plot.height(width)), dpi=PNG_DPI, layout="constrained")
     FigureCanvasAgg(figure)
     plot.draw(figure)
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    settle(figure)
     plot.label(figure)
     return figure
+
+
+def settle(figure: Figure) -> None:
+    """Lay the figure out and keep that layout, so that room on it can be measured."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
 
 
 def words_of(plot: Plot) -> set[str]:

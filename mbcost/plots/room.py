@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _RADII_PT = (3.0, 6.0, 9.0, 13.0, 18.0, 25.0, 34.0, 46.0, 60.0, 80.0)
 _DIRECTIONS = 16
+_GAP_PT = 2.5
+"""Between labels side by side."""
 _LEADER_PT = 9.0
 """From here on a thin line leads from a label to its point."""
 
@@ -33,6 +35,10 @@ class Box:
         width = min(self.x1, other.x1) - max(self.x0, other.x0)
         height = min(self.y1, other.y1) - max(self.y0, other.y0)
         return width * height if width > 0 and height > 0 else 0.0
+
+    def grown(self, gap: float) -> Box:
+        """Return the box with a margin of ``gap`` left and right."""
+        return Box(self.x0 - gap, self.y0, self.x1 + gap, self.y1)
 
     def inside(self, other: Box) -> bool:
         """Return whether this lies wholly within ``other``."""
@@ -154,7 +160,8 @@ class Labeller:
         )
         if place is None:
             return False
-        self.taken.append(place.box)
+        gap = _GAP_PT * self.pixels_per_pt
+        self.taken.append(place.box.grown(gap))
         x, y = at[place.point]
         written = self.axes.annotate(
             shown(text),
