@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from mbcost.cli.app import app
 from mbcost.cli.options import FormatName, Target, Targets, with_settings
-from mbcost.cli.output import FORMAT_SUFFIXES, Sink, sink
+from mbcost.cli.output import Sink, sink
 from mbcost.errors import MbcostError, did_you_mean
+from mbcost.export import FORMATS
 
 if TYPE_CHECKING:
     from mbcost.plots import Plot
@@ -48,8 +48,7 @@ ShowData = Annotated[
 _DATA_FORMAT = "csv"
 
 
-@dataclass(frozen=True)
-class Easel:
+class Easel(NamedTuple):
     """Where a figure and its values go, checked before any work."""
 
     figures: tuple[Path, ...]
@@ -77,7 +76,7 @@ def easel(
     """Return where figure and values go, or raise: no file, a wrong suffix, no matplotlib."""
     from mbcost.plots import FIGURE_SUFFIXES, check_figure_path
 
-    data_suffixes = [suffix for known in FORMAT_SUFFIXES.values() for suffix in known]
+    data_suffixes = [suffix for form in FORMATS.values() for suffix in form.suffixes]
     figures, data = [], []
     for output in outputs or []:
         suffix = Path(output).suffix

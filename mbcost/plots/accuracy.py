@@ -58,10 +58,10 @@ class Accuracy:
         columns = (
             *(COLUMNS[key] for key in _FIELDS[:5]),
             Column("top1", "top-1", "percent"),
-            Column("on_curve", "curve", "truth"),
-            Column("on_front", "front", "truth"),
+            Column("on_curve", "on its curve"),
+            Column("on_front", "on the front"),
         )
-        rows = list(self.rows)
+        rows = [{key: row[key] for key in _FIELDS} for row in self.rows]
         return Table(columns, rows, _FIELDS, rows, rows)
 
     def height(self, width: float) -> float:

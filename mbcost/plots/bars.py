@@ -102,4 +102,7 @@ def _make_room(axes: Axes, values: Sequence[int], widths: Sequence[float]) -> No
     gap = 2 * _GAP_PT * axes.figure.dpi / 72
     room = [max(whole - width - gap, whole / 20) for width in widths]
     ends = [value * whole / free for value, free in zip(values, room, strict=True)]
-    axes.set_xlim(0, max(*ends, max(values)) or 1)
+    end = max(*ends, *values) or 1
+    axes.set_xlim(0, end)
+    # a tick at the very end would have its number cut off
+    axes.set_xticks([at for at in axes.get_xticks() if 0 <= at <= 0.94 * end])

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
+from typing import TYPE_CHECKING
 
 from mbcost.errors import MbcostError
 
+if TYPE_CHECKING:
+    from matplotlib.font_manager import FontEntry
 
-def families(first: str, words: Iterable[str]) -> list[str]:
+
+def families(
+    first: str, words: Iterable[str], installed: Iterable[FontEntry] | None = None
+) -> list[str]:
     """Return ``first`` and as many installed families as it takes to write every word.
 
-    Raises where no installed font has a character: a box in its place would be a wrong figure.
+    ``installed`` are the fonts to choose from, by default all that matplotlib finds. Raises where no installed font has a character: a box in its place would be a wrong figure.
     """
     from matplotlib import font_manager
 
     used = {char for word in words for char in shown(word) if not char.isspace()}
     missing = _lacking(font_manager.findfont(first), 0, used)
     found = [first]
+    if installed is None:
+        installed = font_manager.fontManager.ttflist
     entries = sorted(
-        font_manager.fontManager.ttflist, key=lambda e: (e.style, str(e.weight), e.name, e.fname)
+        installed, key=lambda e: (e.style, str(e.weight), e.name, e.fname)
     )
     normal = [
         entry

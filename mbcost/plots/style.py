@@ -66,7 +66,7 @@ KIND_FILLS = {
 _OTHER_FILLS = tuple(
     Fill(OKABE_ITO[name], hatch)
     for hatch in ("xxxx", "----", "\\\\\\\\", "++++", "oo")
-    for name in ("sky blue", "purple", "vermillion")
+    for name in ("sky blue", "vermillion")
 )
 
 

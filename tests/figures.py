@@ -1,0 +1,106 @@
+"""Every built-in figure, and a renderer that notes where each word was really drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import combinations
+from typing import Any, NamedTuple
+
+from matplotlib.backends.backend_agg import RendererAgg
+from matplotlib.figure import Figure
+
+from mbcost.compare import DEFAULT_BLOCKS, Comparison
+from mbcost.config import builtins
+from mbcost.plots import Bars, Layers, Plot, Share, accuracy_plot, heat_map_of_grid
+from mbcost.plots.page import COLUMN_IN, paint, styled, words_of
+from mbcost.targets import resolve, resolve_one
+
+NETWORKS = tuple(name for name, entry in builtins().items() if entry.kind == "network")
+ALPHAS = ("0.35", "0.5", "0.75", "1", "1.4")
+SIZES = ("96", "128", "160", "192", "224")
+FINE_ALPHAS = tuple(str(n / 100) for n in range(25, 150, 5))
+FINE_SIZES = tuple(str(n) for n in range(96, 321, 8))
+
+
+def bars_of(*targets: str) -> Bars:
+    return Bars(Comparison(resolve(targets)).records())
+
+
+FIGURES: dict[str, Callable[[], Plot]] = {
+    "accuracy": lambda: accuracy_plot(()),
+    "accuracy of one network": lambda: accuracy_plot(("v1",)),
+    "accuracy by params": lambda: accuracy_plot((), "params"),
+    "share by kind": lambda: Share(resolve(NETWORKS)),
+    "share by block": lambda: Share(resolve(("v1", "v2", "v3-large")), "block"),
+    "bars of blocks": lambda: bars_of(*DEFAULT_BLOCKS),
+    "bars of networks": lambda: bars_of(*NETWORKS),
+    "bars of one": lambda: bars_of("v2"),
+    "share": lambda: Share(resolve(("v1", "v3-small"))),
+    "heat map": lambda: heat_map_of_grid("v2", ALPHAS, SIZES, {}),
+    "heat map without texts": lambda: heat_map_of_grid("v1", FINE_ALPHAS, FINE_SIZES, {}, "params"),
+    "heat map of one cell": lambda: heat_map_of_grid("v1", (), (), {}),
+    **{
+        f"layers of {name}": lambda name=name: Layers(resolve_one(name))  # type: ignore[misc]
+        for name in (*NETWORKS, *DEFAULT_BLOCKS)
+    },
+}
+
+
+class Word(NamedTuple):
+    """A line of text as drawn: its corners in pixels, y downwards."""
+
+    text: str
+    size_pt: float
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+class WordNotes(RendererAgg):
+    """Draws as ever, and notes each line of text."""
+
+    def __init__(self, figure: Figure) -> None:
+        width, height = figure.get_size_inches() * figure.dpi
+        super().__init__(width, height, figure.dpi)
+        self.words: list[Word] = []
+
+    def draw_text(
+        self,
+        gc: Any,
+        x: float,
+        y: float,
+        s: str,
+        prop: Any,
+        angle: float,
+        ismath: Any = False,
+        mtext: Any = None,
+    ) -> None:
+        w, h, d = self.get_text_width_height_descent(s, prop, ismath)
+        assert angle in (0, 90), f"{s!r} stands at {angle}°"
+        box = (x, y - h + d, x + w, y + d) if angle == 0 else (x - h + d, y - w, x + d, y)
+        if s.strip():
+            self.words.append(Word(s, prop.get_size_in_points(), *box))
+        super().draw_text(gc, x, y, s, prop, angle, ismath, mtext)
+
+
+def words_drawn(figure: Figure) -> list[Word]:
+    notes = WordNotes(figure)
+    figure.draw(notes)
+    return notes.words
+
+
+def overlapping(words: list[Word]) -> list[tuple[str, str]]:
+    """Return the pairs of words that cover each other by more than half a pixel."""
+    return [
+        (a.text, b.text)
+        for a, b in combinations(words, 2)
+        if min(a.x1, b.x1) - max(a.x0, b.x0) > 0.5 and min(a.y1, b.y1) - max(a.y0, b.y0) > 0.5
+    ]
+
+
+@contextmanager
+def painted(plot: Plot, width: float = COLUMN_IN) -> Iterator[Figure]:
+    with styled(words_of(plot)):
+        yield paint(plot, width)
