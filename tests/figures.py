@@ -63,7 +63,7 @@ class WordNotes(RendererAgg):
 
     def __init__(self, figure: Figure) -> None:
         width, height = figure.get_size_inches() * figure.dpi
-        super().__init__(width, height, figure.dpi)
+        super().__init__(width, height, figure.dpi)  # type: ignore[no-untyped-call]
         self.words: list[Word] = []
 
     def draw_text(
@@ -77,12 +77,12 @@ class WordNotes(RendererAgg):
         ismath: Any = False,
         mtext: Any = None,
     ) -> None:
-        w, h, d = self.get_text_width_height_descent(s, prop, ismath)
+        w, h, d = self.get_text_width_height_descent(s, prop, ismath)  # type: ignore[no-untyped-call]
         assert angle in (0, 90), f"{s!r} stands at {angle}°"
         box = (x, y - h + d, x + w, y + d) if angle == 0 else (x - h + d, y - w, x + d, y)
         if s.strip():
             self.words.append(Word(s, prop.get_size_in_points(), *box))
-        super().draw_text(gc, x, y, s, prop, angle, ismath, mtext)
+        super().draw_text(gc, x, y, s, prop, angle, ismath, mtext)  # type: ignore[no-untyped-call]
 
 
 def words_drawn(figure: Figure) -> list[Word]:

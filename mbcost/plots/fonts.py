@@ -17,7 +17,8 @@ def families(
 ) -> list[str]:
     """Return ``first`` and as many installed families as it takes to write every word.
 
-    ``installed`` are the fonts to choose from, by default all that matplotlib finds. Raises where no installed font has a character: a box in its place would be a wrong figure.
+    ``installed`` are the fonts to choose from, by default all that matplotlib finds. Raises
+    where none has a character: a box in its place would be a wrong figure.
     """
     from matplotlib import font_manager
 
@@ -26,9 +27,7 @@ def families(
     found = [first]
     if installed is None:
         installed = font_manager.fontManager.ttflist
-    entries = sorted(
-        installed, key=lambda e: (e.style, str(e.weight), e.name, e.fname)
-    )
+    entries = sorted(installed, key=lambda e: (e.style, str(e.weight), e.name, e.fname))
     normal = [
         entry
         for entry in entries

@@ -61,11 +61,11 @@ KIND_FILLS = {
     "pointwise": Fill(OKABE_ITO["blue"], ""),
     "conv": Fill(OKABE_ITO["yellow"], "////"),
     "linear": Fill(OKABE_ITO["black"], ""),
-    "batch_norm": Fill(OKABE_ITO["green"], "...."),
+    "batch_norm": Fill(OKABE_ITO["green"], "\\\\\\\\"),
 }
 _OTHER_FILLS = tuple(
     Fill(OKABE_ITO[name], hatch)
-    for hatch in ("xxxx", "----", "\\\\\\\\", "++++", "oo")
+    for hatch in ("xxxx", "----", "||||", "++++", "ooo")
     for name in ("sky blue", "vermillion")
 )
 
