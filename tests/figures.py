@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
 
-from mbcost.compare import DEFAULT_BLOCKS, Comparison
+from mbcost.comparison import DEFAULT_BLOCKS, Comparison
 from mbcost.config import builtins
 from mbcost.plots import Bars, Layers, Plot, Share, accuracy_plot, heat_map_of_grid
 from mbcost.plots.page import COLUMN_IN, paint, styled, words_of
