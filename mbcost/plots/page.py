@@ -30,7 +30,7 @@ FONT = "DejaVu Sans"
 
 _METADATA: dict[str, dict[str, None]] = {
     ".png": {"Software": None},
-    ".svg": {"Date": None, "Creator": None},
+    ".svg": {"Date": None},  # its creator stays: which matplotlib drew it
     ".pdf": {"CreationDate": None, "Producer": None, "Creator": None},
 }
 _STYLE: dict[str, Any] = {
