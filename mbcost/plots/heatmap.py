@@ -27,7 +27,9 @@ _DIGIT_PT = 0.64 * FONT_PT
 """Width of a digit in DejaVu Sans."""
 _MARGIN_IN = 0.75
 _BELOW_IN = 0.62
-_MOST_CELLS = 250_000
+_MOST_CELLS = 40_000
+_MOST_PATHS = 5_000
+"""With more cells the map is an image within the SVG or PDF, or the file would be huge."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,10 @@ class HeatMap:
         """Return the values by row and column; NaN where the sweep has none."""
         known = {(row[self.y], row[self.x]): row[self.key] for row in self.rows}
         nan = float("nan")
-        return [[known.get((y, x), nan) for x in self.ticks(self.x)] for y in self.ticks(self.y)]
+        columns = self.ticks(self.x)
+        return [[known.get((y, x), nan) for x in columns] for y in self.ticks(self.y)]
 
-    @property
+    @cached_property
     def prefix(self) -> str:
         """Return the one prefix of all cells."""
         return prefix_for([row[self.key] for row in self.rows])
@@ -112,7 +115,12 @@ class HeatMap:
         norm = LogNorm(low, high) if 0 < low < high else Normalize(low, high)
         texts = self.has_texts(figure.get_figwidth())
         mesh = axes.pcolormesh(
-            self.grid, norm=norm, cmap="cividis_r", edgecolors="white", linewidth=0.4 * texts
+            self.grid,
+            norm=norm,
+            cmap="cividis_r",
+            edgecolors="white" if texts else "none",
+            linewidth=0.4 * texts,
+            rasterized=len(self.rows) > _MOST_PATHS,
         )
         self._name(axes, figure)
         axes.tick_params(length=0)
