@@ -1,7 +1,7 @@
 """The door to ``nn.Module``: the primitives of a graph as torch modules.
 
-Parameters sit in submodules named by each node's path; additions, products and flattens are
-functional, as people write them. To add a primitive: its case in ``primitive``.
+Parameters sit in submodules named by each node's path; additions, products, splits and flattens
+are functional, as people write them. To add a primitive: its case in ``primitive``.
 """
 
 from __future__ import annotations
@@ -13,13 +13,17 @@ from mbcost.layers import (
     AdaptiveAvgPool2d,
     Add,
     BatchNorm2d,
+    ChannelShuffle,
+    Concat,
     Conv2d,
     Flatten,
     Graph,
     Layer,
     Linear,
+    LocalResponseNorm,
     Pool2d,
     Scale,
+    Slice,
 )
 
 if TYPE_CHECKING:
@@ -64,9 +68,13 @@ def primitive(layer: Layer) -> nn.Module | None:
         case AdaptiveAvgPool2d():
             return nn.AdaptiveAvgPool2d(layer.size)
         case Pool2d():
-            pool = {"max": nn.MaxPool2d, "avg": nn.AvgPool2d}[layer.mode]
-            return pool(layer.kernel, layer.stride, layer.padding)
-        case Flatten() | Add() | Scale():
+            window = (layer.kernel, layer.stride, layer.padding)
+            if layer.mode == "max":
+                return nn.MaxPool2d(*window, ceil_mode=layer.ceil)
+            return nn.AvgPool2d(*window, ceil_mode=layer.ceil)
+        case LocalResponseNorm():
+            return nn.LocalResponseNorm(layer.size)
+        case Flatten() | Add() | Scale() | Concat() | Slice() | ChannelShuffle():
             return None
         case _:
             assert_never(layer)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from mbcost.build import primitive
-from mbcost.layers import Add, Flatten, Graph, Layer, Scale
+from mbcost.layers import Add, ChannelShuffle, Concat, Flatten, Graph, Layer, Scale, Slice
 
 
 class Group(nn.Module):
@@ -65,5 +65,13 @@ def _function(layer: Layer, inputs: list[Tensor]) -> Tensor:
             return total
         case Scale():
             return inputs[0] * inputs[1]
+        case Concat():
+            return torch.cat(inputs, dim=1)
+        case Slice(start, stop):
+            return inputs[0][:, start:stop]
+        case ChannelShuffle(groups):
+            n, c, h, w = inputs[0].shape
+            dealt = inputs[0].view(n, groups, c // groups, h, w).transpose(1, 2)
+            return dealt.reshape(n, c, h, w)
         case _:
             raise TypeError(f"{layer} is a module")

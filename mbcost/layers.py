@@ -79,12 +79,13 @@ class AdaptiveAvgPool2d:
 
 @dataclass(frozen=True, slots=True)
 class Pool2d:
-    """Max or average pooling with a window."""
+    """Max or average pooling with a window; ``ceil`` rounds the output size up, not down."""
 
     mode: str
     kernel: Pair
     stride: Pair
     padding: Pair = (0, 0)
+    ceil: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +103,47 @@ class Scale:
     """The product of a map and the gate of a squeeze-and-excite layer, channel by channel."""
 
 
+@dataclass(frozen=True, slots=True)
+class Concat:
+    """Maps of one size, one after the other along the channels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Channels ``start`` to ``stop`` of a map."""
+
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelShuffle:
+    """Channels dealt out like cards: the i-th of every group next to each other."""
+
+    groups: int
+
+
+@dataclass(frozen=True, slots=True)
+class LocalResponseNorm:
+    """AlexNet's normalisation over ``size`` neighbouring channels; it has no parameters."""
+
+    size: int
+
+
 Layer = (
-    Conv2d | BatchNorm2d | Linear | Activation | AdaptiveAvgPool2d | Pool2d | Flatten | Add | Scale
+    Conv2d
+    | BatchNorm2d
+    | Linear
+    | Activation
+    | AdaptiveAvgPool2d
+    | Pool2d
+    | Flatten
+    | Add
+    | Scale
+    | Concat
+    | Slice
+    | ChannelShuffle
+    | LocalResponseNorm
 )
 
 
@@ -156,6 +196,17 @@ def window(size: int, kernel: int, stride: int, padding: int, dilation: int = 1)
     return (size + 2 * padding - span) // stride + 1
 
 
+def _pooled(size: int, kernel: int, stride: int, padding: int, ceil: bool) -> int:
+    """Return the output length of a pooling window; rounded up, a last window must start inside
+    the input or its left padding."""
+    if not ceil:
+        return window(size, kernel, stride, padding)
+    full = window(size, kernel, stride, padding)
+    last_start = full * stride
+    uncovered = size + 2 * padding - kernel > (full - 1) * stride
+    return full + 1 if uncovered and last_start < size + padding else full
+
+
 def _map(x: Shape, wanted: str) -> tuple[int, int, int]:
     if len(x) != 3:
         raise LayerError(
@@ -193,7 +244,7 @@ def output_shape(layer: Layer, inputs: Sequence[Shape]) -> Shape:
                 raise LayerError(
                     "padding is more than half of the pooling window", way_out="less padding"
                 )
-            return (c, window(h, kh, sh, ph), window(w, kw, sw, pw))
+            return (c, _pooled(h, kh, sh, ph, layer.ceil), _pooled(w, kw, sw, pw, layer.ceil))
         case AdaptiveAvgPool2d():
             return (_map(x, "pooling")[0], *layer.size)
         case BatchNorm2d():
@@ -214,7 +265,25 @@ def output_shape(layer: Layer, inputs: Sequence[Shape]) -> Shape:
             if any(other != x for other in inputs):
                 raise LayerError(f"adds maps of different shapes: {' and '.join(map(str, inputs))}")
             return x
-        case Scale():
+        case Scale() | LocalResponseNorm():
+            return x
+        case Concat():
+            if any(len(other) != 3 or other[1:] != x[1:] for other in inputs):
+                raise LayerError(f"joins maps of different sizes: {' and '.join(map(str, inputs))}")
+            return (sum(shape[0] for shape in inputs), *x[1:])
+        case Slice():
+            if not 0 <= layer.start < layer.stop <= x[0]:
+                raise LayerError(
+                    f"takes channels {layer.start} to {layer.stop} of {x[0]}",
+                    way_out="an even number of channels splits in halves",
+                )
+            return (layer.stop - layer.start, *x[1:])
+        case ChannelShuffle():
+            if x[0] % layer.groups:
+                raise LayerError(
+                    f"{layer.groups} groups divide {x[0]} channels unevenly",
+                    way_out="groups must divide the channels",
+                )
             return x
         case _:
             assert_never(layer)

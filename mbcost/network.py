@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from mbcost.blocks import BLOCKS, Block, block_fields
+from mbcost.blocks.fields import width_fields
 from mbcost.cost import CostReport, cost_of
 from mbcost.errors import LayerError, MbcostError
 from mbcost.fold import fold_batch_norms
@@ -20,7 +21,8 @@ from mbcost.settings import FIELD_OF, SETTINGS, SettingRule, Settings, parse_all
 from mbcost.widths import make_divisible
 
 SCALES = ("full", "widen", "fixed")
-WIDTHS = ("truncate", "divisible")
+WIDTHS = ("truncate", "divisible", "none")
+"""How α makes widths: int(c·α); a multiple of the divisor; or the network has no α."""
 EXPANSIONS = ("ratio", "absolute")
 
 
@@ -68,7 +70,9 @@ class Network:
     @cached_property
     def accepts(self) -> Mapping[str, SettingRule]:
         """The settings that mean something for this network, each with its rule."""
-        names = ["in", "size", "rho", "batch", "fold_bn", "alpha"]
+        names = ["in", "size", "rho", "batch", "fold_bn"]
+        if self.width != "none":
+            names.append("alpha")
         if any("classes" in row.fields.values() for row in self.rows):
             names.append("classes")
         if any(row.reduced_tail for row in self.rows):
@@ -155,11 +159,14 @@ class _Lowering:
             built["s"] = 1
         if "exp" in built:
             built["exp"] = self.expanded(built["exp"], x[0])
+        factor = {"full": self.alpha, "widen": max(1.0, self.alpha), "fixed": 1.0}[row.scale]
+        for name in width_fields(BLOCKS[row.block]):
+            if name in built:
+                built[name] = self.rounded(built[name] * factor)
         if built.get("c") == "classes":
             self.nominal = built["c"] = self.classes
         elif "c" in built:
             self.nominal = built["c"]
-            factor = {"full": self.alpha, "widen": max(1.0, self.alpha), "fixed": 1.0}[row.scale]
             built["c"] = self.rounded(built["c"] * factor)
         elif row.block == "conv":
             self.nominal = int(self.nominal * built["t"])
@@ -206,7 +213,7 @@ class SingleBlock:
 
     def _field(self, setting: str) -> str:
         """Return the block's field that a setting means; a convolution's t is not an expansion."""
-        if setting == "expand" and "exp" not in block_fields(BLOCKS[self.block]):
+        if setting == "expand" and self.block == "conv":
             return ""
         return FIELD_OF.get(setting, setting)
 
@@ -220,8 +227,10 @@ class SingleBlock:
             if self._field(name) in known:
                 fields[self._field(name)] = value
         if "expand" in settings or "t" in settings:
-            fields["exp" if "exp" in known else "c"] = None  # two ways to say one thing
-        elif "exp" in settings:
+            other = {"inverted_residual": "exp", "conv": "c"}.get(self.block)
+            if other:
+                fields[other] = None  # two ways to say one thing
+        elif "exp" in settings and "t" in known:
             fields["t"] = None
         return BLOCKS[self.block](**fields)
 

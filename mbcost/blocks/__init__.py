@@ -5,16 +5,32 @@ To add a block: a module beside these with one dataclass (its fields are the YAM
 validation follow from that.
 """
 
+from mbcost.blocks.classic import Fire, Inception, LocalResponseNormalisation, Pooling
 from mbcost.blocks.conv import ConvBnAct
 from mbcost.blocks.depthwise_separable import DepthwiseSeparable
 from mbcost.blocks.fields import Block, BlockField, block_fields
+from mbcost.blocks.fused_inverted_residual import FusedInvertedResidual
+from mbcost.blocks.ghost import GhostBottleneck
 from mbcost.blocks.head import ActivationLayer, FullyConnected, GlobalPool
 from mbcost.blocks.inverted_residual import InvertedResidual
+from mbcost.blocks.sandglass import Sandglass
+from mbcost.blocks.shuffle import ShuffleUnit, ShuffleUnitV2
+from mbcost.blocks.universal_inverted_bottleneck import UniversalInvertedBottleneck
 
 BLOCKS: dict[str, type[Block]] = {
     "conv": ConvBnAct,
     "depthwise_separable": DepthwiseSeparable,
     "inverted_residual": InvertedResidual,
+    "fused_inverted_residual": FusedInvertedResidual,
+    "universal_inverted_bottleneck": UniversalInvertedBottleneck,
+    "ghost_bottleneck": GhostBottleneck,
+    "sandglass": Sandglass,
+    "shuffle_unit": ShuffleUnit,
+    "shuffle_unit_v2": ShuffleUnitV2,
+    "fire": Fire,
+    "inception": Inception,
+    "pool": Pooling,
+    "local_response_norm": LocalResponseNormalisation,
     "global_pool": GlobalPool,
     "linear": FullyConnected,
     "activation": ActivationLayer,
@@ -27,8 +43,18 @@ __all__ = [
     "BlockField",
     "ConvBnAct",
     "DepthwiseSeparable",
+    "Fire",
     "FullyConnected",
+    "FusedInvertedResidual",
+    "GhostBottleneck",
     "GlobalPool",
+    "Inception",
     "InvertedResidual",
+    "LocalResponseNormalisation",
+    "Pooling",
+    "Sandglass",
+    "ShuffleUnit",
+    "ShuffleUnitV2",
+    "UniversalInvertedBottleneck",
     "block_fields",
 ]

@@ -33,6 +33,12 @@ class Whole(NamedTuple):
     doc: str
 
 
+class Width(Whole):
+    """A number of channels inside a block; in a network it scales with α as ``c`` does."""
+
+    __slots__ = ()
+
+
 class Number(NamedTuple):
     """A number in (0, high]; with ``zero``, 0 is valid too."""
 
@@ -89,3 +95,9 @@ def block_fields(block: type[Block]) -> dict[str, BlockField]:
             None if required else field.default,
         )
     return found
+
+
+@cache
+def width_fields(block: type[Block]) -> tuple[str, ...]:
+    """Return the names of a block's ``Width`` fields."""
+    return tuple(n for n, known in block_fields(block).items() if isinstance(known.rule, Width))

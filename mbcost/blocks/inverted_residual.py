@@ -42,7 +42,8 @@ class InvertedResidual:
     """Expand 1×1, depthwise k×k, project 1×1, a residual where shapes allow (V2, Table 1).
 
     The residual connects input and output where the stride is 1 and the channels are equal.
-    Squeeze-and-excite sits after the depthwise activation, as in V3.
+    Squeeze-and-excite sits after the depthwise activation, as in V3; MnasNet and EfficientNet
+    squeeze to a part of the block's input width instead (``se_of: input``).
     """
 
     c: Channels
@@ -53,9 +54,13 @@ class InvertedResidual:
     p: Padding = None
     act: Act = "relu"
     se: Annotated[
-        float, Number(16, "squeeze-and-excite: squeezed ÷ expanded channels, 0 for none", zero=True)
+        float, Number(16, "squeeze-and-excite: squeezed ÷ se_of channels, 0 for none", zero=True)
     ] = 0
+    se_of: Annotated[
+        str, OneOf(("expanded", "input"), "what the squeezed channels are a part of")
+    ] = "expanded"
     se_divisor: Annotated[int, Whole(1, 2**20, "squeezed channels are a multiple of this")] = 8
+    se_act: Act = "relu"
     gate: Act = "hardsigmoid"
     last_act: Act = "none"
     shortcut: Annotated[
@@ -85,8 +90,9 @@ class InvertedResidual:
             steps += conv_bn("expand", c_in, exp, act=self.act)
         steps += conv_bn("depthwise", exp, exp, self.k, self.s, p=self.p, groups=exp, act=self.act)
         if self.se:
-            squeezed = make_divisible(exp * self.se, self.se_divisor)
-            steps += squeeze_excite(exp, squeezed, steps[-1].name, gate=self.gate)
+            whole = {"expanded": exp, "input": c_in}[self.se_of]
+            squeezed = make_divisible(whole * self.se, self.se_divisor)
+            steps += squeeze_excite(exp, squeezed, steps[-1].name, self.se_act, self.gate)
         steps += conv_bn("project", exp, self.c, act=self.last_act)
         return steps + self._residual(c_in, steps[-1].name)
 

@@ -14,13 +14,17 @@ from mbcost.layers import (
     AdaptiveAvgPool2d,
     Add,
     BatchNorm2d,
+    ChannelShuffle,
+    Concat,
     Conv2d,
     Flatten,
     Layer,
     Linear,
+    LocalResponseNorm,
     Pool2d,
     Scale,
     Shape,
+    Slice,
 )
 
 
@@ -84,7 +88,17 @@ def terms(layer: Layer, x: Shape, y: Shape) -> Terms:
             )
         case AdaptiveAvgPool2d():
             return Terms(adaptive_pool_inputs=prod(x))
-        case Activation() | Pool2d() | Flatten() | Add() | Scale():
+        case (
+            Activation()
+            | Pool2d()
+            | Flatten()
+            | Add()
+            | Scale()
+            | Concat()
+            | Slice()
+            | ChannelShuffle()
+            | LocalResponseNorm()
+        ):
             return _NOTHING
         case _:
             assert_never(layer)
@@ -113,6 +127,14 @@ def kind(layer: Layer) -> str:
             return "add"
         case Scale():
             return "scale"
+        case Concat():
+            return "concat"
+        case Slice():
+            return "slice"
+        case ChannelShuffle():
+            return "shuffle"
+        case LocalResponseNorm():
+            return "local_response_norm"
         case _:
             assert_never(layer)
 
@@ -128,6 +150,10 @@ KINDS = (
     "flatten",
     "add",
     "scale",
+    "concat",
+    "slice",
+    "shuffle",
+    "local_response_norm",
 )
 
 
@@ -151,7 +177,18 @@ def formula(layer: Layer, y: Shape) -> tuple[str, str]:
             weights = f"{layer.features_in}·{layer.features_out}"
             bias = f" + {layer.features_out}" if layer.bias else ""
             return weights + bias, weights
-        case Activation() | AdaptiveAvgPool2d() | Pool2d() | Flatten() | Add() | Scale():
+        case (
+            Activation()
+            | AdaptiveAvgPool2d()
+            | Pool2d()
+            | Flatten()
+            | Add()
+            | Scale()
+            | Concat()
+            | Slice()
+            | ChannelShuffle()
+            | LocalResponseNorm()
+        ):
             return "", ""
         case _:
             assert_never(layer)
