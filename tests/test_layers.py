@@ -5,20 +5,26 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mbcost.build import primitive
-from mbcost.cost import kind, terms
+from mbcost.build import build, primitive
+from mbcost.cost import CONVENTIONS, cost_of, kind, terms
 from mbcost.errors import LayerError
 from mbcost.layers import (
     Activation,
     AdaptiveAvgPool2d,
     Add,
     BatchNorm2d,
+    ChannelShuffle,
+    Concat,
     Conv2d,
     Flatten,
+    Graph,
     Layer,
     Linear,
+    LocalResponseNorm,
     Node,
     Pool2d,
+    Shape,
+    Slice,
     Step,
     output_shape,
     wire,
@@ -61,9 +67,12 @@ def test_convolution_shapes_and_refusals_are_torchs(
     s=st.integers(1, 3),
     p=st.integers(0, 3),
     h=st.integers(1, 12),
+    ceil=st.booleans(),
 )
-def test_pooling_shapes_and_refusals_are_torchs(mode: str, k: int, s: int, p: int, h: int) -> None:
-    pool = Pool2d(mode, (k, k), (s, s), (p, p))
+def test_pooling_shapes_and_refusals_are_torchs(
+    mode: str, k: int, s: int, p: int, h: int, ceil: bool
+) -> None:
+    pool = Pool2d(mode, (k, k), (s, s), (p, p), ceil)
     module = primitive(pool)
     assert module is not None
     try:
@@ -90,6 +99,10 @@ def test_pooling_shapes_and_refusals_are_torchs(mode: str, k: int, s: int, p: in
         (AdaptiveAvgPool2d(), "pool"),
         (Flatten(), "flatten"),
         (Add(), "add"),
+        (Concat(), "concat"),
+        (Slice(0, 4), "slice"),
+        (ChannelShuffle(2), "shuffle"),
+        (LocalResponseNorm(5), "local_response_norm"),
     ],
 )
 def test_a_layers_kind_is_the_first_that_fits(layer: Layer, expected: str) -> None:
@@ -125,6 +138,10 @@ def test_parameters_are_the_modules(
         (Linear(4, 2), [(3,)], "expects a vector of 4"),
         (Add(), [(3, 8, 8), (3, 4, 4)], "different shapes"),
         (AdaptiveAvgPool2d(), [(3,)], "needs a C×H×W map"),
+        (Concat(), [(4, 8, 8), (4, 7, 8)], "joins maps of different sizes"),
+        (Concat(), [(4, 8, 8), (4,)], "joins maps of different sizes"),
+        (Slice(2, 9), [(8, 4, 4)], "takes channels 2 to 9 of 8"),
+        (ChannelShuffle(3), [(8, 4, 4)], "3 groups divide 8 channels unevenly"),
     ],
 )
 def test_layers_that_do_not_fit_say_why(
@@ -139,3 +156,47 @@ def test_a_step_that_does_not_fit_is_named_by_its_path() -> None:
     steps = [Step("a", Flatten()), Step("b", BatchNorm2d(5))]
     with pytest.raises(LayerError, match=r"^rows\.3\.b: "):
         wire(nodes, steps, "rows.3", "rows.3", -1, (2, 2, 2))
+
+
+def wired(*steps: Step, x: Shape) -> Graph:
+    nodes: list[Node] = []
+    wire(nodes, steps, "", "", -1, x)
+    return Graph(x, tuple(nodes))
+
+
+def test_a_shuffle_deals_the_channels_of_each_group_in_turn() -> None:
+    graph = wired(Step("shuffle", ChannelShuffle(2)), x=(6, 1, 1))
+    y = build(graph)(torch.arange(6.0).view(1, 6, 1, 1))
+    assert y.flatten().tolist() == [0, 3, 1, 4, 2, 5]
+
+
+def test_slices_joined_again_are_the_map() -> None:
+    graph = wired(
+        Step("low", Slice(0, 2), ("@0",)),
+        Step("high", Slice(2, 5), ("@0",)),
+        Step("concat", Concat(), ("low", "high")),
+        x=(5, 2, 3),
+    )
+    x = torch.rand(2, 5, 2, 3)
+    assert torch.equal(build(graph)(x), x)
+    assert [node.y for node in graph.nodes] == [(2, 2, 3), (3, 2, 3), (5, 2, 3)]
+
+
+def test_a_response_norm_keeps_the_shape_and_changes_the_map() -> None:
+    graph = wired(Step("lrn", LocalResponseNorm(5)), x=(8, 2, 2))
+    x = torch.full((1, 8, 2, 2), 100.0)
+    y = build(graph)(x)
+    assert y.shape == x.shape
+    assert not torch.equal(y, x)
+
+
+@pytest.mark.parametrize("name", CONVENTIONS)
+@pytest.mark.parametrize(
+    "layer",
+    [Pool2d("max", (2, 2), (2, 2)), Slice(0, 4), ChannelShuffle(4), LocalResponseNorm(5)],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_layers_without_weights_cost_nothing_to_any_counter(layer: Layer, name: str) -> None:
+    report = cost_of(wired(Step("layer", layer), x=(8, 4, 4)), "layer")
+    assert report.total(CONVENTIONS[name]) == 0
+    assert report.params_all == 0
