@@ -105,10 +105,21 @@ def test_the_inception_rows_with_torchvisions_changes_are_its_googlenet(tmp_path
     path = tmp_path / "googlenet_torchvision.yaml"
     path.write_text(before + "{block: pool, k: 2," + after, "utf-8")
     network = load_specs(path)["googlenet_torchvision"]
-    report = network.count()  # type: ignore[attr-defined]
+    report = network.count()
     with torch.device("meta"):
         model = torchvision.models.googlenet(weights=None, aux_logits=False, init_weights=False)
     assert (report.params, report.mult_adds) == counted(model, 224, 224)
+
+
+@pytest.mark.parametrize("name", ["resnet50", "resnet101"])
+def test_a_resnet_that_strides_in_the_middle_is_torchvisions(name: str, tmp_path: Path) -> None:
+    rows = builtins()[name].path.read_text("utf-8")
+    path = tmp_path / f"{name}.yaml"
+    path.write_text(rows.replace("residual_bottleneck,", "residual_bottleneck, stride_at: middle,"))
+    report = load_specs(path)[name].count()
+    costs = counted(independent(f"torchvision:{name}"), 224, 224)
+    assert (report.params, report.mult_adds) == costs
+    assert resolve_one(name).report.params == report.params
 
 
 def sandglass_weights(alpha: float) -> int:

@@ -13,6 +13,7 @@ from mbcost.blocks.fused_inverted_residual import FusedInvertedResidual
 from mbcost.blocks.ghost import GhostBottleneck
 from mbcost.blocks.head import ActivationLayer, FullyConnected, GlobalPool
 from mbcost.blocks.inverted_residual import InvertedResidual
+from mbcost.blocks.residual_bottleneck import ResidualBottleneck
 from mbcost.blocks.sandglass import Sandglass
 from mbcost.blocks.shuffle import ShuffleUnit, ShuffleUnitV2
 from mbcost.blocks.universal_inverted_bottleneck import UniversalInvertedBottleneck
@@ -27,6 +28,7 @@ BLOCKS: dict[str, type[Block]] = {
     "sandglass": Sandglass,
     "shuffle_unit": ShuffleUnit,
     "shuffle_unit_v2": ShuffleUnitV2,
+    "residual_bottleneck": ResidualBottleneck,
     "fire": Fire,
     "inception": Inception,
     "pool": Pooling,
@@ -52,6 +54,7 @@ __all__ = [
     "InvertedResidual",
     "LocalResponseNormalisation",
     "Pooling",
+    "ResidualBottleneck",
     "Sandglass",
     "ShuffleUnit",
     "ShuffleUnitV2",

@@ -12,11 +12,14 @@ from mbcost.layers import Activation, AdaptiveAvgPool2d, Flatten, Linear, Shape,
 
 @dataclass(frozen=True, slots=True)
 class GlobalPool:
-    """Average over the whole map, C×H×W to C×1×1."""
+    """Average over the whole map, C×H×W to C×1×1, or to a vector of C."""
+
+    flatten: Annotated[bool, Truth("put out a vector, where the pool is the last row")] = False
 
     def steps(self, x: Shape) -> tuple[Step, ...]:
-        """Return pool."""
-        return (Step("pool", AdaptiveAvgPool2d()),)
+        """Return pool, flatten."""
+        pool = (Step("pool", AdaptiveAvgPool2d()),)
+        return (*pool, Step("flatten", Flatten())) if self.flatten else pool
 
 
 @dataclass(frozen=True, slots=True)
