@@ -1,0 +1,153 @@
+"""Blocks with branches, splits and joins: wiring, residuals, and every counter on odd shapes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from mbcost.blocks import (
+    BLOCKS,
+    Fire,
+    FusedInvertedResidual,
+    GhostBottleneck,
+    Inception,
+    InvertedResidual,
+    ResidualBottleneck,
+    Sandglass,
+    ShuffleUnit,
+    ShuffleUnitV2,
+    UniversalInvertedBottleneck,
+)
+from mbcost.blocks.fields import Block
+from mbcost.build import build
+from mbcost.cost import cost_of
+from mbcost.counters import COUNTERS, Workbench, verify
+from mbcost.errors import LayerError
+from mbcost.layers import Add, ChannelShuffle, Concat, Conv2d, Graph, Node, Shape, Slice, wire
+
+CASES: list[tuple[Block, Shape]] = [
+    (FusedInvertedResidual(16, t=4), (16, 13, 9)),
+    (FusedInvertedResidual(24, t=4, k=5, s=2), (16, 13, 9)),
+    (UniversalInvertedBottleneck(16, t=2), (16, 7, 9)),
+    (UniversalInvertedBottleneck(24, t=3, k_start=5, k_mid=3, s=2), (16, 13, 9)),
+    (UniversalInvertedBottleneck(24, t=3, k_start=3, s=2), (16, 13, 9)),
+    (GhostBottleneck(16, exp=24), (16, 7, 9)),
+    (GhostBottleneck(17, exp=25, k=5, s=2, se=0.25), (16, 13, 9)),
+    (Sandglass(48, t=6), (48, 7, 9)),
+    (Sandglass(96, t=6, s=2), (48, 13, 9)),
+    (Sandglass(96, t=6), (48, 7, 9)),
+    (Sandglass(96, t=2, s=2, depthwise="both"), (32, 13, 9)),
+    (ShuffleUnit(24, groups=3), (24, 7, 9)),
+    (ShuffleUnit(48, groups=3, first_groups=1, s=2), (24, 13, 9)),
+    (ShuffleUnitV2(24), (24, 7, 9)),
+    (ShuffleUnitV2(48, s=2), (24, 13, 9)),
+    (ResidualBottleneck(64), (64, 7, 9)),
+    (ResidualBottleneck(64, s=2, stride_at="middle"), (32, 13, 9)),
+    (Fire(4, 8, 12), (16, 7, 9)),
+    (Inception(8, 4, 16, 4, 8, 8), (16, 7, 9)),
+    (Inception(8, 4, 16, 4, 8, 8, k5=3, norm=True), (16, 7, 9)),
+    (InvertedResidual(16, t=3, se=0.25, se_of="input", se_divisor=1, se_act="silu"), (16, 7, 9)),
+]
+
+
+def lowered(block: Block, x: Shape) -> Graph:
+    nodes: list[Node] = []
+    wire(nodes, block.steps(x), "", "", -1, x)
+    return Graph(x, tuple(nodes))
+
+
+def paths(graph: Graph, layer: type[Any]) -> list[str]:
+    return [node.path for node in graph.nodes if isinstance(node.layer, layer)]
+
+
+@pytest.mark.parametrize(("block", "x"), CASES, ids=lambda v: str(v).replace(" ", ""))
+def test_every_counter_agrees_with_the_closed_form_of_a_block(block: Block, x: Shape) -> None:
+    graph = lowered(block, x)
+    bench, report = Workbench(graph, 2), cost_of(graph, "block", 2)
+    for counter in COUNTERS.values():
+        verification = verify(counter, bench, report)
+        assert verification.mismatches == ()
+        assert verification.total
+    with torch.no_grad():
+        assert tuple(bench.module(bench.images(2)).shape) == (2, *graph.y)
+
+
+def test_a_residual_joins_where_the_shape_is_kept_and_only_there() -> None:
+    for block in (
+        FusedInvertedResidual(16, t=4),
+        UniversalInvertedBottleneck(16, t=4, k_mid=3),
+        Sandglass(16, t=2),
+    ):
+        name = type(block).__name__
+        assert paths(lowered(block, (16, 8, 8)), Add) == ["add"], name
+        assert paths(lowered(block, (8, 8, 8)), Add) == [], name
+
+
+def test_a_kernel_of_even_size_drops_the_residual_as_the_map_shrinks() -> None:
+    block = UniversalInvertedBottleneck(16, t=4, k_start=2)
+    graph = lowered(block, (16, 8, 8))
+    assert paths(graph, Add) == []
+    assert graph.y == (16, 7, 7)
+
+
+def test_a_ghost_or_resnet_block_that_changes_shape_has_a_convolution_on_its_shortcut() -> None:
+    for block in (GhostBottleneck(24, exp=48, s=2), ResidualBottleneck(24, s=2)):
+        graph = lowered(block, (16, 8, 8))
+        assert any(path.startswith("shortcut") for path in paths(graph, Conv2d))
+        assert paths(graph, Add) == ["add"]
+        assert graph.y == (24, 4, 4)
+
+
+def test_an_odd_ghost_width_is_cut_from_the_joined_maps() -> None:
+    graph = lowered(GhostBottleneck(17, exp=25), (17, 8, 8))
+    assert paths(graph, Slice) == ["expand.slice", "project.slice"]
+    assert graph.y == (17, 8, 8)
+
+
+def test_half_of_the_channels_pass_a_shuffle_unit_of_the_second_kind_untouched() -> None:
+    graph = lowered(ShuffleUnitV2(8), (8, 4, 4))
+    x = torch.rand(1, 8, 4, 4)
+    with torch.no_grad():
+        y = build(graph)(x)
+    assert torch.equal(y[:, 0::2], x[:, :4])
+
+
+def test_a_shuffle_unit_adds_at_stride_one_and_concatenates_above() -> None:
+    plain, strided = (lowered(ShuffleUnit(24, s=s), (c, 8, 8)) for c, s in ((24, 1), (12, 2)))
+    assert (paths(plain, Add), paths(plain, Concat)) == (["add"], [])
+    assert (paths(strided, Add), paths(strided, Concat)) == ([], ["concat"])
+    assert paths(plain, ChannelShuffle) == paths(strided, ChannelShuffle) == ["shuffle"]
+
+
+@pytest.mark.parametrize(
+    ("of", "squeezed"), [("input", 4), ("expanded", 24)], ids=["input", "expanded"]
+)
+def test_a_squeeze_can_be_a_part_of_either_width(of: str, squeezed: int) -> None:
+    block = InvertedResidual(16, t=6, se=0.25, se_of=of, se_divisor=1, gate="sigmoid")
+    layers = {node.path: node.layer for node in lowered(block, (16, 8, 8)).nodes}
+    reduce = layers["se.reduce"]
+    assert isinstance(reduce, Conv2d)
+    assert (reduce.c_in, reduce.c_out) == (96, squeezed)
+
+
+@pytest.mark.parametrize(
+    ("block", "x", "problem"),
+    [
+        (ShuffleUnitV2(9), (9, 8, 8), "9 input and 9 output channels do not split in halves"),
+        (ShuffleUnitV2(8), (16, 8, 8), "16 input and 8 output channels do not split in halves"),
+        (ShuffleUnit(24), (12, 8, 8), "12 input and 24 output channels do not fit stride 1"),
+        (ShuffleUnit(24, s=2), (24, 8, 8), "24 input and 24 output channels do not fit stride 2"),
+        (UniversalInvertedBottleneck(8, t=2, s=2), (8, 8, 8), "a stride needs a depthwise"),
+    ],
+)
+def test_widths_that_a_block_cannot_join_are_named(block: Block, x: Shape, problem: str) -> None:
+    with pytest.raises(LayerError, match=problem):
+        lowered(block, x)
+
+
+def test_the_cases_hold_every_branching_block() -> None:
+    plain = {"conv", "depthwise_separable", "global_pool", "linear", "activation", "pool"}
+    branching = set(BLOCKS) - plain - {"local_response_norm"}
+    assert {type(block) for block, _ in CASES} == {BLOCKS[name] for name in branching}
