@@ -197,14 +197,14 @@ def window(size: int, kernel: int, stride: int, padding: int, dilation: int = 1)
 
 
 def _pooled(size: int, kernel: int, stride: int, padding: int, ceil: bool) -> int:
-    """Return the output length of a pooling window; rounded up, a last window must start inside
-    the input or its left padding."""
+    """Return the output length of a pooling window; rounded up, a last window counts where it
+    starts inside the input or its left padding."""
     if not ceil:
         return window(size, kernel, stride, padding)
-    full = window(size, kernel, stride, padding)
-    last_start = full * stride
-    uncovered = size + 2 * padding - kernel > (full - 1) * stride
-    return full + 1 if uncovered and last_start < size + padding else full
+    length = -(-(size + 2 * padding - kernel) // stride) + 1
+    if (length - 1) * stride >= size + padding:
+        length -= 1
+    return length if length > 0 else window(size, kernel, stride, padding)  # which says why
 
 
 def _map(x: Shape, wanted: str) -> tuple[int, int, int]:
