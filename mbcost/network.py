@@ -135,8 +135,9 @@ class _Lowering:
         self.tail: bool = settings.get("reduced_tail", False)
         self.divisor: int = settings.get("round_nearest", network.divisor)
         self.x = network.input_shape(settings)
-        self.nominal = network.x[0]
-        """Width of the current map before scaling: what a printed expansion is a ratio of."""
+        self.nominal: int | None = network.x[0]
+        """Width of the current map before scaling: what a printed expansion is a ratio of; None
+        after a block that has no c."""
 
     def graph(self) -> Graph:
         nodes: list[Node] = []
@@ -160,15 +161,17 @@ class _Lowering:
         if "exp" in built:
             built["exp"] = self.expanded(built["exp"], x[0])
         factor = {"full": self.alpha, "widen": max(1.0, self.alpha), "fixed": 1.0}[row.scale]
-        for name in width_fields(BLOCKS[row.block]):
-            if name in built:
-                built[name] = self.rounded(built[name] * factor)
+        inner = width_fields(BLOCKS[row.block])
+        for name in inner:
+            built[name] = self.rounded(built[name] * factor)
         if built.get("c") == "classes":
             self.nominal = built["c"] = self.classes
         elif "c" in built:
             self.nominal = built["c"]
             built["c"] = self.rounded(built["c"] * factor)
-        elif row.block == "conv":
+        elif inner:
+            self.nominal = None
+        elif row.block == "conv" and self.nominal is not None:
             self.nominal = int(self.nominal * built["t"])
         return BLOCKS[row.block](**built)
 
@@ -182,6 +185,11 @@ class _Lowering:
     def expanded(self, exp: int, c_in: int) -> int:
         """Return the built expansion: as a ratio to the built input width, or scaled by itself."""
         if self.network.expansion == "ratio":
+            if self.nominal is None:
+                raise LayerError(
+                    "has an expansion by ratio to a width that no row prints",
+                    way_out="expansion: absolute, or a row with c before it",
+                )
             return self.rounded(c_in * (exp / self.nominal))
         return self.rounded(exp * self.alpha)
 

@@ -66,3 +66,16 @@ def test_a_stride_without_a_depthwise_convolution_names_the_row(tmp_path: Path) 
     network = load_specs(path)["ffn"]
     with pytest.raises(MbcostError, match=r"rows\[1\].*a stride needs a depthwise convolution"):
         network.graph({})
+
+
+def test_an_expansion_by_ratio_to_a_width_that_no_row_prints_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "ratio.yaml"
+    path.write_text(
+        "input: [3, 32, 32]\nwidth: divisible\nexpansion: ratio\nrows:\n"
+        "  - {block: fire, squeeze: 16, expand1: 8, expand3: 8}\n"
+        "  - {block: inverted_residual, exp: 64, c: 16}\n",
+        "utf-8",
+    )
+    network = load_specs(path)["ratio"]
+    with pytest.raises(MbcostError, match=r"rows\[1\].*by ratio to a width that no row prints"):
+        network.graph({})

@@ -5,14 +5,16 @@ To add a block: a module beside these with one dataclass (its fields are the YAM
 validation follow from that.
 """
 
-from mbcost.blocks.classic import Fire, Inception, LocalResponseNormalisation, Pooling
 from mbcost.blocks.conv import ConvBnAct
 from mbcost.blocks.depthwise_separable import DepthwiseSeparable
 from mbcost.blocks.fields import Block, BlockField, block_fields
+from mbcost.blocks.fire import Fire
 from mbcost.blocks.fused_inverted_residual import FusedInvertedResidual
 from mbcost.blocks.ghost import GhostBottleneck
 from mbcost.blocks.head import ActivationLayer, FullyConnected, GlobalPool
+from mbcost.blocks.inception import Inception
 from mbcost.blocks.inverted_residual import InvertedResidual
+from mbcost.blocks.pooling import LocalResponseNormalisation, Pooling
 from mbcost.blocks.residual_bottleneck import ResidualBottleneck
 from mbcost.blocks.sandglass import Sandglass
 from mbcost.blocks.shuffle import ShuffleUnit, ShuffleUnitV2

@@ -34,7 +34,8 @@ class Whole(NamedTuple):
 
 
 class Width(Whole):
-    """A number of channels inside a block; in a network it scales with α as ``c`` does."""
+    """A number of channels inside a block; in a network it scales with α as ``c``
+    does. Such a field has no default."""
 
     __slots__ = ()
 
@@ -63,6 +64,7 @@ class Truth(NamedTuple):
 Rule = Whole | Number | OneOf | Truth
 
 Channels = Annotated[int, Whole(1, MAX_CHANNELS, "output channels")]
+InnerChannels = Annotated[int, Width(1, MAX_CHANNELS, "output channels of this convolution")]
 Kernel = Annotated[int, Whole(1, MAX_KERNEL, "kernel size")]
 Stride = Annotated[int, Whole(1, MAX_KERNEL, "stride")]
 Padding = Annotated[int | None, Whole(0, MAX_KERNEL, "padding; left out it is (k-1)//2")]
