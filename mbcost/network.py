@@ -81,6 +81,11 @@ class Network:
             names.append("round_nearest")
         return {name: SETTINGS[name] for name in names}
 
+    def printed_for(self, row: Published) -> dict[str, Any]:
+        """Return the settings of a published row; without a width multiplier there is no alpha."""
+        settings: dict[str, Any] = {"size": row.size}
+        return settings | ({"alpha": row.alpha} if "alpha" in self.accepts else {})
+
     def input_shape(self, settings: Settings) -> Shape:
         """Return the input under ``in`` and either ``size`` or ``rho``."""
         c, h, w = self.x

@@ -36,8 +36,7 @@ def agrees(printed: str, ours: int) -> bool:
 
 def differing(network: Network, row: Published) -> list[str]:
     """Return the printed figures that ours do not round or truncate to."""
-    settings = {"size": row.size} | ({"alpha": row.alpha} if row.alpha != 1 else {})
-    report = network.count(**settings)
+    report = network.count(**network.printed_for(row))
     ours = {
         "mult_adds": report.mult_adds,
         "params": getattr(report, PARAMS[network.published_params]),

@@ -247,7 +247,7 @@ def published_points(subject: Subject) -> list[Record]:
     rows = []
     for point in network.published:
         if point.top1 is not None:
-            costs = network.count(alpha=point.alpha, size=point.size)
+            costs = network.count(**network.printed_for(point))
             rows.append(
                 {
                     "target": subject.target,
