@@ -28,7 +28,7 @@ def bars_of(*targets: str) -> Bars:
 
 
 FIGURES: dict[str, Callable[[], Plot]] = {
-    "accuracy": lambda: accuracy_plot(()),
+    "accuracy": lambda: accuracy_plot(("v1", "v2", "v3-large", "v3-small")),
     "accuracy of one network": lambda: accuracy_plot(("v1",)),
     "accuracy by params": lambda: accuracy_plot((), "params"),
     "share by kind": lambda: Share(resolve(NETWORKS)),
