@@ -1,30 +1,14 @@
-"""The door to rich: tables on the terminal, whole in a pipe, filled in live while counters run."""
+"""The door to rich: tables on the terminal, filled in live while counters run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mbcost.tables import GAP, Cells, Table, cells, fitted
+from mbcost.tables import BROAD, GAP, Cells, Table, cells, fitted, reasons_below
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
-
-
-def render_text(table: Table, *, exact: bool = False) -> str:
-    """Return the table as plain text at its full width."""
-    found = cells(table, exact=exact, bars=True)
-    console = _console(width=max(found.width, 80))
-    with console.capture() as capture:
-        console.print(_renderable(table, found), soft_wrap=True)
-    lines = (line.rstrip() for line in capture.get().splitlines())
-    return "\n".join([*lines, *table.notes, ""]).lstrip("\n")
-
-
-def _console(**options: Any) -> Console:
-    from rich.console import Console
-
-    return Console(highlight=False, no_color=True, **options)
+    from rich.console import RenderableType
 
 
 def print_live(
@@ -61,9 +45,10 @@ def _fitted(table: Table, width: int, exact: bool) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    table, hidden = fitted(table, width, exact=exact, bars=True)
+    whole = table
+    table, hidden = fitted(whole, width, exact=exact, bars=True)
     found = cells(table, exact=exact, bars=True)
-    notes = [Text(note) for note in table.notes]
+    notes = [Text(note) for note in (*reasons_below(whole, table), *table.notes)]
     if hidden:
         notes.append(
             Text(f"hidden at {width} columns: {', '.join(hidden)} (--columns chooses)", "dim")
@@ -92,6 +77,8 @@ def _renderable(table: Table, found: Cells) -> RenderableType:
             footer=Text(found.total[i]) if found.total else "",
             justify="right" if right else "left",
             no_wrap=not found.wraps[i],
+            min_width=found.longest_word(i) if found.wraps[i] else None,
+            max_width=BROAD if found.wraps[i] else None,
         )
     for row in found.rows:
         rich_table.add_row(*map(Text, row))

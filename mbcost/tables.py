@@ -22,6 +22,8 @@ GAP = 2
 """Characters between columns."""
 WRAPPED = 30
 """Narrowest a column of prose becomes before others are left out."""
+BROAD = 60
+"""Widest a column of prose becomes."""
 
 
 class Column(NamedTuple):
@@ -81,15 +83,24 @@ class Cells(NamedTuple):
 
     @property
     def width(self) -> int:
-        """Return the characters a line takes, prose wrapped."""
+        """Return the characters a line takes at least, prose wrapped."""
+        return self.width_with(WRAPPED)
+
+    def width_with(self, prose: int) -> int:
+        """Return the characters a line takes with ``prose`` characters to a line of prose."""
         widths = []
         for i in range(len(self.titles)):
             texts = [*self.header_lines(i), *(row[i] for row in self.rows)]
             if self.total:
                 texts.append(self.total[i])
             width = max(len(text) for text in texts)
-            widths.append(min(width, WRAPPED) if self.wraps[i] else width)
+            widths.append(min(width, prose) if self.wraps[i] else width)
         return sum(widths) + GAP * len(widths)
+
+    def longest_word(self, i: int) -> int:
+        """Return the longest word of a column, which cannot be narrower."""
+        texts = (self.titles[i], *(row[i] for row in self.rows))
+        return max(len(word) for text in texts for word in (*text.split(), ""))
 
 
 def _count(prefix: str) -> Callable[[Any], str]:
@@ -103,6 +114,9 @@ def _delta(prefix: str | None) -> Callable[[Any], str]:
 SHOW: dict[str, Callable[[Any], str]] = {
     "text": str,
     "prose": str,  # wraps where a terminal is narrow
+    "reason": str,  # prose that stands below the table where it does not fit in it
+    "printed": str,  # a figure as a paper prints it, or a row's parts, which wraps
+    "key": lambda key: key.replace("mult_adds", "mult-adds").replace("_", " "),
     "size": str,
     "whole": units.thousands,
     "shape": lambda shape: "×".join(str(n) for n in shape),
@@ -114,7 +128,8 @@ SHOW: dict[str, Callable[[Any], str]] = {
     "truth": lambda value: "yes" if value else "NO",
     "versions": lambda versions: ", ".join(f"{k} {v}" for k, v in versions.items()),
 }
-_LEFT = ("text", "prose", "shape", "truth", "versions")
+_WRAPS = ("prose", "reason", "printed")
+_LEFT = ("text", "prose", "reason", "key", "shape", "truth", "versions")
 
 
 def cells(table: Table, *, exact: bool = False, bars: bool = False) -> Cells:
@@ -140,7 +155,7 @@ def cells(table: Table, *, exact: bool = False, bars: bool = False) -> Cells:
         titles=[column.title for column in table.columns],
         units=units_,
         right=[column.kind not in left for column in table.columns],
-        wraps=[column.kind == "prose" for column in table.columns],
+        wraps=[column.kind in _WRAPS for column in table.columns],
         rows=lines[: len(table.rows)],
         total=lines[-1] if table.total and lines else None,
     )
@@ -194,6 +209,21 @@ def fitted(
         table = table._replace(columns=kept)
         found = cells(table, exact=exact, bars=bars)
     return table, hidden
+
+
+def reasons_below(table: Table, kept: Table) -> list[str]:
+    """Return the reasons that ``kept`` has no column for: ``Table 9, small, params: the reason``.
+
+    Rows with one reason share a line; a row is named by its first three cells.
+    """
+    shown = cells(table)
+    rows: dict[str, list[str]] = {}
+    for i, column in enumerate(table.columns):
+        if column.kind == "reason" and column not in kept.columns:
+            for row in shown.rows:
+                if row[i]:
+                    rows.setdefault(row[i], []).append(", ".join(row[:3]))
+    return [f"{'; '.join(names)}: {reason}" for reason, names in rows.items()]
 
 
 def choose_columns(

@@ -15,12 +15,12 @@ import pytest
 
 import mbcost
 from mbcost.comparison import Comparison
-from mbcost.console import render_text
 from mbcost.export import FORMATS
 from mbcost.export.files import write_whole
 from mbcost.export.html import to_html
 from mbcost.export.latex import PAGE_ROWS, to_latex
 from mbcost.export.markdown import escape
+from mbcost.export.text import to_text
 from mbcost.records import COLUMNS, RECORD_KEYS
 from mbcost.tables import Column, Record, Table, cells
 from tests.conftest import Cli, Golden
@@ -193,7 +193,7 @@ def test_a_table_fits_the_terminal(width: int) -> None:
 
 
 def test_a_pipe_gets_every_column() -> None:
-    text = render_text(mbcost.compare("standard", "inverted-residual").table())
+    text = to_text(mbcost.compare("standard", "inverted-residual").table())
     assert "hidden at" not in text
     assert "total" in text
 
@@ -218,3 +218,10 @@ def umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def test_a_wide_letter_takes_two_columns_in_plain_text() -> None:
+    rows = [{"name": "網", "n": 1}, {"name": "abc", "n": 22}]
+    columns = (Column("name", "name"), Column("n", "n", "whole"))
+    lines = to_text(Table(columns, rows, ("name", "n"), rows, rows)).splitlines()
+    assert lines[2:] == ["網     1", "abc   22"]

@@ -25,7 +25,7 @@ class Format(NamedTuple):
 
 
 FORMATS: dict[str, Format] = {
-    "table": Format((".txt",), "mbcost.console:render_text"),
+    "table": Format((".txt",), "mbcost.export.text:to_text"),
     "markdown": Format((".md", ".markdown"), "mbcost.export.markdown:to_markdown"),
     "csv": Format((".csv",), "mbcost.export.csv:to_csv"),
     "latex": Format((".tex",), "mbcost.export.latex:to_latex"),

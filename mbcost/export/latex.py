@@ -8,7 +8,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 
-from mbcost.tables import Cells, Table, cells, fitted
+from mbcost.tables import WRAPPED, Cells, Table, cells, fitted, reasons_below
 
 PAGE_ROWS = 40
 PAGE_WIDTH = 84
@@ -51,20 +51,23 @@ def to_latex(table: Table, *, exact: bool = False) -> str:
 
     Columns that do not fit the width of a text are left out by rank, and named in a comment.
     """
-    table, hidden = fitted(table, PAGE_WIDTH, exact=exact)
+    whole = table
+    table, hidden = fitted(whole, PAGE_WIDTH, exact=exact)
     found = cells(table, exact=exact)
     needs = "booktabs" if len(table.rows) <= PAGE_ROWS else "booktabs,longtable"
     comments = [rf"% \usepackage{{{needs}}}"]
     if hidden:
         comments.append(f"% left out: {', '.join(hidden)}; --columns chooses")
-    spec = "".join("r" if right else "l" for right in found.right)
+    spec = _alignments(found)
     header = _header(found)
     body = [_row(row) for row in found.rows]
     total = [r"\midrule", _row(found.total)] if found.total else []
     verified = [note[:1].upper() + note[1:] + "." for note in table.notes if "verified" in note]
     caption = escape(" ".join([table.caption or table.title, *verified]))
+    below = [rf"\par\footnotesize\raggedright {escape(r)}" for r in reasons_below(whole, table)]
     if len(body) > PAGE_ROWS:
-        return "\n".join([*comments, *_long(spec, caption, header, [*body, *total])]) + "\n"
+        lines = [*comments, *_long(spec, caption, header, [*body, *total])]
+        return "\n".join([*lines, *(f"{{{line}\\par}}" for line in below)]) + "\n"
     lines = [
         *comments,
         r"\begin{table}",
@@ -78,9 +81,21 @@ def to_latex(table: Table, *, exact: bool = False) -> str:
         *total,
         r"\bottomrule",
         r"\end{tabular}",
+        *below,
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _alignments(found: Cells) -> str:
+    """Return a letter per column; long prose breaks, in what the others leave of the page."""
+    longest = [max((len(row[i]) for row in found.rows), default=0) for i in range(len(found.right))]
+    long = [w and n > WRAPPED for w, n in zip(found.wraps, longest, strict=True)]
+    width = WRAPPED
+    if any(long) and found.width > PAGE_WIDTH:
+        width = max(WRAPPED // 3, WRAPPED - -(-(found.width - PAGE_WIDTH) // sum(long)))
+    letters = ["r" if right else "l" for right in found.right]
+    return "".join(f"p{{{width}ex}}" if w else x for w, x in zip(long, letters, strict=True))
 
 
 def _long(spec: str, caption: str, header: str, body: list[str]) -> list[str]:
