@@ -13,8 +13,10 @@ from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
 from mbcost.records import (
     COLUMNS,
     DEPLOYED_COLUMNS,
+    EXTRA_COLUMNS,
     RECORD_KEYS,
     deployed_record,
+    extras,
     record,
     verified,
     versions_text,
@@ -112,6 +114,8 @@ class Comparison:
         default += ["forward_backward_bytes", "total_bytes"]
         default += ["verified"] if self.counters else []
         chosen = choose_columns(self._known_columns(), columns, default)
+        if any(column.key in EXTRA_COLUMNS for column in chosen):
+            records = [r | extras(s) for r, s in zip(records, self.subjects, strict=True)]
         rows = sort_rows([self._with_pending(i, row) for i, row in enumerate(records)], sort)
         fields = tuple(column.key for column in chosen)
         if columns is None:
@@ -125,7 +129,7 @@ class Comparison:
             document,
             title=self.title(),
             caption=self.caption(),
-            notes=self.notes(),
+            notes=(*self.notes(), *_top1_lines(chosen, rows)),
         )
 
     @property
@@ -135,7 +139,7 @@ class Comparison:
 
     def _known_columns(self) -> dict[str, Column]:
         name = self.subjects[self.reference_index].target
-        known = {**COLUMNS, **DEPLOYED_COLUMNS}
+        known = {**COLUMNS, **DEPLOYED_COLUMNS, **EXTRA_COLUMNS}
         for key, figure in (("params_ratio", "params"), ("mult_adds_ratio", "mult-adds")):
             known[key] = Column(key, f"{figure} vs {name}", "ratio", COLUMNS[key].rank)
         return known
@@ -179,6 +183,17 @@ class Comparison:
         """Raise ``CheckFailedError`` naming the layers on which a counter differs."""
         for (i, _), verification in self.done.items():
             raise_if_different(self.subjects[i].target, verification)
+
+
+def _top1_lines(chosen: Sequence[Column], rows: Sequence[Record]) -> tuple[str, ...]:
+    """Return where each published top-1 stands, a line per source, if the column is shown."""
+    if not any(column.key == "top1" for column in chosen):
+        return ()
+    by_source: dict[str, list[str]] = {}
+    for row in rows:
+        if row["top1"] is not None:
+            by_source.setdefault(row["top1_source"], []).append(row["target"])
+    return tuple(f"top-1 of {', '.join(t)}: {source}" for source, t in by_source.items())
 
 
 def folding_in_words() -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from mbcost.cost import DTYPES, PAPERS, CostReport
 from mbcost.counters import COUNTERS, Verification
+from mbcost.network import Network
 from mbcost.tables import Column, Record
 from mbcost.targets import Subject
 from mbcost.units import size_value
@@ -53,6 +54,15 @@ DEPLOYED_COLUMNS: dict[str, Column] = {
     },
 }
 """What ``deployed_record`` adds to the records where a batch-norm is folded."""
+
+EXTRA_COLUMNS: dict[str, Column] = {
+    column.key: column
+    for column in (
+        Column("top1", "top-1", "percent"),
+        Column("top1_source", "top-1 printed in"),
+    )
+}
+"""Keys of a record that stand in it only where ``--columns`` asks for them."""
 
 LAYER_KEYS = (
     "path",
@@ -111,6 +121,32 @@ def deployed_record(subject: Subject) -> Record:
     """Return whether batch-norms are folded, and the bytes of the weights by element type."""
     stored = {f"{name}_bytes": subject.report.weight_bytes(name) for name in DTYPES}
     return {"fold_bn": subject.folded, **stored}
+
+
+def extras(subject: Subject) -> Record:
+    """Return the values of ``EXTRA_COLUMNS``: the published top-1 in per cent and where it stands.
+
+    Null unless it was published for exactly this α, size and everything else.
+    """
+    spec, settings = subject.spec, subject.settings
+    if isinstance(spec, Network):
+        facts = spec.facts(settings)
+        as_it_is = {
+            "classes": spec.classes,
+            "in": spec.x[0],
+            "round_nearest": spec.divisor,
+            "reduced_tail": False,
+        }
+        same = all(key in _COMPARED or settings[key] == as_it_is.get(key) for key in settings)
+        for row in spec.published if same else ():
+            exact = (row.alpha, (row.size, row.size)) == (facts["alpha"], facts["size"])
+            if exact and row.top1 is not None:
+                return {"top1": row.top1, "top1_source": spec.published_source or spec.source}
+    return {"top1": None, "top1_source": None}
+
+
+_COMPARED = ("alpha", "size", "rho", "batch", "fold_bn")
+"""Settings that a published figure names, or that change nothing for one image."""
 
 
 def _ratio(value: int, reference: int | None) -> float | None:
