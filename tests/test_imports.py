@@ -43,6 +43,7 @@ def mbcost(*args: str) -> str:
         ["list"],
         ["show", "v2"],
         ["schema"],
+        ["paper", "v1", "--fast"],
         ["--version"],
     ],
 )

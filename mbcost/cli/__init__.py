@@ -11,6 +11,7 @@ from mbcost.cli import (  # noqa: F401  (each defines its commands)
     diff,
     explain,
     model,
+    paper,
     plot,
 )
 from mbcost.cli.app import app, main

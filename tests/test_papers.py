@@ -1,0 +1,416 @@
+"""The papers' printed figures: each verdict by rule, and the rules themselves."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mbcost.config.catalog import configs_dir
+from mbcost.config.document import parse_document
+from mbcost.errors import MbcostError
+from mbcost.export.markdown import to_markdown
+from mbcost.papers import load_paper, paper_names, paper_table
+from mbcost.papers.cells import Cell, cells_of
+from mbcost.papers.document import Net, Paper, _Reader
+from mbcost.papers.letters import formula_value
+from mbcost.papers.verdicts import (
+    CONVENTION,
+    MISPRINT,
+    NOT_BUILT,
+    NOT_REPRODUCED,
+    REPRODUCED,
+    SUMMARY,
+    verdict_on,
+)
+from mbcost.printed import Printed, parse_printed
+from mbcost.tables import fitted, reasons_below
+from tests.conftest import Cli
+
+ROOT = Path(__file__).parent.parent
+PAPERS = ("v1", "v2", "v3")
+
+
+def cells(paper: Paper) -> Iterator[Cell]:
+    for table in paper.tables.values():
+        yield from cells_of(paper, table)
+
+
+def cell(paper: Paper, table: str, label: str, figure: str, version: str = "latest") -> Cell:
+    rows = paper.tables[table].rows
+    row = next(r for r in rows if (r.label, r.version) == (label, version))
+    return Cell(paper, paper.tables[table], row, figure)
+
+
+def word(paper: Paper | str, *where: str) -> str:
+    found = load_paper(paper) if isinstance(paper, str) else paper
+    return verdict_on(cell(found, *where)).word
+
+
+def test_the_three_papers_ship() -> None:
+    assert paper_names() == PAPERS
+
+
+# Recounted by hand, without mbcost, from the papers' own tables.
+JUDGED = [
+    ("v1", "1", "17: Conv / s1", "architecture", "latest", REPRODUCED),
+    ("v1", "1", "18: Conv dw / s2", "architecture", "latest", MISPRINT),
+    ("v1", "2", "Conv 1x1", "mult_adds_share", "latest", REPRODUCED),
+    ("v1", "2", "Conv 3x3", "mult_adds_share", "latest", MISPRINT),
+    ("v1", "3", "rho = 0.714", "mult_adds", "latest", REPRODUCED),
+    ("v1", "6", "0.5 MobileNet-224", "mult_adds", "latest", REPRODUCED),
+    ("v1", "10", "1.0 MobileNet-224", "mult_adds", "latest", CONVENTION),
+    ("v1", "10", "1.0 MobileNet-224", "params", "latest", REPRODUCED),
+    ("v1", "12", "1.0 MobileNet-224", "params", "latest", CONVENTION),
+    ("v1", "12", "0.25 MobileNet-224", "mult_adds", "latest", NOT_REPRODUCED),
+    ("v1", "14", "0.75 MobileNet-128 (first)", "mult_adds", "latest", NOT_REPRODUCED),
+    ("v1", "13", "Faster-RCNN 600 / VGG", "params", "latest", NOT_BUILT),
+    ("v1", "text 3.2", "layers, depthwise and pointwise counted apart", "layers", "latest",
+     REPRODUCED),
+    ("v2", "1", "2: 3x3 dwise s=s, ReLU6", "output", "latest", REPRODUCED),
+    ("v2", "2", "7: bottleneck", "architecture", "latest", REPRODUCED),
+    ("v2", "3", "112x112 v1", "memory", "latest", REPRODUCED),
+    ("v2", "3", "112x112 v2", "channels", "latest", REPRODUCED),
+    ("v2", "3", "56x56 v2", "channels", "latest", NOT_REPRODUCED),
+    ("v2", "3", "7x7 v1", "memory", "latest", MISPRINT),
+    ("v2", "3", "max v1", "memory", "earlier", REPRODUCED),
+    ("v2", "4", "MobileNetV1", "mult_adds", "latest", MISPRINT),
+    ("v2", "4", "MobileNetV2", "params", "latest", REPRODUCED),
+    ("v2", "4", "MobileNetV2 (1.4)", "params", "latest", MISPRINT),
+    ("v2", "text 4", "residual bottleneck layers", "bottlenecks", "latest", MISPRINT),
+    ("v3", "1", "14: bneck", "architecture", "latest", REPRODUCED),
+    ("v3", "1", "14: bneck", "architecture", "early", MISPRINT),
+    ("v3", "2", "13: conv2d 1x1", "architecture", "latest", MISPRINT),
+    ("v3", "3", "V3-Large 1.0", "mult_adds", "latest", MISPRINT),
+    ("v3", "9", "large 224/1.0", "mult_adds", "latest", REPRODUCED),
+    ("v3", "9", "large 224/1.25", "mult_adds", "latest", NOT_REPRODUCED),
+    ("v3", "9", "small 224/1.25", "params", "latest", MISPRINT),
+    ("v3", "9", "small 224/1.25", "params", "early", REPRODUCED),
+    ("v3", "9", "small 224/1.0", "mult_adds", "early", NOT_REPRODUCED),
+    ("v3", "text 5.1", "first convolution with 16 filters in place of 32", "mult_adds_saved",
+     "latest", REPRODUCED),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("paper", "table", "row", "figure", "version", "expected"), JUDGED)
+def test_verdicts_are_those_of_a_recount(
+    paper: str, table: str, row: str, figure: str, version: str, expected: str
+) -> None:
+    assert word(paper, table, row, figure, version) == expected
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_every_figure_has_a_verdict_and_every_doubt_a_reason(name: str) -> None:
+    for found in cells(load_paper(name)):
+        verdict = verdict_on(found)
+        assert verdict.word in SUMMARY
+        assert (verdict.word == REPRODUCED) == (verdict.reason == ""), found.row
+        assert (verdict.answer is None) == (verdict.word == NOT_BUILT)
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_no_explanation_is_stale_and_every_witness_holds(name: str) -> None:
+    for found in cells(load_paper(name)):
+        if found.explained is None or not found.is_built:
+            continue
+        assert not found.answer.agrees, found.row
+        expected = MISPRINT if found.explained.witness else NOT_REPRODUCED
+        assert verdict_on(found).word == expected, found.row
+
+
+def test_v1_is_recounted_by_a_loop_over_the_paper_s_table() -> None:
+    """Table 1's channels and strides, counted here without mbcost."""
+
+    def recount(alpha: float, size: int) -> tuple[int, int]:
+        side, c_in = -(-size // 2), int(32 * alpha)
+        weights = 27 * c_in
+        total = weights * side * side
+        pairs = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)]
+        for c, s in (*pairs, *[(512, 1)] * 5, (1024, 2), (1024, 1)):
+            side, c_out = -(-side // s), int(c * alpha)
+            here = 9 * c_in + c_in * c_out
+            weights, total, c_in = weights + here, total + here * side * side, c_out
+        return total + 1000 * c_in, weights + 1000 * c_in
+
+    table = paper_table(load_paper("v1"), ["6", "7"])
+    by_row: dict[tuple[str, str], dict[str, int]] = {}
+    for row in table.data:
+        by_row.setdefault((row["table"], row["row"]), {})[row["figure"]] = row["value"]
+    assert len(by_row) == 8
+    for (_, label), figures in by_row.items():
+        alpha, size = label.replace("MobileNet-", "").split()
+        assert (figures["mult_adds"], figures["params"]) == recount(float(alpha), int(size))
+
+
+def changed(tmp_path: Path, old: str, new: str) -> Paper:
+    """Return V1's paper with one line of its network changed."""
+    text = (configs_dir() / "networks" / "v1.yaml").read_text("utf-8")
+    assert text.count(old) == 1
+    path = tmp_path / "v1.yaml"
+    path.write_text(text.replace(old, new), "utf-8")
+    paper = load_paper("v1")
+    return replace(paper, nets={**paper.nets, "v1": Net(str(path))})
+
+
+def test_one_changed_channel_turns_its_rows_into_not_reproduced(tmp_path: Path) -> None:
+    paper = changed(tmp_path, "c: 64}", "c: 65}")
+    assert word(paper, "1", "3: Conv / s1", "architecture") == NOT_REPRODUCED
+    assert word(paper, "1", "4: Conv dw / s2", "architecture") == NOT_REPRODUCED
+    assert word(paper, "1", "2: Conv dw / s1", "architecture") == REPRODUCED
+
+
+def test_a_changed_width_turns_every_total_into_not_reproduced(tmp_path: Path) -> None:
+    paper = changed(tmp_path, "c: 64}", "c: 96}")
+    for row in paper.tables["6"].rows:
+        assert word(paper, "6", row.label, "mult_adds") == NOT_REPRODUCED
+    before = [verdict_on(c).word for c in cells(load_paper("v1"))]
+    after = [verdict_on(c).word for c in cells(paper)]
+    assert after.count(NOT_REPRODUCED) > before.count(NOT_REPRODUCED) + 25
+    turned = {now for was, now in zip(before, after, strict=True) if was != now}
+    assert turned == {NOT_REPRODUCED}
+
+
+def test_a_misprint_needs_a_witness_that_holds(tmp_path: Path) -> None:
+    """A stride of 2 built as printed leaves 4 x 4 behind it: the next row is then wrong instead."""
+    paper = changed(tmp_path, "c: 1024}", "c: 1024, s: 2}")
+    assert word(paper, "1", "18: Conv dw / s2", "architecture") == REPRODUCED
+    assert word(paper, "1", "19: Conv / s1", "architecture") == NOT_REPRODUCED
+    v2 = load_paper("v2")
+    other = replace(v2, nets={**v2.nets, "v1": Net("v1-cifar10")})
+    found = cell(other, "4", "MobileNetV1", "mult_adds")
+    assert verdict_on(found).word == NOT_REPRODUCED
+    assert "Tried: without the classifier" in verdict_on(found).reason
+
+
+def test_witnesses_vouch_for_the_network_they_name_alone() -> None:
+    v3 = load_paper("v3")
+    swapped = replace(v3, nets={**v3.nets, "v3-large": Net("v3-small")})
+    assert word(swapped, "3", "V3-Large 1.0", "mult_adds") == NOT_REPRODUCED
+    assert word(swapped, "1", "14: bneck", "architecture", "early") == NOT_REPRODUCED
+    assert word(replace(v3, nets={**v3.nets, "v3-small-1280": Net("v3-small")}),
+                "9", "small 224/1.25", "params", "early") == NOT_REPRODUCED  # fmt: skip
+
+
+def test_a_network_that_is_added_later_changes_the_verdict_without_code() -> None:
+    paper = load_paper("v1")
+    without = replace(paper, nets={**paper.nets, "v1": Net("no-such-network")})
+    where = ("6", "1.0 MobileNet-224", "mult_adds")
+    verdict = verdict_on(cell(without, *where))
+    assert (verdict.word, verdict.answer) == (NOT_BUILT, None)
+    assert verdict.reason == "mbcost has no network called no-such-network"
+    assert word(paper, *where) == REPRODUCED
+
+
+def test_the_convention_belongs_to_a_column_and_says_why() -> None:
+    text = """
+paper: P
+source: S
+counts: weights
+nets: {v1: v1}
+tables:
+  - table: "1"
+    title: T
+    columns: {params: {classifier: false}}
+    rows: [{row: a, net: v1, params: 4.2M}]
+"""
+    with pytest.raises(MbcostError, match=r"tables\[0\].columns.params: .* says why"):
+        _Reader(parse_document(text, "p.yaml"), "p").paper()
+    cell_of_its_own = text.replace("params: 4.2M", "params: 4.2M, classifier: false")
+    reader = _Reader(parse_document(cell_of_its_own, "p.yaml"), "p")
+    with pytest.raises(MbcostError, match="unknown key 'classifier'"):
+        reader.paper()
+
+
+@pytest.mark.parametrize(
+    ("printed", "value", "agrees"),
+    [
+        ("569M", 568_740_352, True),  # rounds
+        ("149M", 149_499_999, True),
+        ("3.4M", 3_469_760, True),  # truncates
+        ("3.5M", 3_469_760, True),  # rounds
+        ("3.6M", 3_469_760, False),
+        ("217M", 218_000_000, False),
+        ("1.19%", Fraction("0.019056"), False),
+        (">2.5x", Fraction("2.51"), True),
+        (">2.5x", Fraction("2.5"), False),
+        ("8 to 9x", Fraction("8.84"), True),
+        ("8 to 9x", Fraction("9.1"), False),
+    ],
+)
+def test_a_figure_agrees_when_it_rounds_or_truncates_to_the_print(
+    printed: str, value: int | Fraction, agrees: bool
+) -> None:
+    assert parse_printed(printed).agrees(Fraction(value)) is agrees
+
+
+@pytest.mark.parametrize(
+    ("printed", "digits", "step"),
+    [("1600kB", 2, 100_000), ("800kB", 2, 10_000), ("62kB", 2, 1000), ("100kB", 2, 10_000),
+     ("199kB", 2, 1000), ("15300M", 3, 10**8), ("1.25M", 2, 10**4), ("300M", None, 10**6)],
+)  # fmt: skip
+def test_trailing_zeros_are_rounding_only_in_columns_that_say_so(
+    printed: str, digits: int | None, step: int
+) -> None:
+    assert parse_printed(printed).step(digits) == step
+
+
+@given(st.integers(1, 10**12), st.integers(0, 3), st.sampled_from(["", "k", "M", "B"]))
+def test_a_value_agrees_with_its_own_rounding_and_truncation_and_nothing_else(
+    value: int, decimals: int, unit: str
+) -> None:
+    step = Printed(f"{0:.{decimals}f}", unit).step()
+    down = value // step
+    up = (value + step / 2) // step
+    for count in range(max(0, int(down) - 3), int(down) + 4):
+        text = f"{count // 10**decimals}"
+        text += f".{count % 10**decimals:0{decimals}}" if decimals else ""
+        assert parse_printed(text + unit).agrees(Fraction(value)) is (count in (down, up))
+
+
+@pytest.mark.parametrize("bad", ["", "M", "4,2M", "1e6", "5 GB", "-3M", "4.M"])
+def test_what_is_no_printed_figure_is_refused(bad: str) -> None:
+    with pytest.raises(MbcostError, match="is not a printed figure"):
+        parse_printed(bad)
+
+
+def test_formulas_multiply_letters_that_stand_side_by_side() -> None:
+    letters = {"Dk": 3, "M": 512, "a": 0.75, "k'": 2, "k": 5}
+    assert formula_value("Dk*Dk*aM + 1/Dk^2", letters) == 9 * 384 + Fraction(1, 9)
+    assert formula_value("k'(k + 1)", letters) == 12
+    with pytest.raises(MbcostError, match="is not a letter"):
+        formula_value("Dk*N", letters)
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_reports_are_what_the_command_writes(name: str, request: pytest.FixtureRequest) -> None:
+    """Rewritten by ``mbcost paper NAME -o reports/papers/NAME.md``, or under --update-golden."""
+    path = ROOT / "reports" / "papers" / f"{name}.md"
+    text = to_markdown(paper_table(load_paper(name)))
+    if request.config.getoption("--update-golden"):
+        path.write_text(text, "utf-8")
+    assert path.read_text("utf-8") == text
+
+
+def test_the_summary_counts_every_figure_once() -> None:
+    table = paper_table(load_paper("v2"))
+    first = table.title.split(": ")[1]
+    counts = [int(part.split()[0]) for part in first.split(", ")]
+    assert sum(counts) == len(table.rows)
+    assert len(counts) == len(SUMMARY)
+
+
+def test_the_command_prints_a_table_with_reasons(cli: Cli) -> None:
+    result = cli("paper", "v1", "--table", "2", "--fast")
+    assert result.exit_code == 0
+    assert "7 reproduced, 0 by a convention named, 1 misprints named" in result.stdout
+    assert "the column adds up to" in " ".join(result.stdout.split())
+
+
+def test_reasons_stand_below_where_they_do_not_fit(cli: Cli) -> None:
+    table = paper_table(load_paper("v1"), ["2"])
+    narrow, hidden = fitted(table, 80)
+    assert hidden == ["reason"]
+    (line,) = reasons_below(table, narrow)
+    assert line.startswith("2, Conv 3x3, mult-adds share: The digits of 1.91 are swapped.")
+    assert reasons_below(table, fitted(table, 140)[0]) == []
+    assert "The digits of 1.91 are swapped" in cli("paper", "v1", "--format", "latex").stdout
+
+
+def test_json_and_csv_hold_all_digits(cli: Cli, cli_json: Callable[..., Any]) -> None:
+    rows = cli_json("paper", "v2", "--table", "4")
+    row = next(r for r in rows if (r["row"], r["figure"]) == ("MobileNetV2", "mult_adds"))
+    assert (row["printed"], row["value"], row["verdict"]) == ("300M", 300_774_272, REPRODUCED)
+    assert list(row) == ["paper", "version", "table", "row", "figure", "target", "printed", "ours",
+                         "value", "verdict", "reason"]  # fmt: skip
+    text = cli("paper", "v2", "--table", "4", "--format", "csv").stdout
+    assert [r["value"] for r in csv.DictReader(io.StringIO(text))] == [
+        "" if r["value"] is None else str(r["value"]) for r in rows
+    ]
+
+
+@pytest.mark.parametrize("format_name", ["table", "markdown", "csv", "latex", "json"])
+def test_every_format_holds_every_row(cli: Cli, format_name: str) -> None:
+    result = cli("paper", "v3", "--table", "1", "--format", format_name)
+    assert result.exit_code == 0
+    assert result.stdout.count("bneck") >= 18
+
+
+def test_columns_choose_what_is_shown(cli: Cli, cli_json: Callable[..., Any]) -> None:
+    rows = cli_json("paper", "v1", "--table", "6", "--columns", "row,verdict")
+    assert rows[0] == {"row": "1.0 MobileNet-224", "verdict": REPRODUCED}
+    assert cli("paper", "v1", "--columns", "nothing").exit_code == 2
+
+
+def test_tables_are_chosen_by_number_or_section(cli_json: Callable[..., Any]) -> None:
+    rows = cli_json("paper", "v1", "--table", "Table 7", "--table", "text 3.1")
+    assert {row["table"] for row in rows} == {"7", "text 3.1"}
+
+
+def test_an_unknown_paper_or_table_lists_those_there_are(cli: Cli) -> None:
+    result = cli("paper", "v4")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "one of: v1, v2, v3" in result.stderr
+    result = cli("paper", "v2", "--table", "12")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "one of: 1, 2, 3, 4, 5, 6, 7, text 3.3, text 4" in result.stderr
+
+
+def test_strict_fails_where_a_figure_is_not_reproduced(cli: Cli) -> None:
+    assert cli("paper", "v1", "--table", "7", "--strict").exit_code == 0
+    assert cli("paper", "v1", "--table", "2", "--strict").exit_code == 0  # a misprint is named
+    result = cli("paper", "v1", "--table", "12", "--strict")
+    assert result.exit_code == 1
+    assert "2 figures are not reproduced: Table 12, 0.25 MobileNet-224" in result.stderr
+    assert "not reproduced" in result.stdout
+    assert cli("paper", "v1", "--table", "12").exit_code == 0
+
+
+def test_what_is_no_cost_is_left_out_and_said(cli: Cli) -> None:
+    result = cli("paper", "v3", "--table", "4", "--table", "9")
+    assert "left out, as they are no costs of a network: accuracy (47 figures)" in result.stdout
+    assert "Table 4 (Quantized performance) has no verdicts" in result.stdout
+    rows = json.loads(cli("paper", "v3", "--table", "4", "--format", "json").stdout)
+    assert rows == []
+
+
+@pytest.mark.parametrize(
+    ("target", "top1"),
+    [
+        ("v1", 70.6),
+        ("v1@size=160", 67.2),
+        ("v1@rho=0.5714", 64.4),
+        ("v2@alpha=0.35", 60.8),
+        ("v2@alpha=0.5", None),
+        ("v2@size=192", None),
+        ("v1@classes=10", None),
+        ("v1@classes=1000", 70.6),
+        ("v1@in=1", None),
+        ("v1@batch=8", 70.6),
+        ("v3-large", 75.2),
+        ("v3-large@reduced_tail=true", None),
+        ("v3-large@round_nearest=4", None),
+        ("standard", None),
+    ],
+)
+def test_top1_is_shown_for_exactly_what_it_was_published_for(
+    cli_json: Callable[..., Any], target: str, top1: float | None
+) -> None:
+    rows = cli_json("compare", target, "--fast", "--columns", "target,top1,top1_source")
+    assert rows[0]["top1"] == top1
+    assert (rows[0]["top1_source"] is None) == (top1 is None)
+
+
+def test_top1_stands_in_no_record_unless_asked_for(cli: Cli, cli_json: Callable[..., Any]) -> None:
+    assert "top1" not in cli_json("compare", "v1", "--fast")[0]
+    result = cli("compare", "v1", "v2", "--fast", "--columns", "params,mult_adds,top1")
+    assert "70.6" in result.stdout
+    assert "top-1 of v1: arXiv:1704.04861, Tables 6, 7 and 9" in result.stdout
