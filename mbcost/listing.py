@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from mbcost.config import builtin, builtins
+from mbcost.config.spaces import load_space, space_files
 from mbcost.settings import FIELD_OF
-from mbcost.tables import Column, Table
+from mbcost.tables import Column, Record, Table
 
 COLUMNS = (
     Column("name", "name"),
@@ -15,7 +16,7 @@ FIELDS = ("name", "kind", "title", "settings", "source")
 
 
 def list_table() -> Table:
-    """Return every built-in network and block with the settings it takes and its source."""
+    """Return all that is built in, with the settings each takes and its source."""
     rows = []
     for name, entry in builtins().items():
         spec = builtin(name)
@@ -30,4 +31,16 @@ def list_table() -> Table:
                 "source": getattr(spec, "source", ""),
             }
         )
+    rows += [_space_row(name) for name in space_files()]
     return Table(COLUMNS, rows, FIELDS, rows, rows)
+
+
+def _space_row(name: str) -> Record:
+    spec = load_space(name).spec
+    return {
+        "name": name,
+        "kind": "space",
+        "title": getattr(spec, "title", name),
+        "settings": " ".join(spec.accepts),
+        "source": spec.source,
+    }

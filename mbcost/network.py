@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from mbcost.blocks import BLOCKS, Block, block_fields
@@ -24,6 +24,7 @@ SCALES = ("full", "widen", "fixed")
 WIDTHS = ("truncate", "divisible", "none")
 """How α makes widths: int(c·α); a multiple of the divisor; or the network has no α."""
 EXPANSIONS = ("ratio", "absolute")
+MAX_REPEATS = 1000
 
 
 class Published(NamedTuple):
@@ -122,7 +123,7 @@ class Network:
 
         Raises ``MbcostError`` naming the row where a map shrinks to nothing or widths do not fit.
         """
-        graph = _Lowering(self, settings or {}).graph()
+        graph = Lowering(self, settings or {}).graph()
         return fold_batch_norms(graph) if settings and settings.get("fold_bn") else graph
 
     def count(self, **settings: object) -> CostReport:
@@ -130,7 +131,32 @@ class Network:
         return report(self, parse_all(self.accepts, settings, self.name))
 
 
-class _Lowering:
+@lru_cache(maxsize=4096)
+def lowered(block: Block, x: Shape) -> tuple[tuple[Node, ...], Shape]:
+    """Return a block's layers as a graph of their own on a map of shape ``x``, and its output.
+
+    Networks repeat blocks, and sweeps repeat networks: a block is lowered once per input shape.
+    """
+    nodes: list[Node] = []
+    _, y = wire(nodes, block.steps(x), "", "", -1, x)
+    return tuple(nodes), y
+
+
+def place(nodes: list[Node], block: Block, prefix: str, source: int, x: Shape) -> tuple[int, Shape]:
+    """Append a block's layers to ``nodes`` as ``wire`` does; return the last one."""
+    try:
+        own, y = lowered(block, x)
+    except LayerError:
+        wire([], block.steps(x), prefix, prefix, source, x)  # the error with its whole path
+        raise
+    first = len(nodes)
+    for path, _, layer, inputs, x_in, y_out in own:
+        feeds = tuple([source if i < 0 else first + i for i in inputs])
+        nodes.append(Node(f"{prefix}.{path}", prefix, layer, feeds, x_in, y_out))
+    return (len(nodes) - 1 if own else source), y
+
+
+class Lowering:
     """One pass over a network's rows: scales each, lowers it, wires it to the one before."""
 
     def __init__(self, network: Network, settings: Settings) -> None:
@@ -145,6 +171,7 @@ class _Lowering:
         after a block that has no c."""
 
     def graph(self) -> Graph:
+        """Return the layers of all rows."""
         nodes: list[Node] = []
         source, x = -1, self.x
         for index, row in enumerate(self.network.rows):
@@ -152,8 +179,7 @@ class _Lowering:
             for repeat in range(row.n):
                 prefix = f"rows.{index}.{repeat}" if row.n > 1 else f"rows.{index}"
                 try:
-                    block = self.block(row, fields, repeat, x)
-                    source, x = wire(nodes, block.steps(x), prefix, prefix, source, x)
+                    source, x = place(nodes, self.block(row, fields, repeat, x), prefix, source, x)
                 except LayerError as error:
                     raise self._at(row, error) from None
         return Graph(self.x, tuple(nodes))
@@ -181,6 +207,7 @@ class _Lowering:
         return BLOCKS[row.block](**built)
 
     def rounded(self, value: float) -> int:
+        """Return a built width by the network's rule."""
         if self.network.width == "divisible":
             return make_divisible(value, self.divisor)
         if value < 1:

@@ -23,6 +23,9 @@ from mbcost.errors import MbcostError, did_you_mean
 from mbcost.layers import ACTIVATIONS
 
 MAX_MULTIPLIER = 10.0
+YAML_SUFFIXES = (".yaml", ".yml")
+MAX_VALUES = 10_000
+"""In one list or range."""
 
 
 class Sides(NamedTuple):
@@ -75,6 +78,27 @@ def parse(rule: SettingRule, text: str, place: str) -> Any:
                 assert_never(rule)
     except MbcostError as error:
         raise error.at(place) from None
+
+
+def parse_values(rule: SettingRule, text: str, place: str) -> tuple[Any, ...]:
+    """Return the values in ``text``, each once: a list like ``3,5,7`` of values and ranges.
+
+    A range is ``low:high:step`` with both ends, ``0.35:1.4:0.05``.
+    """
+    found: dict[Any, None] = {}
+    for item in text.split(","):
+        if not item.strip():
+            raise MbcostError(
+                f"{text!r} has an empty item", place=place, way_out="values with commas between"
+            )
+        try:
+            items = units.expand_range(item.strip(), MAX_VALUES)
+        except MbcostError as error:
+            raise error.at(place) from None
+        found.update((parse(rule, each, place), None) for each in items)
+    if len(found) > MAX_VALUES:
+        raise MbcostError(f"{len(found):,} values", place=place, way_out=f"at most {MAX_VALUES:,}")
+    return tuple(found)
 
 
 def canonical(name: str) -> str:

@@ -126,20 +126,24 @@ SHOW: dict[str, Callable[[Any], str]] = {
     "growth": units.signed_percent,
     "percent": lambda value: f"{value:.1f}",
     "truth": lambda value: "yes" if value else "NO",
+    "bar": lambda share: units.bar(share, 8),
     "versions": lambda versions: ", ".join(f"{k} {v}" for k, v in versions.items()),
 }
 _WRAPS = ("prose", "reason", "printed")
 _LEFT = ("text", "prose", "reason", "key", "shape", "truth", "versions")
+_LEFT = ("text", "prose", "shape", "truth", "versions", "bar")
 
 
 def cells(table: Table, *, exact: bool = False, bars: bool = False) -> Cells:
     """Return what people read: each column formatted as a whole.
 
-    ``exact`` shows every digit, ``bars`` draws one behind each share.
+    ``exact`` shows every digit, ``bars`` draws one behind each share; without it columns of bars
+    are left out.
     """
     columns: list[list[str]] = []
     units_: list[str] = []
-    for column in table.columns:
+    shown = [column for column in table.columns if bars or column.kind != "bar"]
+    for column in shown:
         values = [row.get(column.key) for row in table.rows]
         if table.total:
             values.append(table.total.get(column.key))
@@ -152,10 +156,12 @@ def cells(table: Table, *, exact: bool = False, bars: bool = False) -> Cells:
     lines = [list(line) for line in zip(*columns, strict=True)]
     left = (*_LEFT, "share") if bars else _LEFT
     return Cells(
-        titles=[column.title for column in table.columns],
+        titles=[column.title for column in shown],
         units=units_,
         right=[column.kind not in left for column in table.columns],
         wraps=[column.kind in _WRAPS for column in table.columns],
+        right=[column.kind not in left for column in shown],
+        wraps=[column.kind == "prose" for column in shown],
         rows=lines[: len(table.rows)],
         total=lines[-1] if table.total and lines else None,
     )

@@ -13,9 +13,8 @@ from mbcost.cost import CostReport, cost_of
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.layers import Graph
 from mbcost.network import Network, Spec
-from mbcost.settings import SETTINGS, parse_all, split_inline
+from mbcost.settings import SETTINGS, YAML_SUFFIXES, parse_all, split_inline
 
-YAML_SUFFIXES = (".yaml", ".yml")
 _EXCLUDES = {"size": "rho", "rho": "size"}
 """Two ways to say one thing: the inline one wins over the one for all targets."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
+from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 
 from mbcost.errors import MbcostError, did_you_mean
@@ -241,3 +242,28 @@ def parse_percent(text: str) -> Fraction:
     if not match:
         raise MbcostError(f"{text!r} is not a percentage", way_out="like 1% or 0.5%")
     return Fraction(match[1].replace(",", "").replace("_", "")) / 100
+
+
+def expand_range(text: str, most: int) -> list[str]:
+    """Return the numbers of ``low:high:step`` as texts, both ends included, exactly stepped.
+
+    Text without a colon is itself; a step left out is 1. ``most`` bounds how many there may be.
+    """
+    if ":" not in text:
+        return [text]
+    like = "like 0.35:1.4:0.05, both ends included"
+    try:
+        low, high, step = map(Decimal, f"{text}:1".split(":")[:3] if text.count(":") < 3 else [])
+        finite = low.is_finite() and high.is_finite() and step.is_finite()
+    except (InvalidOperation, ValueError):
+        finite = False
+    if not finite:
+        raise MbcostError(f"{text!r} is not a range", way_out=like)
+    if step <= 0:
+        raise MbcostError(f"{text!r} has a step that does not rise", way_out=like)
+    if high < low:
+        raise MbcostError(f"{text!r} ends before it starts", way_out=like)
+    count = int((high - low) / step) + 1
+    if count > most:
+        raise MbcostError(f"{text!r} holds {count:,} values", way_out=f"at most {most:,}")
+    return [format(low + i * step, "f") for i in range(count)]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mbcost.config import builtins
+from mbcost.config.spaces import space_files
 from mbcost.records import RECORD_KEYS
 from tests.conftest import Cli
 
@@ -203,7 +204,7 @@ def test_explained_formulas_evaluate_to_the_figures(cli: Cli, name: str) -> None
 
 def test_list_names_every_builtin(cli: Cli) -> None:
     rows = json.loads(cli("list", "--format", "json").stdout)
-    assert {row["name"] for row in rows} == set(builtins())
+    assert {row["name"] for row in rows} == {*builtins(), *space_files()}
     assert all(row["source"] for row in rows)
 
 

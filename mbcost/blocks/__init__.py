@@ -40,8 +40,12 @@ BLOCKS: dict[str, type[Block]] = {
     "activation": ActivationLayer,
 }
 
+ONE_OF = {"conv": ("c", "t"), "inverted_residual": ("t", "exp")}
+"""Two ways to say one thing, by block: a row needs exactly one of them."""
+
 __all__ = [
     "BLOCKS",
+    "ONE_OF",
     "ActivationLayer",
     "Block",
     "BlockField",

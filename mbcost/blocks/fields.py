@@ -20,6 +20,10 @@ class Block(Protocol):
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
+    def __hash__(self) -> int:
+        """Blocks are frozen: equal ones are one."""
+        ...
+
     def steps(self, x: Shape) -> tuple[Step, ...]:
         """Return the block's layers for an input of shape ``x``."""
         ...

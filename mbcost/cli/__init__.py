@@ -13,6 +13,8 @@ from mbcost.cli import (  # noqa: F401  (each defines its commands)
     model,
     paper,
     plot,
+    search,
+    sweep,
 )
 from mbcost.cli.app import app, main
 

@@ -13,7 +13,7 @@ from mbcost.cli.output import sink
 
 @app.command("list")
 def list_(*, format: FormatName = "table", output: Output = None) -> None:
-    """Everything that can be named: networks, blocks, and the settings each takes."""
+    """Everything that can be named: networks, blocks and design spaces."""
     from mbcost.listing import list_table
 
     where = sink(format, output)
@@ -23,16 +23,20 @@ def list_(*, format: FormatName = "table", output: Output = None) -> None:
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A built-in network or block.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A built-in network, block or design space.")
+    ],
 ) -> None:
     """The YAML of a built-in, to start your own from: mbcost show v2 > mine.yaml."""
     from mbcost.config import builtin, find_builtin
+    from mbcost.config.spaces import find_space
 
     entry = find_builtin(name)
-    if entry is None:
+    path = entry.path if entry else find_space(name)
+    if path is None:
         builtin(name)  # raises with the nearest name
         return
-    typer.echo(entry.path.read_text("utf-8"), nl=False)
+    typer.echo(path.read_text("utf-8"), nl=False)
 
 
 @app.command()

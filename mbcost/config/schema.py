@@ -7,9 +7,9 @@ from typing import Any
 from mbcost.blocks import BLOCKS, BlockField, block_fields
 from mbcost.blocks.fields import MAX_CHANNELS, Number, OneOf, Truth, Whole
 from mbcost.budget import LIMITS
-from mbcost.config.specs import MAX_REPEATS, MAX_ROWS, PARAMS_CONVENTIONS
+from mbcost.config.specs import MAX_ROWS, PARAMS_CONVENTIONS
 from mbcost.cost import DTYPES
-from mbcost.network import EXPANSIONS, SCALES, WIDTHS
+from mbcost.network import EXPANSIONS, MAX_REPEATS, SCALES, WIDTHS
 from mbcost.settings import MAX_MULTIPLIER
 from mbcost.units import BYTES, MAX_SIZE, parse_bytes
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mbcost import units
-from mbcost.blocks import BLOCKS, block_fields
+from mbcost.blocks import BLOCKS, ONE_OF, block_fields
 from mbcost.blocks.fields import MAX_CHANNELS, BlockField, Number, OneOf, Truth, Whole
 from mbcost.config.document import (
     Document,
@@ -22,10 +22,19 @@ from mbcost.config.document import (
 )
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.layers import Shape
-from mbcost.network import EXPANSIONS, SCALES, WIDTHS, Network, Published, Row, SingleBlock, Spec
+from mbcost.network import (
+    EXPANSIONS,
+    MAX_REPEATS,
+    SCALES,
+    WIDTHS,
+    Network,
+    Published,
+    Row,
+    SingleBlock,
+    Spec,
+)
 from mbcost.settings import MAX_MULTIPLIER
 
-MAX_REPEATS = 1000
 MAX_ROWS = 1000
 
 NETWORK_KEYS = (
@@ -113,7 +122,7 @@ def read_row(document: Document, value: Any, classes: int | None, *keys: Key) ->
     for name, known in fields.items():
         if known.required and name not in values:
             raise document.error(f"the key {name!r} is missing", *keys, way_out=known.rule.doc)
-    need_one_of = {"conv": ("c", "t"), "inverted_residual": ("t", "exp")}.get(block, ())
+    need_one_of = ONE_OF.get(block, ())
     if need_one_of and sum(name in values for name in need_one_of) != 1:
         one, other = need_one_of
         raise document.error(f"needs exactly one of {one!r} and {other!r}", *keys)

@@ -60,25 +60,22 @@ class Terms(NamedTuple):
 _NOTHING = Terms()
 
 
-def conv_mult_adds(conv: Conv2d, y: Shape) -> int:
-    """Return kh · kw · c_in/groups · c_out · h_out · w_out; bias is not counted."""
-    kh, kw = conv.kernel
-    return kh * kw * (conv.c_in // conv.groups) * conv.c_out * y[1] * y[2]
-
-
 def terms(layer: Layer, x: Shape, y: Shape) -> Terms:
-    """Return the terms of ``layer``, which maps one image of shape ``x`` to ``y``."""
+    """Return the terms of ``layer``, which maps one image of shape ``x`` to ``y``.
+
+    A convolution has kh · kw · c_in/groups · c_out weights, each used h_out · w_out times.
+    """
     match layer:
         case Conv2d():
             kh, kw = layer.kernel
-            return Terms(
-                weights=kh * kw * (layer.c_in // layer.groups) * layer.c_out,
-                bias_params=layer.c_out if layer.bias else 0,
-                mult_adds=conv_mult_adds(layer, y),
-                bias_adds=prod(y) if layer.bias else 0,
-            )
+            weights = kh * kw * (layer.c_in // layer.groups) * layer.c_out
+            positions = y[1] * y[2]
+            if not layer.bias:
+                return Terms(weights, 0, 0, 0, weights * positions)
+            return Terms(weights, layer.c_out, 0, 0, weights * positions, prod(y))
         case BatchNorm2d():
-            return Terms(norm_params=2 * layer.c, norm_buffers=2 * layer.c, norm_elements=prod(y))
+            trained = kept = 2 * layer.c
+            return Terms(0, 0, trained, kept, 0, 0, prod(y))
         case Linear():
             return Terms(
                 weights=layer.features_in * layer.features_out,

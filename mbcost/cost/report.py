@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mbcost.cost.convention import PAPERS, Convention
 from mbcost.cost.formulas import KINDS, Terms, kind, terms
@@ -23,8 +22,7 @@ BYTES_PER_ELEMENT = 4
 """float32, as torchinfo counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class LayerCost:
+class LayerCost(NamedTuple):
     """One layer of a network: where it is, what it maps, what it costs for one image."""
 
     path: str
@@ -82,32 +80,34 @@ class CostReport:
     y: Shape
     batch: int = 1
 
-    def _sum(self, term: Callable[[Terms], int]) -> int:
-        return sum(term(layer.terms) for layer in self.layers)
-
     @cached_property
+    def terms(self) -> Terms:
+        """Return the sum of the layers' terms, for one image."""
+        return Terms(*map(sum, zip(*(layer.terms for layer in self.layers), strict=True)))
+
+    @property
     def params(self) -> int:
         """Return the trainable parameters: weights, biases, batch-norm γ and β."""
-        return self._sum(lambda t: t.params)
+        return self.terms.params
 
-    @cached_property
+    @property
     def params_weights(self) -> int:
         """Return the weights of convolutions and linear layers alone."""
-        return self._sum(lambda t: t.weights)
+        return self.terms.weights
 
-    @cached_property
+    @property
     def params_all(self) -> int:
         """Return the parameters with the running means and variances of batch-norms."""
-        return self.params + self._sum(lambda t: t.norm_buffers)
+        return self.params + self.terms.norm_buffers
 
-    @cached_property
+    @property
     def mult_adds(self) -> int:
         """Return the multiply-adds of convolution and linear weights, for the batch."""
         return self.total(PAPERS)
 
     def total(self, convention: Convention) -> int:
         """Return what a counter of ``convention`` says of the batch."""
-        return self.batch * sum(convention.total(layer.terms) for layer in self.layers)
+        return self.batch * convention.total(self.terms)  # linear in the terms
 
     @property
     def input_bytes(self) -> int:
@@ -127,7 +127,7 @@ class CostReport:
 
     def weight_bytes(self, dtype: str) -> int:
         """Return the bytes of the trainable parameters stored as one of ``DTYPES``."""
-        return self._sum(lambda t: weight_bytes(t, DTYPES[dtype]))
+        return weight_bytes(self.terms, DTYPES[dtype])
 
     @property
     def total_bytes(self) -> int:

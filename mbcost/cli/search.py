@@ -1,0 +1,125 @@
+"""``mbcost search``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mbcost.cli.app import app
+from mbcost.cli.options import Columns, Exact, FormatName, Output, with_settings
+from mbcost.cli.output import sink
+from mbcost.cli.space_options import (
+    Dtype,
+    MaxActivationBytes,
+    MaxMultAdds,
+    MaxParams,
+    MaxWeightBytes,
+    Samples,
+    Seed,
+    Sets,
+    SpaceTarget,
+    Verify,
+    limits,
+    space_of,
+)
+from mbcost.errors import MbcostError
+from mbcost.settings import YAML_SUFFIXES
+
+if TYPE_CHECKING:
+    from mbcost.search import Answer
+    from mbcost.sweep.fields import Layout
+
+
+@app.command()
+@with_settings
+def search(
+    *,
+    target: SpaceTarget,
+    max_params: MaxParams = None,
+    max_mult_adds: MaxMultAdds = None,
+    max_weight_bytes: MaxWeightBytes = None,
+    max_activation_bytes: MaxActivationBytes = None,
+    dtype: Dtype = "fp32",
+    objective: Annotated[
+        str | None,
+        typer.Option(
+            "--objective",
+            metavar="KEY,...",
+            help="Column to make largest (-KEY: smallest); several give their Pareto front. "
+            "Default: published top1 where there is one, else mult_adds.",
+            show_default=False,
+        ),
+    ] = None,
+    target_mult_adds: Annotated[
+        str | None,
+        typer.Option(
+            "--target-mult-adds", metavar="N", help="Solve for the alpha that costs this."
+        ),
+    ] = None,
+    set_: Sets = None,
+    samples: Samples = None,
+    seed: Seed = 0,
+    verify: Verify = 3,
+    columns: Columns = None,
+    exact: Exact = False,
+    format: FormatName = "table",
+    output: Output = None,
+    settings: dict[str, str],
+) -> None:
+    """The best network under budgets: which alpha and size, or which config of a design space.
+
+    Left open, alpha goes from 0.25 to 1.4 in steps of 0.05, size from 96 to 256 in steps of 32, and
+    both take what is published. -o best.yaml writes the winner as a network of its own.
+
+    mbcost search v3-large --max-mult-adds 200M --max-params 4M
+
+    mbcost search v1 --max-mult-adds 150M --objective top1 -o best.yaml
+
+    mbcost search v2 --target-mult-adds 60M
+    """
+    from mbcost.search import answer_table, opened, solved
+    from mbcost.sweep.fields import Layout
+    from mbcost.sweep.units import Plan
+    from mbcost.sweep.verify import verified_line
+
+    yamls = [Path(name) for name in output or () if name.endswith(YAML_SUFFIXES)]
+    rest = [name for name in output or () if Path(name) not in yamls]
+    where = sink(format, rest, exact)
+    budgets = limits(dtype, max_params, max_mult_adds, max_weight_bytes, max_activation_bytes)
+    space = space_of(target, settings, set_)
+    notes: list[str] = []
+    if target_mult_adds is None:
+        space = opened(space)
+    else:
+        space, notes = solved(space, target_mult_adds)
+    layout = Layout(Plan(space, samples, seed), dtype)
+    answer = _answer(layout, budgets, objective)
+    if yamls and len(answer.objectives) > 1:
+        raise MbcostError("a front is no one network", place="-o", way_out="one --objective")
+    notes.append(verified_line(answer.layout.plan, verify, answer.found.choices))
+    table = answer_table(answer, notes, columns)
+    for path in yamls:
+        _write_winner(path, answer)
+    where.show(lambda: table)
+
+
+def _answer(layout: Layout, budgets: dict[str, int], objective: str | None) -> Answer:
+    """Search with a progress bar; without an objective top-1, and where none fits mult-adds."""
+    from mbcost.progress import progress
+    from mbcost.search import default_objective, parse_objectives, search_steps
+
+    keys = [field.key for field in layout.fields if field.figure or field.key == "top1"]
+    objectives = parse_objectives(objective or default_objective(keys), keys)
+    steps = search_steps(layout, budgets, objectives)
+    *_, (_, answer) = progress(steps, layout.plan.total)
+    return answer.checked()
+
+
+def _write_winner(path: Path, answer: Answer) -> None:
+    from mbcost.config.write import spec_yaml
+    from mbcost.export.files import write_whole
+
+    write_whole(path, spec_yaml(*answer.spec, answer.describe()))
+    typer.echo(f"wrote {path}", err=True)

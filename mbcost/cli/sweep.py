@@ -1,0 +1,161 @@
+"""``mbcost sweep``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mbcost.cli.app import app
+from mbcost.cli.options import Columns, Exact, FormatName, Output, Sort, with_settings
+from mbcost.cli.output import sink
+from mbcost.cli.space_options import (
+    Dtype,
+    MaxActivationBytes,
+    MaxMultAdds,
+    MaxParams,
+    MaxWeightBytes,
+    Samples,
+    Seed,
+    Sets,
+    SpaceTarget,
+    Verify,
+    Workers,
+    limits,
+    space_of,
+)
+from mbcost.errors import MbcostError
+
+if TYPE_CHECKING:
+    from mbcost.sweep.fields import Layout
+    from mbcost.tables import Table
+
+
+@app.command()
+@with_settings
+def sweep(
+    *,
+    target: SpaceTarget,
+    set_: Sets = None,
+    samples: Samples = None,
+    seed: Seed = 0,
+    max_params: MaxParams = None,
+    max_mult_adds: MaxMultAdds = None,
+    max_weight_bytes: MaxWeightBytes = None,
+    max_activation_bytes: MaxActivationBytes = None,
+    dtype: Dtype = "fp32",
+    pivot: Annotated[
+        str | None,
+        typer.Option("--pivot", metavar="A,B", help="One figure over two axes: alpha,size."),
+    ] = None,
+    figure: Annotated[
+        str, typer.Option("--figure", metavar="KEY", help="The figure of --pivot.")
+    ] = "mult_adds",
+    verify: Verify = 3,
+    workers: Workers = 1,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted sweep to a file.")
+    ] = False,
+    sort: Sort = None,
+    columns: Columns = None,
+    exact: Exact = False,
+    format: FormatName = "table",
+    output: Output = None,
+    settings: dict[str, str],
+) -> None:
+    """Every network of a grid or a design space, counted exactly; those over a budget are left out.
+
+    Every option of a setting takes a list or a range with both ends: --alpha 0.35:1.4:0.05, --size
+    96:224:32, --classes 10,1000. A CSV or Parquet file (-o) takes millions, a chunk at a time.
+
+    mbcost sweep v2 --alpha 0.35:1.4:0.05 --size 96:224:32 --pivot alpha,size
+
+    mbcost sweep ofa-mobilenetv3 --samples 1000000 --max-mult-adds 300M -o ofa.parquet
+    """
+    from mbcost.sweep.fields import Layout, at_most
+    from mbcost.sweep.units import Plan
+    from mbcost.sweep.verify import verified_line
+
+    budgets = limits(dtype, max_params, max_mult_adds, max_weight_bytes, max_activation_bytes)
+    plan = Plan(space_of(target, settings, set_), samples, seed, at_most(budgets, dtype))
+    layout = Layout(plan, dtype)
+    tabular = any(option is not None for option in (sort, columns, pivot))
+    files, rest = _split(output or (), tabular, resume)
+    where = sink(format, rest, exact) if rest or not files else None
+    note = verified_line(plan, verify)
+    for path in files:
+        _to_file(path, layout, workers, resume)
+    if where is None or (format == "csv" and not tabular and rest in ([], ["-"])):
+        if where is not None:
+            _to_stdout(layout, workers)
+        typer.echo(f"mbcost: {note}", err=True)
+        return
+    table = _table(layout, note, workers, pivot, figure, columns, sort)
+    where.show(lambda: table)
+
+
+def _split(outputs: Sequence[str], tabular: bool, resume: bool) -> tuple[list[Path], list[str]]:
+    """Return the files that are streamed, and the outputs that take a table."""
+    from mbcost.export.files import check_writable
+    from mbcost.sweep.writers import WRITERS
+
+    files = [Path(name) for name in outputs if Path(name).suffix in WRITERS]
+    if tabular:
+        if any(path.suffix == ".parquet" for path in files):
+            raise MbcostError(
+                "a Parquet file holds every config and column",
+                place="-o",
+                way_out="leave out --sort, --columns and --pivot, or write .csv",
+            )
+        files = []
+    if resume and not files:
+        raise MbcostError(
+            "goes on with a file", place="--resume", way_out="-o FILE.csv or .parquet"
+        )
+    for path in files:
+        check_writable(path)
+    return files, [name for name in outputs if Path(name) not in files]
+
+
+def _to_file(path: Path, layout: Layout, workers: int, resume: bool) -> None:
+    from mbcost.progress import progress
+    from mbcost.sweep.run import to_file
+
+    steps = to_file(path, layout, workers, resume=resume)
+    *_, (_, kept) = progress(steps, layout.plan.total)
+    typer.echo(f"wrote {path}: {kept:,} of {layout.plan.total:,} configs", err=True)
+
+
+def _to_stdout(layout: Layout, workers: int) -> None:
+    from mbcost.progress import progress
+    from mbcost.sweep.run import stream_csv
+
+    for _, text in progress(stream_csv(layout, workers), layout.plan.total):
+        sys.stdout.write(text)
+
+
+def _table(
+    layout: Layout,
+    note: str,
+    workers: int,
+    pivot: str | None,
+    figure: str,
+    columns: str | None,
+    sort: str | None,
+) -> Table:
+    from mbcost.progress import progress
+    from mbcost.sweep.grid import few_records, pivot_table, sweep_table
+    from mbcost.sweep.run import stream
+
+    plan = layout.plan
+    batches = progress(stream(plan, workers), plan.total)
+    records = few_records(layout, (batch for _, batch in batches))
+    notes = [note]
+    if plan.at_most:
+        notes.insert(0, f"{len(records):,} of {plan.total:,} configs are within the budget")
+    if pivot:
+        return pivot_table(layout, records, notes, pivot, figure)
+    return sweep_table(layout, records, notes, columns, sort)

@@ -1,0 +1,31 @@
+"""A progress bar on stderr while a person watches: rate and time left. A door to rich."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+Step = TypeVar("Step")
+
+
+def progress(steps: Iterable[tuple[int, Step]], total: int) -> Iterator[tuple[int, Step]]:
+    """Yield the steps, each (configs done, …), drawing a bar where stderr is a terminal."""
+    if not sys.stderr.isatty():
+        yield from steps
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=total, rate="")
+        for step in steps:
+            speed = bar.tasks[0].speed
+            bar.update(task, completed=step[0], rate=f"{speed:,.0f}/s" if speed else "")
+            yield step

@@ -1,0 +1,116 @@
+"""Rates of the closed form: arrays of configs, one network at a time, and a torchinfo loop.
+
+python -m tests.benchmarks.sweep
+"""
+
+from __future__ import annotations
+
+import gc
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from mbcost.config.spaces import load_space
+from mbcost.network import report
+from mbcost.space import Space
+from mbcost.sweep.arrays import Reader
+from mbcost.sweep.units import Plan
+from tests.benchmarks.measure import run
+
+MILLION = 10**6
+
+
+def v2_like() -> Space:
+    """Return V2 with α in steps of 0.05, five sizes, and t, n and k of six stages to choose."""
+    stages = range(2, 8)
+    fields = [f"rows.{i}.{f}" for i in stages for f in ("t=3,4,6", "n=1:4", "k=3,5,7")]
+    space = load_space("v2").narrowed({"alpha": "0.35:1.4:0.05", "size": "96:224:32"})
+    return space.with_fields(fields)
+
+
+def arrays(space: Space, n: int, *, learnt: Reader | None = None) -> tuple[float, int]:
+    """Return (CPU seconds, sum of mult-adds) of counting ``n`` samples, drawing them not timed."""
+    plan = Plan(space, n)
+    units = [plan.choices(unit) for unit in range(plan.units)]
+    start = time.process_time()
+    reader = learnt or Reader(space, ("params", "mult_adds"))
+    total = sum(int(reader.count(choices).figures["mult_adds"].sum()) for choices in units)
+    return time.process_time() - start, total
+
+
+def scalar(n: int) -> float:
+    """Return networks a second by the scalar closed form: V2 at a random α and size."""
+    draw = random.Random(0)
+    v2 = load_space("v2").spec
+    drawn = [
+        {"alpha": draw.randrange(35, 141) / 100, "size": (draw.randrange(96, 225, 32),) * 2}
+        for _ in range(n)
+    ]
+    start = time.process_time()
+    for settings in drawn:
+        found = report(v2, settings)
+        assert found.params < found.mult_adds
+    return n / (time.process_time() - start)
+
+
+def torchinfo_loop(space: Space, n: int) -> float:
+    """Return configs a second of building and counting ``n`` of the same samples by torchinfo."""
+    import torchinfo
+
+    from mbcost.build import build
+
+    choices = Plan(space, n).choices(0)
+    counted = Reader(space).count(choices).figures
+    seconds = 0.0
+    for i, choice in enumerate(choices.T.tolist()):
+        spec, settings = space.at(choice)
+        graph = spec.graph(settings)
+        start = time.process_time()
+        summary = torchinfo.summary(
+            build(graph), (1, *graph.x), device="cpu", mode="eval", verbose=0
+        )
+        seconds += time.process_time() - start
+        assert summary.total_params == counted["params"][i]
+    return n / seconds
+
+
+def files() -> None:
+    """Print time and peak memory of a million samples as files, each in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, most in (("ofa.csv", 30), ("ofa.parquet", 10)):
+            path = str(Path(folder) / name)
+            samples = ("--samples", str(MILLION), "--verify", "0", "-o", path)
+            command = (sys.executable, "-m", "mbcost", "sweep", "ofa-mobilenetv3", *samples)
+            cpu, wall, peak = run(command)
+            print(
+                f"{name:12} {wall:6.1f} s ({cpu:.1f} s CPU, under {most}), "
+                f"peak {peak / MILLION:.0f} MB (under 300)"
+            )
+
+
+def main() -> None:
+    files()  # first: a child's peak memory is never below what its parent had when it began
+    gc.set_threshold(100_000)  # as the command line sets it
+    space = v2_like()
+    cold, _ = arrays(space, MILLION)
+    reader = Reader(space, ("params", "mult_adds"))
+    np.testing.assert_equal(arrays(space, MILLION, learnt=reader)[1], arrays(space, MILLION)[1])
+    rates = {}
+    for n in (10**4, 10**5, 10**6):
+        seconds, _ = arrays(space, n, learnt=reader)
+        rates[n] = n / seconds
+        print(f"arrays, {n:>9,} V2-like configs   {seconds:7.3f} s CPU  {rates[n]:>12,.0f}/s")
+    print(f"arrays, first million, learning   {cold:7.3f} s CPU  {MILLION / cold:>12,.0f}/s")
+    print(f"scalar closed form, V2            {scalar(2000):>33,.0f}/s (at least 1,000)")
+    loop = torchinfo_loop(space, 30)
+    print(f"torchinfo loop, same configs      {loop:>33,.2f}/s")
+    print(f"arrays / torchinfo loop: {rates[MILLION] / loop:,.0f} (at least 100,000)")
+    print(f"first million / torchinfo loop: {MILLION / cold / loop:,.0f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,199 @@
+"""The closed form over arrays equals the scalar one, exactly, on every figure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mbcost.config import builtins
+from mbcost.config.spaces import load_space, space_files
+from mbcost.cost import DTYPES, cost_of
+from mbcost.cost.activations import largest_activation, peak_activation
+from mbcost.errors import MbcostError
+from mbcost.network import Network
+from mbcost.space import Space
+from mbcost.sweep.arrays import Choices, Figures, Reader
+from mbcost.sweep.units import Plan, count_unit
+
+NETWORKS = [name for name, entry in builtins().items() if entry.kind == "network"]
+BLOCKS = [name for name, entry in builtins().items() if entry.kind == "block"]
+
+
+def scalar(space: Space, choice: tuple[int, ...]) -> Figures:
+    spec, given = space.at(choice)
+    graph = spec.graph(given)
+    report = cost_of(graph, spec.name, given.get("batch", 1))
+    return Figures(
+        report.params,
+        report.params_weights,
+        report.params_all,
+        report.mult_adds,
+        **{f"{name}_bytes": report.weight_bytes(name) for name in DTYPES},
+        largest_activation=largest_activation(graph.x, graph.nodes),
+        peak_activation=peak_activation(graph.x, graph.nodes),
+    )
+
+
+def drawn(space: Space, n: int, seed: int = 0) -> Choices:
+    return Plan(space, samples=n, seed=seed).choices(0)
+
+
+def assert_equal(space: Space, choices: Choices) -> None:
+    counted = Reader(space).count(choices)
+    assert counted.kept.tolist() == list(range(choices.shape[1]))
+    for i, column in enumerate(choices.T.tolist()):
+        found = Figures(**{name: int(v[i]) for name, v in counted.figures.items()})
+        assert found == scalar(space, tuple(column)), space.describe(column)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_alpha_and_size_of_every_network(name: str) -> None:
+    space = load_space(name).narrowed({"alpha": "0.25:1.5:0.25,0.35,1.4", "size": "32,96,225x97"})
+    assert_equal(space, Plan(space).choices(0))
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_fields_of_every_block(name: str) -> None:
+    options = {"in": "16,24", "out": "24,32", "size": "7,14x9", "kernel": "3,5", "stride": "1,2"}
+    if name == "inverted-residual":
+        options["expand"] = "1,4"
+    space = load_space(name).narrowed({**options, "batch": "1,3"})
+    assert_equal(space, Plan(space).choices(0))
+
+
+@pytest.mark.parametrize("name", space_files())
+def test_samples_of_every_shipped_space(name: str) -> None:
+    space = load_space(name)
+    assert_equal(space, drawn(space, 40))
+
+
+def test_settings_that_are_neither_width_nor_size() -> None:
+    space = load_space("v3-large").narrowed(
+        {"classes": "10,1000", "round_nearest": "4,8", "reduced_tail": "true,false", "in": "1,3"}
+    )
+    space = space.narrowed({"rho": "0.5", "alpha": "0.35,0.75", "batch": "1,16"})
+    space = space.narrowed({"fold_bn": "true,false"})
+    assert_equal(space, Plan(space).choices(0))
+
+
+FIELDS = {
+    "k": "1,3,5",
+    "t": "1,2.5,6",
+    "exp": "16,72,200",
+    "c": "8,20,33,64",
+    "s": "1,2",
+    "n": "1:4",
+    "se": "0.25,0.5",
+    "scale": "full,widen,fixed",
+    "shortcut": "identity,projection,none",
+}
+
+
+@st.composite
+def spaces(draw: st.DrawFn) -> Space:
+    space = load_space(draw(st.sampled_from(NETWORKS)))
+    network = space.spec
+    assert isinstance(network, Network)
+    alphas = st.lists(st.floats(0.3, 2, allow_nan=False), min_size=1, max_size=4)
+    sizes = st.lists(st.integers(32, 320), min_size=1, max_size=3)
+    space = space.narrowed(
+        {
+            "alpha": ",".join(f"{a:.4f}" for a in draw(alphas)),
+            "size": ",".join(map(str, draw(sizes))),
+        }
+    )
+    blocks = [i for i, row in enumerate(network.rows) if row.block == "inverted_residual"]
+    chosen: dict[str, str] = {}
+    for i in draw(st.lists(st.sampled_from(blocks or [0]), max_size=4, unique=True)):
+        names = ["k", "s", "n", "scale"] if not blocks else list(FIELDS)
+        for name in draw(st.lists(st.sampled_from(names), max_size=3, unique=True)):
+            if not (name == "t" and f"rows.{i}.exp" in chosen):
+                chosen[f"rows.{i}.{name}"] = FIELDS[name]
+    if network.rows[0].block == "conv" and draw(st.booleans()):
+        chosen["rows.0.c"] = "8,16,40"
+    return space.with_fields([f"{path}={values}" for path, values in chosen.items()])
+
+
+@settings(max_examples=40, deadline=None)
+@given(spaces(), st.integers(0, 2**16))
+def test_random_spaces(space: Space, seed: int) -> None:
+    choices = drawn(space, 6, seed)
+    try:
+        expected: Any = [scalar(space, tuple(column)) for column in choices.T.tolist()]
+    except MbcostError:
+        with pytest.raises(MbcostError):
+            Reader(space).count(choices)
+        return
+    counted = Reader(space).count(choices)
+    for i, figures in enumerate(expected):
+        assert {k: int(v[i]) for k, v in counted.figures.items()} == figures._asdict()
+
+
+def test_a_reader_that_has_learnt_counts_like_a_fresh_one() -> None:
+    """States and classes grow from chunk to chunk; what was learnt stays right."""
+    space = load_space("mobilenet-grid").narrowed({"alpha": "0.3:1.6:0.02"})
+    reader = Reader(space)
+    for seed in range(3):
+        choices = drawn(space, 150, seed)
+        known, fresh = reader.count(choices), Reader(space).count(choices)
+        for name in Figures._fields:
+            assert (known.figures[name] == fresh.figures[name]).all()
+
+
+def test_more_combinations_than_a_plain_array_holds() -> None:
+    sets = ["rows.2.c=1:200", "rows.2.t=1:60", "rows.2.n=1:40", "rows.2.k=1:21:2"]
+    space = load_space("v2").with_fields(sets)
+    assert_equal(space, drawn(space, 40))
+
+
+def test_a_budget_drops_what_is_over_it_and_nothing_else() -> None:
+    space = load_space("mobilenet-grid").narrowed({"batch": "1,2"})
+    choices = drawn(space, 2000)
+    everything = Reader(space).count(choices).figures
+    limits = {k: int(np.median(everything[k])) for k in ("params", "mult_adds", "peak_activation")}
+    fits = np.logical_and.reduce([everything[k] <= v for k, v in limits.items()])
+    counted = Reader(space).count(choices, limits)
+    assert 0 < fits.sum() < 1000
+    assert counted.kept.tolist() == np.flatnonzero(fits).tolist()
+    for name, values in counted.figures.items():
+        assert (values == everything[name][fits]).all()
+
+
+def test_costs_past_64_bits_are_an_error_and_just_below_are_exact() -> None:
+    options = {"in": "1048576", "out": "1048576", "kernel": "3"}
+    space = load_space("standard").narrowed({**options, "size": "1,65536"})
+    with pytest.raises(MbcostError, match="mult_adds passes 2⁶³"):
+        Reader(space).count(Plan(space).choices(0))
+    space = load_space("standard").narrowed({**options, "size": "1,1024"})
+    assert_equal(space, Plan(space).choices(0))
+    space = space.narrowed({"batch": "1048576"})
+    with pytest.raises(MbcostError, match="mult_adds passes 2⁶³"):
+        Reader(space).count(Plan(space).choices(0))
+
+
+def test_an_enumeration_holds_each_network_once() -> None:
+    space = load_space("ofa-mobilenetv3").narrowed({"size": "128"})
+    fixed = [f"rows.{i}.{field}" for i in range(3, 7) for field in ("n=2", "t=3", "k=3")]
+    space = space.with_fields([*fixed, "rows.2.t=3"])
+    plan = Plan(space)
+    assert plan.total == 3 * 3**4
+    batch = count_unit(plan, Reader(space), 0)
+    assert batch.choices.shape[1] == 3**2 + 3**3 + 3**4  # kernels of two, three and four layers
+    rows = {repr(space.at(choice)[0].rows) for choice in batch.choices.T.tolist()}  # type: ignore[union-attr]
+    assert len(rows) == batch.choices.shape[1]
+
+
+def test_samples_depend_on_the_seed_alone_and_a_larger_sample_begins_with_a_smaller() -> None:
+    space = load_space("ofa-mobilenetv3")
+    small, large = Plan(space, 100).choices(0), Plan(space, 5000).choices(0)
+    assert (small == large[:, :100]).all()
+    assert (Plan(space, 100, seed=1).choices(0) != small).any()
+
+
+def test_a_space_too_large_to_enumerate_asks_for_samples() -> None:
+    with pytest.raises(MbcostError, match="--samples"):
+        Plan(load_space("ofa-mobilenetv3"))

@@ -1,0 +1,306 @@
+"""``mbcost sweep``: grids and samples as tables and files, and what happens when things break."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+import pytest
+
+import mbcost
+from mbcost.config.spaces import load_space
+from mbcost.network import report
+from tests.conftest import Cli
+
+MBCOST = (sys.executable, "-m", "mbcost")
+OFA = ("sweep", "ofa-mobilenetv3", "--verify", "0", "--samples")
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_grid_is_every_combination_and_each_figure_the_closed_forms(cli_json: Any) -> None:
+    rows = cli_json("sweep", "v2", "--alpha", "0.35:1.4:0.35", "--size", "96,224", "--verify", "0")
+    assert [(row["alpha"], row["size"]) for row in rows] == [
+        (alpha, size) for alpha in (0.35, 0.7, 1.05, 1.4) for size in (96, 224)
+    ]
+    for row in rows:
+        found = mbcost.count("v2", alpha=row["alpha"], size=row["size"])
+        for key in ("params", "params_weights", "params_all", "mult_adds"):
+            assert row[key] == getattr(found, key)
+        assert row["weight_bytes"] == 4 * found.params
+
+
+def test_top1_is_shown_for_exactly_what_was_published(cli_json: Any) -> None:
+    args = ("sweep", "v1", "--alpha", "0.5,0.6", "--size", "160,224", "--verify", "0")
+    rows = cli_json(*args)
+    shown = {(row["alpha"], row["size"]): row["top1"] for row in rows}
+    assert shown == {(0.5, 160): 60.2, (0.5, 224): 63.7, (0.6, 160): None, (0.6, 224): None}
+    assert "top1" not in cli_json(*args, "--classes", "10")[0]  # trained for another task
+    assert "top1" not in cli_json(*args, "--set", "rows.3.k=3,5")[0]
+
+
+def test_rho_scales_the_native_size(cli_json: Any) -> None:
+    rows = cli_json("sweep", "v1", "--rho", "0.5,1", "--verify", "0")
+    assert [(row["rho"], row["size"]) for row in rows] == [(0.5, 112), (1.0, 224)]
+
+
+def test_a_pivot_has_an_axis_down_and_an_axis_across(cli_json: Any) -> None:
+    rows = cli_json(
+        "sweep", "v2", "--alpha", "0.5,1", "--size", "96,224", "--pivot", "alpha,size",
+        "--figure", "params", "--verify", "0",
+    )  # fmt: skip
+    small, large = (mbcost.count("v2", alpha=alpha).params for alpha in (0.5, 1))
+    assert rows == [
+        {"alpha": 0.5, "96": small, "224": small},
+        {"alpha": 1.0, "96": large, "224": large},
+    ]
+
+
+def test_a_table_has_small_bars_and_the_verified_line(cli: Cli) -> None:
+    result = cli("sweep", "v1", "--alpha", "0.5,1", "--size", "64", "--verify", "2")
+    assert result.exit_code == 0
+    assert "████████" in result.stdout
+    assert "verified to the unit: 2 configs built, torchinfo on 2 and fvcore on 2" in result.stdout
+    markdown = cli("sweep", "v1", "--alpha", "0.5,1", "--verify", "0", "--format", "markdown")
+    assert "█" not in markdown.stdout
+
+
+def test_a_block_can_be_swept(cli_json: Any) -> None:
+    rows = cli_json(
+        "sweep", "inverted-residual", "--expand", "2,4", "--size", "28", "--verify", "0"
+    )
+    for row in rows:
+        found = mbcost.count("inverted-residual", expand=row["expand"], size=28)
+        assert (row["params"], row["mult_adds"]) == (found.params, found.mult_adds)
+
+
+def test_csv_and_parquet_hold_the_same_and_what_the_closed_form_says(
+    cli: Cli, tmp_path: Path
+) -> None:
+    lines, columns = tmp_path / "ofa.csv", tmp_path / "ofa.parquet"
+    result = cli(*OFA, "300", "-o", str(lines), "-o", str(columns))
+    assert (result.exit_code, result.stdout) == (0, "")
+    rows = read(lines)
+    table = pyarrow.parquet.read_table(columns).to_pylist()
+    assert len(rows) == len(table) == 300
+    text = [{k: "" if v is None else str(v) for k, v in row.items()} for row in table]
+    assert text == rows
+    space = load_space("ofa-mobilenetv3")
+    for row in table[:10]:
+        choice = [
+            0 if row[axis.key] is None else _labels(axis.values).index(row[axis.key])
+            for axis in space.axes
+        ]
+        found = report(*space.at(choice))
+        assert (row["params"], row["mult_adds"]) == (found.params, found.mult_adds)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ofa.csv", "ofa.parquet"]
+
+
+def _labels(values: tuple[Any, ...]) -> list[Any]:
+    return [value[0] if isinstance(value, tuple) else value for value in values]
+
+
+def test_a_budget_leaves_out_what_is_over_it(cli: Cli, tmp_path: Path) -> None:
+    path, some = tmp_path / "all.csv", tmp_path / "some.csv"
+    cli(*OFA, "2000", "-o", str(path))
+    result = cli(*OFA, "2000", "-o", str(some), "--max-mult-adds", "150M", "--max-params", "5M")
+    rows = read(path)
+    fits = [r for r in rows if int(r["mult_adds"]) <= 150e6 and int(r["params"]) <= 5e6]
+    assert read(some) == fits
+    assert f"{len(fits):,} of 2,000 configs" in result.stderr
+    assert 0 < len(fits) < 1000
+
+
+def test_workers_change_nothing(tmp_path: Path) -> None:
+    """Two units, so that the processes share them."""
+    one, two = tmp_path / "1.csv", tmp_path / "2.csv"
+    for path, workers in ((one, "1"), (two, "2")):
+        command = [*MBCOST, *OFA, "70000", "-o", str(path), "--workers", workers]
+        subprocess.run(command, check=True, capture_output=True)
+    assert one.read_bytes() == two.read_bytes()
+    with one.open() as lines:
+        assert sum(1 for _ in lines) == 70_001
+
+
+def test_the_arrays_are_not_trusted_but_verified(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mbcost.sweep import arrays
+
+    true = arrays.block_figures
+
+    def wrong(block: Any, x: Any) -> Any:
+        figures, y = true(block, x)
+        return figures._replace(mult_adds=figures.mult_adds + 1), y
+
+    monkeypatch.setattr(arrays, "block_figures", wrong)
+    result = cli("sweep", "v1", "--alpha", "0.5,1", "--size", "64", "--verify", "1")
+    assert result.exit_code == 1
+    assert "the arrays say" in result.stderr
+    assert result.stdout == ""
+
+
+MISTAKES = {
+    "range": (["sweep", "v2", "--alpha", "1:0.5:0.1"], "--alpha: '1:0.5:0.1' ends before"),
+    "step": (["sweep", "v2", "--size", "96:224:0"], "--size: '96:224:0' has a step"),
+    "value": (["sweep", "v2", "--alpha", "0,1"], "--alpha: 0 is out of range"),
+    "unknown target": (["sweep", "v22"], "did you mean 'v2'"),
+    "foreign target": (["sweep", "torchvision:resnet18"], "has no rows to vary"),
+    "rho and size": (["sweep", "v2", "--rho", "1", "--size", "96"], "rho and size both"),
+    "misfit": (["sweep", "v2", "--kernel", "3,5"], "--kernel: "),
+    "field": (["sweep", "v2", "--set", "rows.3.tt=1"], "no field 'tt'"),
+    "pivot": (["sweep", "v2", "--alpha", "1,0.5", "--pivot", "alpha,siz"], "'siz' does not vary"),
+    "one-sided pivot": (
+        ["sweep", "v2", "--alpha", "1,0.5", "--pivot", "alpha", "--verify", "0"],
+        "needs two axes",
+    ),
+    "figure": (
+        ["sweep", "v2", "--alpha", "1,0.5", "--size", "96,128", "--pivot", "alpha,size",
+         "--figure", "mult_add", "--verify", "0"],
+        "did you mean 'mult_adds'",
+    ),
+    "too many rows": ([*OFA, "20000"], "too many for a table"),
+    "too many to enumerate": (["sweep", "ofa-mobilenetv3"], "--samples 1000000 draws some"),
+    "resume what": (["sweep", "v2", "--resume"], "--resume: goes on with a file"),
+    "directory": (["sweep", "v2", "-o", "no/such/x.csv"], "its directory does not exist"),
+    "sorted parquet": (["sweep", "v2", "--sort", "params", "-o", "x.parquet"], "leave out --sort"),
+    "too small a map": (
+        ["sweep", "standard", "--size", "2,8", "--kernel", "5", "--padding", "0", "--verify", "0"],
+        "a kernel of 5 is larger than its padded input of 2",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_message(cli: Cli, mistake: str) -> None:
+    args, message = MISTAKES[mistake]
+    result = cli(*args)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_grid_that_the_budget_empties_is_exit_one(cli: Cli) -> None:
+    result = cli("sweep", "v2", "--alpha", "0.5,1", "--max-params", "1k", "--verify", "0")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "none of 2 configs is within the budget" in result.stderr
+
+
+def test_a_closed_pipe_ends_quietly() -> None:
+    command = [*MBCOST, *OFA, "200000", "--format", "csv"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout
+    assert process.stderr
+    assert process.stdout.readline().startswith(b"name,alpha,size")
+    process.stdout.close()
+    message = process.stderr.read()
+    assert (process.wait(timeout=60), message) == (0, b"")
+
+
+def run(cwd: Path, *args: str, most_bytes: int | None = None) -> subprocess.CompletedProcess[str]:
+    """Run mbcost; ``most_bytes`` is the largest file it may write, as on a disk that fills up."""
+
+    def limit() -> None:
+        if most_bytes is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
+
+    return subprocess.run(
+        [*MBCOST, *args], capture_output=True, text=True, cwd=cwd, preexec_fn=limit, check=False
+    )
+
+
+def test_a_full_disk_keeps_finished_chunks_and_a_resume_goes_on(tmp_path: Path) -> None:
+    """The first chunk fits, the joined file does not."""
+    args = (*OFA, "131072", "-o", "x.csv")
+    result = run(tmp_path, *args, most_bytes=15_000_000)
+    assert result.returncode == 2
+    assert "x.csv: cannot be written" in result.stderr
+    assert "--resume goes on" in result.stderr
+    assert "Traceback" not in result.stderr
+    parts = sorted(path.name for path in (tmp_path / "x.csv.parts").glob("0*"))
+    assert parts == ["00000000.csv", "00000001.csv"]
+    before = [(tmp_path / "x.csv.parts" / part).stat().st_mtime_ns for part in parts]
+
+    result = run(tmp_path, *args)
+    assert result.returncode == 2
+    assert "an interrupted sweep left its parts" in result.stderr
+    result = run(tmp_path, *OFA, "131072", "--seed", "1", "-o", "x.csv", "--resume")
+    assert result.returncode == 2
+    assert "belongs to another sweep: plan differ" in result.stderr
+    after = [(tmp_path / "x.csv.parts" / part).stat().st_mtime_ns for part in parts]
+    assert before == after
+
+    (tmp_path / "x.csv.parts" / parts[1]).write_text("torn")
+    assert run(tmp_path, *args, "--resume").returncode == 0
+    assert run(tmp_path, *OFA, "131072", "-o", "y.csv").returncode == 0
+    assert (tmp_path / "x.csv").read_bytes() == (tmp_path / "y.csv").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.csv", "y.csv"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("plan.json", "{", "plan.json: the resume file cannot be read"),
+        ("plan.json", "[1]", "plan.json: the resume file cannot be read"),
+        ("done.jsonl", '{"unit": 0}\n', "done.jsonl:1: a line of the resume file is broken"),
+    ],
+)
+def test_a_broken_resume_file_says_so(
+    cli: Cli, tmp_path: Path, name: str, text: str, message: str
+) -> None:
+    from mbcost.sweep.fields import Layout
+    from mbcost.sweep.run import Target
+    from mbcost.sweep.units import Plan
+
+    path = tmp_path / "x.csv"
+    space = load_space("ofa-mobilenetv3")
+    Target(path, Layout(Plan(space, 10))).begin(resume=False)
+    (tmp_path / "x.csv.parts" / name).write_text(text)
+    result = cli(*OFA, "10", "-o", str(path), "--resume")
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_a_killed_worker_is_a_message_and_its_sweep_can_go_on(tmp_path: Path) -> None:
+    args = (*OFA, "300000", "-o", "x.csv", "--workers", "2")
+    process = subprocess.Popen(
+        [*MBCOST, *args], cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    parts = tmp_path / "x.csv.parts"
+    end = time.monotonic() + 60
+    while not list(parts.glob("0*.csv")) and time.monotonic() < end:
+        time.sleep(0.01)
+    for child in _workers(process.pid):
+        os.kill(child, signal.SIGKILL)
+    out, message = process.communicate(timeout=60)
+    assert (process.returncode, out) == (2, "")
+    assert "a worker process died" in message
+    assert "Traceback" not in message
+    finished = len(list(parts.glob("0*.csv")))
+    assert 0 < finished < 5
+    done = [json.loads(line) for line in (parts / "done.jsonl").read_text().splitlines()]
+    assert [entry["unit"] for entry in done] == list(range(len(done)))
+    assert run(tmp_path, *args, "--resume").returncode == 0
+    with (tmp_path / "x.csv").open() as lines:
+        assert sum(1 for _ in lines) == 300_001
+    assert not parts.exists()
+
+
+def _workers(pid: int) -> list[int]:
+    """Return the processes that count for ``pid``: its children that run our code."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [
+        int(child)
+        for child in children
+        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
