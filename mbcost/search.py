@@ -38,7 +38,7 @@ def opened(space: Space) -> Space:
         return space
     network = space.spec
     axes = []
-    if "alpha" not in space.settings:
+    if "alpha" in network.accepts and "alpha" not in space.settings:
         alphas = {*ALPHAS, *(row.alpha for row in network.published)}
         axes.append(Axis("alpha", tuple(sorted(alphas))))
     if not {"size", "rho"} & set(space.settings):
