@@ -130,8 +130,7 @@ SHOW: dict[str, Callable[[Any], str]] = {
     "versions": lambda versions: ", ".join(f"{k} {v}" for k, v in versions.items()),
 }
 _WRAPS = ("prose", "reason", "printed")
-_LEFT = ("text", "prose", "reason", "key", "shape", "truth", "versions")
-_LEFT = ("text", "prose", "shape", "truth", "versions", "bar")
+_LEFT = ("text", "prose", "reason", "key", "shape", "truth", "versions", "bar")
 
 
 def cells(table: Table, *, exact: bool = False, bars: bool = False) -> Cells:
@@ -158,10 +157,8 @@ def cells(table: Table, *, exact: bool = False, bars: bool = False) -> Cells:
     return Cells(
         titles=[column.title for column in shown],
         units=units_,
-        right=[column.kind not in left for column in table.columns],
-        wraps=[column.kind in _WRAPS for column in table.columns],
         right=[column.kind not in left for column in shown],
-        wraps=[column.kind == "prose" for column in shown],
+        wraps=[column.kind in _WRAPS for column in shown],
         rows=lines[: len(table.rows)],
         total=lines[-1] if table.total and lines else None,
     )
