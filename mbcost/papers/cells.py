@@ -15,8 +15,8 @@ from mbcost.papers.document import Column, Explained, Net, Paper, PaperTable, Ro
 from mbcost.papers.letters import formula_value
 from mbcost.papers.measures import FIGURES, Case, mult_adds, subject_of
 from mbcost.printed import Printed, parse_printed
-from mbcost.settings import split_inline
-from mbcost.targets import YAML_SUFFIXES, Subject
+from mbcost.settings import YAML_SUFFIXES, split_inline
+from mbcost.targets import Subject
 from mbcost.units import shape_text
 
 
