@@ -1,6 +1,6 @@
 """The door to ``nn.Module``: the primitives of a graph as torch modules.
 
-Parameters sit in submodules named by each node's path; additions, products and flattens are
+Parameters sit in submodules named by each node's path; additions, products, joins and flattens are
 functional, as people write them. To add a primitive: its case in ``primitive``.
 """
 
@@ -13,6 +13,7 @@ from mbcost.layers import (
     AdaptiveAvgPool2d,
     Add,
     BatchNorm2d,
+    Concat,
     Conv2d,
     Flatten,
     Graph,
@@ -20,6 +21,7 @@ from mbcost.layers import (
     Linear,
     Pool2d,
     Scale,
+    Upsample,
 )
 
 if TYPE_CHECKING:
@@ -66,7 +68,9 @@ def primitive(layer: Layer) -> nn.Module | None:
         case Pool2d():
             pool = {"max": nn.MaxPool2d, "avg": nn.AvgPool2d}[layer.mode]
             return pool(layer.kernel, layer.stride, layer.padding)
-        case Flatten() | Add() | Scale():
+        case Upsample():
+            return nn.Upsample(size=layer.size, mode="bilinear")
+        case Flatten() | Add() | Scale() | Concat():
             return None
         case _:
             assert_never(layer)

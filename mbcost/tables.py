@@ -105,7 +105,7 @@ SHOW: dict[str, Callable[[Any], str]] = {
     "prose": str,  # wraps where a terminal is narrow
     "size": str,
     "whole": units.thousands,
-    "shape": lambda shape: "×".join(str(n) for n in shape),
+    "shape": lambda shape: _shape(shape),
     "ratio": units.ratio_in_words,
     "share": units.percent,
     "number": lambda value: f"{value:g}",
@@ -114,6 +114,15 @@ SHOW: dict[str, Callable[[Any], str]] = {
     "truth": lambda value: "yes" if value else "NO",
     "versions": lambda versions: ", ".join(f"{k} {v}" for k, v in versions.items()),
 }
+
+
+def _shape(shape: Sequence[Any]) -> str:
+    """Return 64×112×112; of several shapes their number, or they would fill the line."""
+    if shape and not isinstance(shape[0], int):
+        return f"{len(shape)} maps"
+    return "×".join(str(n) for n in shape)
+
+
 _LEFT = ("text", "prose", "shape", "truth", "versions")
 
 

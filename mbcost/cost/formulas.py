@@ -14,6 +14,7 @@ from mbcost.layers import (
     AdaptiveAvgPool2d,
     Add,
     BatchNorm2d,
+    Concat,
     Conv2d,
     Flatten,
     Layer,
@@ -21,6 +22,7 @@ from mbcost.layers import (
     Pool2d,
     Scale,
     Shape,
+    Upsample,
 )
 
 
@@ -46,6 +48,8 @@ class Terms(NamedTuple):
     """Elements that batch-norms put out, C·H·W."""
     adaptive_pool_inputs: int = 0
     """Elements that adaptive average pools read."""
+    upsampled_elements: int = 0
+    """Elements that bilinear upsampling puts out, C·H·W."""
 
     @property
     def params(self) -> int:
@@ -84,7 +88,9 @@ def terms(layer: Layer, x: Shape, y: Shape) -> Terms:
             )
         case AdaptiveAvgPool2d():
             return Terms(adaptive_pool_inputs=prod(x))
-        case Activation() | Pool2d() | Flatten() | Add() | Scale():
+        case Upsample():
+            return Terms(upsampled_elements=prod(y))
+        case Activation() | Pool2d() | Flatten() | Add() | Scale() | Concat():
             return _NOTHING
         case _:
             assert_never(layer)
@@ -113,6 +119,10 @@ def kind(layer: Layer) -> str:
             return "add"
         case Scale():
             return "scale"
+        case Concat():
+            return "concat"
+        case Upsample():
+            return "upsample"
         case _:
             assert_never(layer)
 
@@ -128,6 +138,8 @@ KINDS = (
     "flatten",
     "add",
     "scale",
+    "concat",
+    "upsample",
 )
 
 
@@ -151,7 +163,16 @@ def formula(layer: Layer, y: Shape) -> tuple[str, str]:
             weights = f"{layer.features_in}·{layer.features_out}"
             bias = f" + {layer.features_out}" if layer.bias else ""
             return weights + bias, weights
-        case Activation() | AdaptiveAvgPool2d() | Pool2d() | Flatten() | Add() | Scale():
+        case (
+            Activation()
+            | AdaptiveAvgPool2d()
+            | Pool2d()
+            | Flatten()
+            | Add()
+            | Scale()
+            | Concat()
+            | Upsample()
+        ):
             return "", ""
         case _:
             assert_never(layer)
