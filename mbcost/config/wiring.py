@@ -8,7 +8,8 @@ from typing import Any
 from mbcost.blocks import MERGES, arity
 from mbcost.config.document import Document, Key, list_of, mapping_of, text_of, truth_of
 from mbcost.errors import did_you_mean
-from mbcost.network import INPUT, Row
+from mbcost.lowering import INPUT
+from mbcost.network import Row
 
 
 def read_wiring(document: Document, data: dict[str, Any], *keys: Key) -> dict[str, Any]:
