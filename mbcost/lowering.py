@@ -46,6 +46,7 @@ class Lowering:
         self.last = _Feed(-1, self.x, network.x[0])
         self.taps = {INPUT: self.last}
         self.strides = {1}
+        """What the network would pass through if nothing dilated."""
 
     def graph(self) -> Graph:
         """Return the network's graph, or raise naming the row that does not fit."""
@@ -165,7 +166,7 @@ class Lowering:
             if self.output_stride is not None and s > 1 and stride > self.output_stride:
                 built["s"] = 1
                 stride, rate = feed.stride, feed.rate * s
-            self.strides.add(stride)
+            self.strides.add(feed.stride * feed.rate * s)
         return stride, rate
 
     def check_output_stride(self) -> None:
