@@ -90,7 +90,8 @@ class Lowering:
                 block, self.last = self.block(row, fields, repeat, feed)
                 source, x = wire(self.nodes, block.steps(feed.x), prefix, prefix, feed.node, feed.x)
                 self.last = self.last._replace(node=source, x=x)
-                self.tap_stages(row, fields, prefix, first, feed)
+                if row.taps:
+                    self.tap_stages(row, fields, prefix, first, feed)
                 feed = self.last
         if row.name:
             self.taps[row.name] = self.last

@@ -18,7 +18,7 @@ from mbcost.config.schema import json_schema
 from mbcost.cost import CONVENTIONS, cost_of
 from mbcost.counters import COUNTERS, Workbench, verify
 from mbcost.errors import LayerError, MbcostError
-from mbcost.layers import Concat, Scale, Upsample, output_shape
+from mbcost.layers import Concat, Scale, Shape, Upsample, output_shape
 from mbcost.network import Network, Row
 from tests.conftest import Cli
 
@@ -256,9 +256,11 @@ def test_every_merge_computes_what_it_says() -> None:
 
 
 def test_a_gate_is_a_map_or_one_cell_of_as_many_channels() -> None:
-    for gate in ((8, 4, 4), (8, 1, 1)):
+    fitting: tuple[Shape, ...] = ((8, 4, 4), (8, 1, 1))
+    for gate in fitting:
         assert output_shape(Scale(), [(8, 4, 4), gate]) == (8, 4, 4)
-    for gate in ((4, 1, 1), (8, 1, 4), (1, 4, 4), (8,)):
+    others: tuple[Shape, ...] = ((4, 1, 1), (8, 1, 4), (1, 4, 4), (8,))
+    for gate in others:
         with pytest.raises(LayerError, match="by a gate of"):
             output_shape(Scale(), [(8, 4, 4), gate])
 
@@ -276,6 +278,7 @@ def test_fvcore_alone_counts_upsampling(tmp_path: Path) -> None:
     pooled, upsampled = 3 * 16 * 16, 3 * 16 * 16
     assert report.total(CONVENTIONS["fvcore"]) == pooled + 4 * upsampled
     assert {name for name, c in CONVENTIONS.items() if c.upsampled_elements} == {"fvcore"}
+    assert "4 per upsampled element" in CONVENTIONS["fvcore"].words(upsampling=report.upsamples)
 
 
 def test_a_window_is_clipped_to_the_map(tmp_path: Path) -> None:

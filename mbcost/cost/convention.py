@@ -23,6 +23,12 @@ class Convention(NamedTuple):
     adaptive_pool_inputs: int = 0
     upsampled_elements: int = 0
 
+    def words(self, *, upsampling: bool) -> str:
+        """Return what is counted, with upsampling where the networks in question have it."""
+        if not (upsampling and self.upsampled_elements):
+            return self.counts
+        return f"{self.counts}, {self.upsampled_elements} per upsampled element"
+
     def total(self, terms: Terms) -> int:
         """Return what a counter of this convention says of a layer with these terms."""
         return (
@@ -53,8 +59,7 @@ CONVENTIONS = {
         # additions, products, joins and pools with a window have no handle
         Convention(
             "fvcore",
-            "multiply-adds, 2·C·H·W per batch-norm, inputs of adaptive average pools, "
-            "4 per upsampled element",
+            "multiply-adds, 2·C·H·W per batch-norm, inputs of adaptive average pools",
             norm_elements=2,
             adaptive_pool_inputs=1,
             upsampled_elements=4,

@@ -141,6 +141,11 @@ class CostReport:
         """Return torchinfo's estimated total: input, forward/backward and parameters."""
         return self.input_bytes + self.forward_backward_bytes + self.param_bytes
 
+    @property
+    def upsamples(self) -> bool:
+        """Return whether a layer of it is an upsampling."""
+        return any(layer.terms.upsampled_elements for layer in self.layers)
+
     def by_kind(self, figure: str) -> dict[str, int]:
         """Return ``params`` or ``mult_adds`` summed by kind of layer, without the zeros."""
         sums = dict.fromkeys(KINDS, 0)
