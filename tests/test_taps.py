@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -286,3 +287,13 @@ def test_a_window_is_clipped_to_the_map(tmp_path: Path) -> None:
     for size, y in (("64x128", (3, 1, 4)), ("49", (3, 1, 1)), ("7x60", (3, 1, 1))):
         text = HEAD.replace("[3, 16, 16]", "[3, 64, 128]") + rows
         assert network(tmp_path, text).count(size=size).y == y
+
+
+def test_readmes_networks_count(tmp_path: Path) -> None:
+    text = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+    networks: list[str] = re.findall(r"^```yaml\n(.*?)^```\n", text, re.M | re.S)
+    assert any("inputs:" in block for block in networks)
+    for block in networks:
+        if "rows:" in block:
+            assert network(tmp_path, block).count().mult_adds > 0
+            jsonschema.validate(yaml.safe_load(block), json_schema())
