@@ -18,6 +18,7 @@ from mbcost.fold import fold_batch_norms
 from mbcost.layers import Graph, Node, Shape, wire
 from mbcost.lowering import Lowering
 from mbcost.settings import FIELD_OF, SETTINGS, SettingRule, Settings, parse_all
+from mbcost.units import parse_size
 
 SCALES = ("full", "widen", "fixed", "truncate")
 WIDTHS = ("truncate", "divisible")
@@ -38,6 +39,11 @@ class Published(NamedTuple):
     output_stride: int | None = None
 
     @property
+    def sides(self) -> tuple[int, int]:
+        """Return height and width of the input."""
+        return (self.size, self.size) if isinstance(self.size, int) else parse_size(self.size)
+
+    @property
     def settings(self) -> dict[str, Any]:
         """Return the settings the figures were printed for."""
         further = {
@@ -46,7 +52,7 @@ class Published(NamedTuple):
             "output_stride": self.output_stride,
         }
         given = {name: value for name, value in further.items() if value is not None}
-        return {"alpha": self.alpha, "size": self.size, **given}
+        return {"alpha": self.alpha, "size": self.sides, **given}
 
 
 class Row(NamedTuple):

@@ -148,6 +148,7 @@ def _row(name: str) -> Schema:
         "tap": {
             "type": "object",
             "minProperties": 1,
+            "propertyNames": {"pattern": r"\S"},
             "additionalProperties": {"type": "string"},
             "description": "name of a tap: the stage of the block it is taken at, {c4: expand}",
         },
@@ -166,7 +167,11 @@ def _merge(name: str, merge: type[Merge]) -> Schema:
 def _wiring(least: int, most: int) -> Schema:
     inputs = {"type": "array", "items": {"type": "string"}, "minItems": least, "maxItems": most}
     return {
-        "name": {"type": "string", "description": "a name by which later rows read this one"},
+        "name": {
+            "type": "string",
+            "pattern": r"\S",
+            "description": "a name by which later rows read this one",
+        },
         "inputs": {**inputs, "description": "names of rows and taps above; or input, the image"},
         "output": {"type": "boolean", "description": "put out beside the last row's map"},
     }

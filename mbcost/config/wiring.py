@@ -16,12 +16,15 @@ def read_wiring(document: Document, data: dict[str, Any], *keys: Key) -> dict[st
     """Return a row's name, taps, inputs and output, as ``Row`` takes them."""
     wiring: dict[str, Any] = {}
     if "name" in data:
-        wiring["name"] = text_of(document, data["name"], *keys, "name")
+        wiring["name"] = name_of(document, data["name"], *keys, "name")
     if "tap" in data:
         tap_keys = (*keys, "tap")
         taps = mapping_of(document, data["tap"], *tap_keys)
+        if not taps:
+            raise document.error("taps nothing", *tap_keys, way_out="like tap: {c4: expand}")
         wiring["taps"] = tuple(
-            (name, text_of(document, stage, *tap_keys, name)) for name, stage in taps.items()
+            (name_of(document, name, *tap_keys, name), text_of(document, stage, *tap_keys, name))
+            for name, stage in taps.items()
         )
         if data.get("n", 1) != 1:
             raise document.error(
@@ -38,6 +41,14 @@ def read_wiring(document: Document, data: dict[str, Any], *keys: Key) -> dict[st
     if "output" in data:
         wiring["output"] = truth_of(document, data["output"], *keys, "output")
     return wiring
+
+
+def name_of(document: Document, value: Any, *keys: Key) -> str:
+    """Return ``value`` if it can name a row or a tap, or raise."""
+    name = text_of(document, value, *keys)
+    if not name.strip():
+        raise document.error("is an empty name", *keys, way_out="like c4")
+    return name
 
 
 def check_arity(document: Document, block: str, inputs: Sequence[str], *keys: Key) -> None:
