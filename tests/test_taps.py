@@ -299,3 +299,22 @@ def test_readmes_networks_count(tmp_path: Path) -> None:
         if "rows:" in block:
             assert network(tmp_path, block).count().mult_adds > 0
             jsonschema.validate(yaml.safe_load(block), json_schema())
+
+
+def test_folding_keeps_every_output_and_what_is_tapped_before_its_batch_norm(
+    tmp_path: Path,
+) -> None:
+    text = (
+        HEAD
+        + "  - {block: conv, c: 4, tap: {raw: conv}, output: true}\n"
+        + "  - {block: conv, c: 6, output: true}\n"
+        + "  - {block: conv, inputs: [raw], c: 2}\n"
+    )
+    spec = network(tmp_path, text)
+    graph = spec.graph({"fold_bn": True})
+    assert graph.ys == spec.graph().ys == ((4, 16, 16), (6, 16, 16), (2, 16, 16))
+    kept = [n.path for n in graph.nodes if n.path.endswith(".bn")]
+    assert kept == ["rows.0.bn"]
+    bench = Workbench(graph)
+    for counter in COUNTERS.values():
+        assert verify(counter, bench, spec.count(fold_bn=True)).mismatches == ()
