@@ -1,7 +1,7 @@
 """The door to ``nn.Module``: the primitives of a graph as torch modules.
 
-Parameters sit in submodules named by each node's path; additions, products, splits and flattens
-are functional, as people write them. To add a primitive: its case in ``primitive``.
+Parameters sit in submodules named by each node's path; additions, products, joins, splits and
+flattens are functional, as people write them. To add a primitive: its case in ``primitive``.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from mbcost.layers import (
     Pool2d,
     Scale,
     Slice,
+    Upsample,
 )
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ def primitive(layer: Layer) -> nn.Module | None:
             return nn.AvgPool2d(*window, ceil_mode=layer.ceil)
         case LocalResponseNorm():
             return nn.LocalResponseNorm(layer.size)
+        case Upsample():
+            return nn.Upsample(size=layer.size, mode="bilinear")
         case Flatten() | Add() | Scale() | Concat() | Slice() | ChannelShuffle():
             return None
         case _:

@@ -169,7 +169,9 @@ class Comparison:
     def caption(self) -> str:
         """Return what the figures mean and which versions counted them."""
         title = f"{self.title()}. {folding_in_words()}" if self.folds else self.title()
-        return caption_of(self.records()[0]["versions"], self.counters, title)
+        upsampling = any(subject.report.upsamples for subject in self.subjects)
+        conventions = {c.name: c.convention.words(upsampling=upsampling) for c in self.counters}
+        return caption_of(self.records()[0]["versions"], conventions, title)
 
     def notes(self) -> tuple[str, ...]:
         """Return the verified line, and a line for each counter that was skipped."""
@@ -202,13 +204,13 @@ def folding_in_words() -> str:
     return f"fold_bn: batch-norms folded into the convolutions before them. Weights: {weights}"
 
 
-def caption_of(versions: dict[str, str], counters: Sequence[Counter], title: str) -> str:
+def caption_of(versions: dict[str, str], conventions: dict[str, str], title: str) -> str:
     """Return a caption: the convention of each figure, and the versions."""
     words = [
         f"{title}." if title else "",
         "params: weights, biases, batch-norm γ and β.",
         f"mult-adds: {CONVENTIONS['papers'].counts}.",
-        *(f"{c.name}: {c.convention.counts}." for c in counters),
+        *(f"{name}: {counts}." for name, counts in conventions.items()),
         "MB of 10⁶ bytes, float32.",
         f"{versions_text(versions)}.",
     ]

@@ -20,6 +20,7 @@ def fold_batch_norms(graph: Graph) -> Graph:
     pool, at the input, or where something else reads the convolution's output too.
     """
     readers = Counter(source for node in graph.nodes for source in node.inputs)
+    readers.update(graph.outputs)
     folded = {
         i: node.inputs[0]
         for i, node in enumerate(graph.nodes)
@@ -38,7 +39,7 @@ def fold_batch_norms(graph: Graph) -> Graph:
             node = _with_bias(graph.nodes[folded[i]])
         index[i] = len(nodes)
         nodes.append(node._replace(inputs=tuple(index[source] for source in node.inputs)))
-    return Graph(graph.x, tuple(nodes))
+    return Graph(graph.x, tuple(nodes), tuple(index[source] for source in graph.outputs))
 
 
 def _with_bias(node: Node) -> Node:

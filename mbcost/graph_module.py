@@ -22,7 +22,11 @@ class GraphModule(nn.Module):
         self._leaves: list[nn.Module | None] = []  # a list: nn.Module must not register them twice
         last_use = {source: i for i, node in enumerate(graph.nodes) for source in node.inputs}
         self._done = [
-            [source for source in set(node.inputs) if last_use[source] == i]
+            [
+                source
+                for source in set(node.inputs)
+                if last_use[source] == i and source not in graph.outputs
+            ]
             for i, node in enumerate(graph.nodes)
         ]
         for node in graph.nodes:
@@ -40,8 +44,8 @@ class GraphModule(nn.Module):
             parent = parent.get_submodule(group)
         parent.add_module(name, leaf)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map N×C×H×W to N×(output shape)."""
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Map N×C×H×W to N×(output shape), or to a tuple where there are several outputs."""
         maps = {-1: x}
         y = x
         for i, node in enumerate(self.graph.nodes):
@@ -51,7 +55,7 @@ class GraphModule(nn.Module):
             for source in self._done[i]:
                 del maps[source]
             maps[i] = y
-        return y
+        return tuple(maps[i] for i in self.graph.outputs) if self.graph.outputs else y
 
 
 def _function(layer: Layer, inputs: list[Tensor]) -> Tensor:

@@ -100,12 +100,19 @@ class Add:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The product of a map and the gate of a squeeze-and-excite layer, channel by channel."""
+    """The product of a map and a gate, channel by channel; the gate is C×1×1 or a map like it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Concat:
     """Maps of one size, one after the other along the channels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upsample:
+    """Bilinear interpolation of a map to a fixed size, corners not aligned."""
+
+    size: Pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +151,13 @@ Layer = (
     | Slice
     | ChannelShuffle
     | LocalResponseNorm
+    | Upsample
 )
 
 
 class Step(NamedTuple):
-    """A named layer of a block. ``inputs`` names earlier steps, ``@0`` is the block's own input;
-    left empty it is the step before."""
+    """A named layer of a block. ``inputs`` names earlier steps, ``@0`` is the block's own input
+    (``@1``, ``@2``, … its further ones); left empty it is the step before."""
 
     name: str
     layer: Layer
@@ -169,15 +177,24 @@ class Node(NamedTuple):
 
 
 class Graph(NamedTuple):
-    """Nodes in the order in which they run; the last one is the output."""
+    """Nodes in the order in which they run; the last one is the output, alone or with others."""
 
     x: Shape
     nodes: tuple[Node, ...]
+    outputs: tuple[int, ...] = ()
+    """Nodes that are put out, where they are several; left empty it is the last one alone."""
 
     @property
     def y(self) -> Shape:
-        """Shape of the output of one image."""
-        return self.nodes[-1].y if self.nodes else self.x
+        """Shape of the output of one image; of several outputs, the last one's."""
+        return self.ys[-1]
+
+    @property
+    def ys(self) -> tuple[Shape, ...]:
+        """Shapes of all outputs of one image."""
+        if not self.nodes:
+            return (self.x,)
+        return tuple(self.nodes[i].y for i in self.outputs or (-1,))
 
 
 def pair(value: int) -> Pair:
@@ -205,6 +222,11 @@ def _pooled(size: int, kernel: int, stride: int, padding: int, ceil: bool) -> in
     if (length - 1) * stride >= size + padding:
         length -= 1
     return length if length > 0 else window(size, kernel, stride, padding)  # which says why
+
+
+def shape_of(x: Shape) -> str:
+    """Return a shape as messages show it: ``64×112×112``."""
+    return "×".join(map(str, x))
 
 
 def _map(x: Shape, wanted: str) -> tuple[int, int, int]:
@@ -263,14 +285,12 @@ def output_shape(layer: Layer, inputs: Sequence[Shape]) -> Shape:
             return x
         case Add():
             if any(other != x for other in inputs):
-                raise LayerError(f"adds maps of different shapes: {' and '.join(map(str, inputs))}")
+                raise LayerError(
+                    f"adds maps of different shapes: {' and '.join(map(shape_of, inputs))}"
+                )
             return x
-        case Scale() | LocalResponseNorm():
+        case LocalResponseNorm():
             return x
-        case Concat():
-            if any(len(other) != 3 or other[1:] != x[1:] for other in inputs):
-                raise LayerError(f"joins maps of different sizes: {' and '.join(map(str, inputs))}")
-            return (sum(shape[0] for shape in inputs), *x[1:])
         case Slice():
             if not 0 <= layer.start < layer.stop <= x[0]:
                 raise LayerError(
@@ -285,19 +305,42 @@ def output_shape(layer: Layer, inputs: Sequence[Shape]) -> Shape:
                     way_out="groups must divide the channels",
                 )
             return x
+        case Scale():
+            gate = inputs[1]
+            if gate != x and gate != (x[0], *(1 for _ in x[1:])):
+                raise LayerError(
+                    f"multiplies {shape_of(x)} by a gate of {shape_of(gate)}",
+                    way_out="as many channels, and the map's size or 1×1",
+                )
+            return x
+        case Concat():
+            if any(len(other) != 3 or other[1:] != x[1:] for other in inputs):
+                raise LayerError(
+                    f"joins maps of different sizes: {' and '.join(map(shape_of, inputs))}"
+                )
+            return (sum(shape[0] for shape in inputs), *x[1:])
+        case Upsample():
+            return (_map(x, "upsampling")[0], *layer.size)
         case _:
             assert_never(layer)
 
 
 def wire(
-    nodes: list[Node], steps: Sequence[Step], prefix: str, block: str, source: int, x: Shape
+    nodes: list[Node],
+    steps: Sequence[Step],
+    prefix: str,
+    block: str,
+    source: int,
+    x: Shape,
+    others: Sequence[tuple[int, Shape]] = (),
 ) -> tuple[int, Shape]:
     """Append ``steps`` to ``nodes``, fed by node ``source`` of shape ``x``; return the last one.
 
-    ``prefix`` goes before each step's name in the node's path; a step that does not fit its input
-    raises ``LayerError`` with that path as its place.
+    ``others`` are the block's further inputs, ``@1``, ``@2``, … to its steps. ``prefix`` goes
+    before each step's name in the node's path; a step that does not fit its input raises
+    ``LayerError`` with that path as its place.
     """
-    known: dict[str, tuple[int, Shape]] = {"@0": (source, x)}
+    known = {f"@{i}": feed for i, feed in enumerate(((source, x), *others))}
     last = (source, x)
     for step in steps:
         feeds = [known[name] for name in step.inputs] if step.inputs else [last]

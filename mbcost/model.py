@@ -154,9 +154,8 @@ def counter_lines(comparison: Comparison) -> list[str]:
     for verification in comparison.done.values():
         if verification.total is not None:
             counter = verification.counter
-            lines.append(
-                f"{counter.name}: {thousands(verification.total)} ({counter.convention.counts})"
-            )
+            counts = counter.convention.words(upsampling=report.upsamples)
+            lines.append(f"{counter.name}: {thousands(verification.total)} ({counts})")
     return lines
 
 

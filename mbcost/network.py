@@ -1,26 +1,26 @@
-"""Networks and single blocks as specs, and their lowering to a graph of primitive layers.
+"""Networks and single blocks as specs that lower to a graph of primitive layers.
 
-``Network`` is a YAML of rows; α, ρ, classes and the reduced tail are applied here, row by row, by
-the scaling rule the YAML names. ``SingleBlock`` is one block with an input of its own.
+``Network`` is a YAML of rows, scaled and wired row by row in ``lowering``. ``SingleBlock`` is one
+block with an input of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from mbcost.blocks import BLOCKS, Block, block_fields
-from mbcost.blocks.fields import width_fields
 from mbcost.cost import CostReport, cost_of
 from mbcost.errors import LayerError, MbcostError
 from mbcost.fold import fold_batch_norms
 from mbcost.layers import Graph, Node, Shape, wire
+from mbcost.lowering import Lowering
 from mbcost.settings import FIELD_OF, SETTINGS, SettingRule, Settings, parse_all
-from mbcost.widths import make_divisible
+from mbcost.units import parse_size
 
-SCALES = ("full", "widen", "fixed")
+SCALES = ("full", "widen", "fixed", "truncate")
 WIDTHS = ("truncate", "divisible", "none")
 """How α makes widths: int(c·α); a multiple of the divisor; or the network has no α."""
 EXPANSIONS = ("ratio", "absolute")
@@ -31,15 +31,38 @@ class Published(NamedTuple):
     """One printed row about a network: figures as printed, with a reason where ours differ."""
 
     alpha: float
-    size: int
+    size: int | str
     mult_adds: str | None = None
     params: str | None = None
     top1: float | None = None
     reason: str | None = None
+    classes: int | None = None
+    reduced_tail: bool | None = None
+    output_stride: int | None = None
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Return height and width of the input."""
+        return (self.size, self.size) if isinstance(self.size, int) else parse_size(self.size)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return the settings the figures were printed for."""
+        further = {
+            "classes": self.classes,
+            "reduced_tail": self.reduced_tail,
+            "output_stride": self.output_stride,
+        }
+        given = {name: value for name, value in further.items() if value is not None}
+        return {"alpha": self.alpha, "size": self.sides, **given}
 
 
 class Row(NamedTuple):
-    """A row of a network's table: a block, its fields unscaled, and how often it repeats."""
+    """A row of a network's table: a block, its fields unscaled, and how often it repeats.
+
+    It reads the row before, or the taps that ``inputs`` names: ``name`` makes one of its output,
+    ``taps`` of stages inside its block (``c4``, ``expand``). ``output`` puts its map out.
+    """
 
     block: str
     fields: Mapping[str, Any]
@@ -47,6 +70,10 @@ class Row(NamedTuple):
     scale: str = "full"
     reduced_tail: Mapping[str, Any] | None = None
     place: str = ""
+    name: str = ""
+    taps: tuple[tuple[str, str], ...] = ()
+    inputs: tuple[str, ...] = ()
+    output: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,6 +94,7 @@ class Network:
     published_params: str = "trainable"
     published_source: str = ""
     place: str = field(default="", compare=False)
+    output_stride: int | None = None
 
     @cached_property
     def accepts(self) -> Mapping[str, SettingRule]:
@@ -80,12 +108,25 @@ class Network:
             names.append("reduced_tail")
         if self.width == "divisible":
             names.append("round_nearest")
+        if self.output_stride is not None:
+            names.append("output_stride")
         return {name: SETTINGS[name] for name in names}
 
     def printed_for(self, row: Published) -> dict[str, Any]:
         """Return the settings of a published row; without a width multiplier there is no alpha."""
-        settings: dict[str, Any] = {"size": row.size}
-        return settings | ({"alpha": row.alpha} if "alpha" in self.accepts else {})
+        return {name: value for name, value in row.settings.items() if name in self.accepts}
+
+    def top1(self, alpha: float, sides: tuple[int, int]) -> float | None:
+        """Return the top-1 published for exactly this α and size and the network as it is."""
+        as_it_is = {
+            "alpha": alpha,
+            "size": sides,
+            "classes": self.classes,
+            "reduced_tail": False,
+            "output_stride": self.output_stride,
+        }
+        fitting = (row for row in self.published if row.settings.items() <= as_it_is.items())
+        return next((row.top1 for row in fitting if row.top1 is not None), None)
 
     def input_shape(self, settings: Settings) -> Shape:
         """Return the input under ``in`` and either ``size`` or ``rho``."""
@@ -129,104 +170,6 @@ class Network:
     def count(self, **settings: object) -> CostReport:
         """Return the closed-form costs: ``network.count(alpha=0.5, size=160, batch=8)``."""
         return report(self, parse_all(self.accepts, settings, self.name))
-
-
-@lru_cache(maxsize=4096)
-def lowered(block: Block, x: Shape) -> tuple[tuple[Node, ...], Shape]:
-    """Return a block's layers as a graph of their own on a map of shape ``x``, and its output.
-
-    Networks repeat blocks, and sweeps repeat networks: a block is lowered once per input shape.
-    """
-    nodes: list[Node] = []
-    _, y = wire(nodes, block.steps(x), "", "", -1, x)
-    return tuple(nodes), y
-
-
-def place(nodes: list[Node], block: Block, prefix: str, source: int, x: Shape) -> tuple[int, Shape]:
-    """Append a block's layers to ``nodes`` as ``wire`` does; return the last one."""
-    try:
-        own, y = lowered(block, x)
-    except LayerError:
-        wire([], block.steps(x), prefix, prefix, source, x)  # the error with its whole path
-        raise
-    first = len(nodes)
-    for path, _, layer, inputs, x_in, y_out in own:
-        feeds = tuple([source if i < 0 else first + i for i in inputs])
-        nodes.append(Node(f"{prefix}.{path}", prefix, layer, feeds, x_in, y_out))
-    return (len(nodes) - 1 if own else source), y
-
-
-class Lowering:
-    """One pass over a network's rows: scales each, lowers it, wires it to the one before."""
-
-    def __init__(self, network: Network, settings: Settings) -> None:
-        self.network = network
-        self.alpha: float = settings.get("alpha", 1.0)
-        self.classes = settings.get("classes", network.classes)
-        self.tail: bool = settings.get("reduced_tail", False)
-        self.divisor: int = settings.get("round_nearest", network.divisor)
-        self.x = network.input_shape(settings)
-        self.nominal: int | None = network.x[0]
-        """Width of the current map before scaling: what a printed expansion is a ratio of; None
-        after a block that has no c."""
-
-    def graph(self) -> Graph:
-        """Return the layers of all rows."""
-        nodes: list[Node] = []
-        source, x = -1, self.x
-        for index, row in enumerate(self.network.rows):
-            fields = {**row.fields, **(row.reduced_tail or {})} if self.tail else row.fields
-            for repeat in range(row.n):
-                prefix = f"rows.{index}.{repeat}" if row.n > 1 else f"rows.{index}"
-                try:
-                    source, x = place(nodes, self.block(row, fields, repeat, x), prefix, source, x)
-                except LayerError as error:
-                    raise self._at(row, error) from None
-        return Graph(self.x, tuple(nodes))
-
-    def block(self, row: Row, fields: Mapping[str, Any], repeat: int, x: Shape) -> Block:
-        """Return the row's block with its widths scaled; a repeat has stride 1."""
-        built = dict(fields)
-        if repeat and "s" in built:
-            built["s"] = 1
-        if "exp" in built:
-            built["exp"] = self.expanded(built["exp"], x[0])
-        factor = {"full": self.alpha, "widen": max(1.0, self.alpha), "fixed": 1.0}[row.scale]
-        inner = width_fields(BLOCKS[row.block])
-        for name in inner:
-            built[name] = self.rounded(built[name] * factor)
-        if built.get("c") == "classes":
-            self.nominal = built["c"] = self.classes
-        elif "c" in built:
-            self.nominal = built["c"]
-            built["c"] = self.rounded(built["c"] * factor)
-        elif inner:
-            self.nominal = None
-        elif row.block == "conv" and self.nominal is not None:
-            self.nominal = int(self.nominal * built["t"])
-        return BLOCKS[row.block](**built)
-
-    def rounded(self, value: float) -> int:
-        """Return a built width by the network's rule."""
-        if self.network.width == "divisible":
-            return make_divisible(value, self.divisor)
-        if value < 1:
-            raise LayerError("no channel is left", way_out="a larger alpha")
-        return int(value)
-
-    def expanded(self, exp: int, c_in: int) -> int:
-        """Return the built expansion: as a ratio to the built input width, or scaled by itself."""
-        if self.network.expansion == "ratio":
-            if self.nominal is None:
-                raise LayerError(
-                    "has an expansion by ratio to a width that no row prints",
-                    way_out="expansion: absolute, or a row with c before it",
-                )
-            return self.rounded(c_in * (exp / self.nominal))
-        return self.rounded(exp * self.alpha)
-
-    def _at(self, row: Row, error: LayerError) -> MbcostError:
-        return error.at(row.place or self.network.place or self.network.name)
 
 
 @dataclass(frozen=True)

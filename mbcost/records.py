@@ -97,7 +97,7 @@ def record(
         "size": size_value(*facts["size"]),
         "batch": report.batch,
         "input": list(report.x),
-        "output": list(report.y),
+        "output": [list(y) for y in report.ys] if report.ys else list(report.y),
         "params": report.params,
         "params_weights": report.params_weights,
         "params_all": report.params_all,

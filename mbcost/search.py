@@ -42,7 +42,7 @@ def opened(space: Space) -> Space:
         alphas = {*ALPHAS, *(row.alpha for row in network.published)}
         axes.append(Axis("alpha", tuple(sorted(alphas))))
     if not {"size", "rho"} & set(space.settings):
-        sizes = {*SIZES, *((row.size, row.size) for row in network.published)}
+        sizes = {*SIZES, *(row.sides for row in network.published)}
         axes.append(Axis("size", tuple(sorted(sizes))))
     return replace(space, axes=tuple(axes))
 

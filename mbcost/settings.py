@@ -51,6 +51,9 @@ SETTINGS: dict[str, SettingRule] = {
     "reduced_tail": Truth("V3 with its last stage halved (torchvision's argument of that name)"),
     "round_nearest": Whole(1, MAX_CHANNELS, "widths are a multiple of this; 8 in V2 and V3"),
     "fold_bn": Truth("as deployed: each batch-norm folded into the convolution before it"),
+    "output_stride": Whole(
+        1, MAX_KERNEL, "stride at which dilation takes over, in networks that state one: 8, 16, 32"
+    ),
     "batch": Whole(1, 2**20, "images per batch"),
 }
 

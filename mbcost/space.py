@@ -14,7 +14,7 @@ from functools import cached_property
 from math import prod
 from typing import Any
 
-from mbcost.blocks import BLOCKS, ONE_OF, block_fields
+from mbcost.blocks import BLOCKS, MERGES, ONE_OF, block_fields
 from mbcost.blocks.fields import OneOf, Rule, Whole
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.network import MAX_REPEATS, SCALES, Network, Row, Spec
@@ -216,6 +216,8 @@ def field_axis(space: Space, path: str, values: str, place: str) -> Axis:
 
 
 def _rules(row: Row) -> dict[str, Rule]:
+    if row.block in MERGES:
+        return {}
     return ROW_RULES | {name: f.rule for name, f in block_fields(BLOCKS[row.block]).items()}
 
 
@@ -273,6 +275,8 @@ def _slots(space: Space, path: str, place: str) -> tuple[Slot, ...]:
 
 def _has(row: Row, name: str, *, named: bool) -> bool:
     """Return whether a wildcard reaches this row; ``named``: it names the row's block."""
+    if row.block in MERGES:
+        return False
     if name in ROW_RULES:
         return True
     known = block_fields(BLOCKS[row.block]).get(name)
@@ -308,7 +312,14 @@ def _layers(row: Row, layers: Mapping[int, Mapping[str, Any]]) -> list[Row]:
             fields["s"] = 1
             tail.pop("s", None)
         rows.append(row._replace(fields=fields, n=1, reduced_tail=tail or None))
-    return rows
+    return wired(rows, row)
+
+
+def wired(rows: Sequence[Row], row: Row) -> list[Row]:
+    """Return ``rows`` that stand for ``row``, wired as it is: the first reads, the last is read."""
+    first, *others = [each._replace(name="", taps=(), inputs=(), output=False) for each in rows]
+    *before, last = (first._replace(inputs=row.inputs), *others)
+    return [*before, last._replace(name=row.name, taps=row.taps, output=row.output)]
 
 
 def overridden(block: str, fields: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

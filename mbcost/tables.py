@@ -119,7 +119,7 @@ SHOW: dict[str, Callable[[Any], str]] = {
     "key": lambda key: key.replace("mult_adds", "mult-adds").replace("_", " "),
     "size": str,
     "whole": units.thousands,
-    "shape": lambda shape: "×".join(str(n) for n in shape),
+    "shape": lambda shape: _shape(shape),
     "ratio": units.ratio_in_words,
     "share": units.percent,
     "number": lambda value: f"{value:g}",
@@ -129,6 +129,15 @@ SHOW: dict[str, Callable[[Any], str]] = {
     "bar": lambda share: units.bar(share, 8),
     "versions": lambda versions: ", ".join(f"{k} {v}" for k, v in versions.items()),
 }
+
+
+def _shape(shape: Sequence[Any]) -> str:
+    """Return 64×112×112; of several shapes their number, or they would fill the line."""
+    if shape and not isinstance(shape[0], int):
+        return f"{len(shape)} maps"
+    return "×".join(str(n) for n in shape)
+
+
 _WRAPS = ("prose", "reason", "printed")
 _LEFT = ("text", "prose", "reason", "key", "shape", "truth", "versions", "bar")
 

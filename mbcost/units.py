@@ -116,6 +116,11 @@ def shape_text(shape: Sequence[int]) -> str:
     return "x".join(str(n) for n in shape)
 
 
+def shapes_text(shapes: Sequence[Sequence[int]]) -> str:
+    """Return several shapes as they stand in CSV: ``546x20x20;24x20x20``."""
+    return ";".join(shape_text(shape) for shape in shapes)
+
+
 def size_value(height: int, width: int) -> int | str:
     """Return a size as the records carry it: 224, or ``"224x160"`` where the sides differ."""
     return height if height == width else f"{height}x{width}"

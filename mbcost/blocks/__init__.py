@@ -2,7 +2,7 @@
 
 To add a block: a module beside these with one dataclass (its fields are the YAML keys, their
 ``Annotated`` rules what is valid) and its line in ``BLOCKS``. Formula, module, memory, schema and
-validation follow from that.
+validation follow from that. What reads several maps at once is in ``MERGES``.
 """
 
 from mbcost.blocks.conv import ConvBnAct
@@ -11,10 +11,12 @@ from mbcost.blocks.fields import Block, BlockField, block_fields
 from mbcost.blocks.fire import Fire
 from mbcost.blocks.fused_inverted_residual import FusedInvertedResidual
 from mbcost.blocks.ghost import GhostBottleneck
-from mbcost.blocks.head import ActivationLayer, FullyConnected, GlobalPool
+from mbcost.blocks.head import ActivationLayer, FullyConnected, GlobalPool, WindowPool
 from mbcost.blocks.inception import Inception
 from mbcost.blocks.inverted_residual import InvertedResidual
+from mbcost.blocks.merge import MERGES, Merge, arity
 from mbcost.blocks.pooling import LocalResponseNormalisation, Pooling
+from mbcost.blocks.predictor import Predictor
 from mbcost.blocks.residual_bottleneck import ResidualBottleneck
 from mbcost.blocks.sandglass import Sandglass
 from mbcost.blocks.shuffle import ShuffleUnit, ShuffleUnitV2
@@ -36,8 +38,10 @@ BLOCKS: dict[str, type[Block]] = {
     "pool": Pooling,
     "local_response_norm": LocalResponseNormalisation,
     "global_pool": GlobalPool,
+    "window_pool": WindowPool,
     "linear": FullyConnected,
     "activation": ActivationLayer,
+    "predictor": Predictor,
 }
 
 ONE_OF = {"conv": ("c", "t"), "inverted_residual": ("t", "exp")}
@@ -45,6 +49,7 @@ ONE_OF = {"conv": ("c", "t"), "inverted_residual": ("t", "exp")}
 
 __all__ = [
     "BLOCKS",
+    "MERGES",
     "ONE_OF",
     "ActivationLayer",
     "Block",
@@ -59,11 +64,15 @@ __all__ = [
     "Inception",
     "InvertedResidual",
     "LocalResponseNormalisation",
+    "Merge",
     "Pooling",
+    "Predictor",
     "ResidualBottleneck",
     "Sandglass",
     "ShuffleUnit",
     "ShuffleUnitV2",
     "UniversalInvertedBottleneck",
+    "WindowPool",
+    "arity",
     "block_fields",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from mbcost.blocks.fields import Act, Kernel, Number, Padding, Stride, Truth, Whole
+from mbcost.blocks.fields import Act, Dilation, Kernel, Number, Padding, Stride, Truth, Whole
 from mbcost.errors import LayerError
 from mbcost.layers import Activation, BatchNorm2d, Conv2d, Shape, Step, pair
 
@@ -57,7 +57,7 @@ class ConvBnAct:
     s: Stride = 1
     p: Padding = None
     groups: Annotated[int, Whole(1, 2**20, "groups of the convolution")] = 1
-    dilation: Annotated[int, Whole(1, 65536, "dilation of the convolution")] = 1
+    dilation: Dilation = 1
     act: Act = "relu"
     norm: Annotated[bool, Truth("batch-norm after the convolution")] = True
     bias: Annotated[bool, Truth("bias on the convolution")] = False

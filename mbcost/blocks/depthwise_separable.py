@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mbcost.blocks.conv import conv_bn
-from mbcost.blocks.fields import Act, Channels, Kernel, Padding, Stride
+from mbcost.blocks.fields import Act, Channels, Dilation, Kernel, Padding, Stride
 from mbcost.layers import Shape, Step
 
 
@@ -17,11 +17,20 @@ class DepthwiseSeparable:
     k: Kernel = 3
     s: Stride = 1
     p: Padding = None
+    dilation: Dilation = 1
     act: Act = "relu"
 
     def steps(self, x: Shape) -> tuple[Step, ...]:
         """Return depthwise and pointwise."""
         depthwise = conv_bn(
-            "depthwise", x[0], x[0], self.k, self.s, p=self.p, groups=x[0], act=self.act
+            "depthwise",
+            x[0],
+            x[0],
+            self.k,
+            self.s,
+            p=self.p,
+            groups=x[0],
+            dilation=self.dilation,
+            act=self.act,
         )
         return depthwise + conv_bn("pointwise", x[0], self.c, act=self.act)

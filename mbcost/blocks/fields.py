@@ -72,6 +72,7 @@ InnerChannels = Annotated[int, Width(1, MAX_CHANNELS, "output channels of this c
 Kernel = Annotated[int, Whole(1, MAX_KERNEL, "kernel size")]
 Stride = Annotated[int, Whole(1, MAX_KERNEL, "stride")]
 Padding = Annotated[int | None, Whole(0, MAX_KERNEL, "padding; left out it is (k-1)//2")]
+Dilation = Annotated[int, Whole(1, MAX_KERNEL, "dilation of the k×k convolution")]
 Act = Annotated[str, OneOf((*ACTIVATIONS, "none"), "activation")]
 
 

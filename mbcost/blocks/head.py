@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Annotated
 
-from mbcost.blocks.fields import Act, Channels, Truth
-from mbcost.layers import Activation, AdaptiveAvgPool2d, Flatten, Linear, Shape, Step
+from mbcost.blocks.fields import MAX_KERNEL, Act, Channels, Kernel, Stride, Truth, Whole
+from mbcost.layers import Activation, AdaptiveAvgPool2d, Flatten, Linear, Pool2d, Shape, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,24 @@ class GlobalPool:
         """Return pool, flatten."""
         pool = (Step("pool", AdaptiveAvgPool2d()),)
         return (*pool, Step("flatten", Flatten())) if self.flatten else pool
+
+
+@dataclass(frozen=True, slots=True)
+class WindowPool:
+    """Average over k×k windows, clipped to the map; LR-ASPP's is 49×49, stride 16×20 (V3, Fig. 10).
+
+    No padding: a map smaller than the window is averaged as a whole.
+    """
+
+    k: Kernel
+    s: Stride = 1
+    sw: Annotated[int | None, Whole(1, MAX_KERNEL, "horizontal stride; left out it is s")] = None
+
+    def steps(self, x: Shape) -> tuple[Step, ...]:
+        """Return pool."""
+        h, w = x[1:] if len(x) == 3 else (self.k, self.k)
+        kernel = (min(self.k, h), min(self.k, w))
+        return (Step("pool", Pool2d("avg", kernel, (self.s, self.sw or self.s))),)
 
 
 @dataclass(frozen=True, slots=True)

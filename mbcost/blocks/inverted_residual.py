@@ -9,6 +9,7 @@ from mbcost.blocks.conv import conv_bn
 from mbcost.blocks.fields import (
     Act,
     Channels,
+    Dilation,
     Kernel,
     Number,
     OneOf,
@@ -52,6 +53,7 @@ class InvertedResidual:
     k: Kernel = 3
     s: Stride = 1
     p: Padding = None
+    dilation: Dilation = 1
     act: Act = "relu"
     se: Annotated[
         float, Number(16, "squeeze-and-excite: squeezed ÷ se_of channels, 0 for none", zero=True)
@@ -88,7 +90,17 @@ class InvertedResidual:
         steps: tuple[Step, ...] = ()
         if exp != c_in or self.expand_always:
             steps += conv_bn("expand", c_in, exp, act=self.act)
-        steps += conv_bn("depthwise", exp, exp, self.k, self.s, p=self.p, groups=exp, act=self.act)
+        steps += conv_bn(
+            "depthwise",
+            exp,
+            exp,
+            self.k,
+            self.s,
+            p=self.p,
+            groups=exp,
+            dilation=self.dilation,
+            act=self.act,
+        )
         if self.se:
             whole = {"expanded": exp, "input": c_in}[self.se_of]
             squeezed = make_divisible(whole * self.se, self.se_divisor)
@@ -101,7 +113,8 @@ class InvertedResidual:
             return ()
         steps: tuple[Step, ...] = ()
         through = "@0"
-        keeps_map = self.s == 1 and (self.p is None or 2 * self.p == self.k - 1) and self.k % 2
+        reach = self.dilation * (self.k - 1)
+        keeps_map = self.s == 1 and reach % 2 == 0 and self.p in (None, reach // 2)
         if not keeps_map or c_in != self.c:
             if self.shortcut == "identity":
                 return ()

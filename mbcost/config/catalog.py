@@ -10,11 +10,16 @@ from mbcost.config.specs import load_specs
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.network import Spec
 
-KINDS = {"networks": "network", "blocks": "block"}
+KINDS = {
+    "networks": "network",
+    "detection": "detection",
+    "segmentation": "segmentation",
+    "blocks": "block",
+}
 
 
 class Entry(NamedTuple):
-    """A built-in config: ``network`` or ``block``, and its file."""
+    """A built-in config: its name, its kind (a network, a block, …) and its file."""
 
     name: str
     kind: str

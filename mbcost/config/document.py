@@ -195,6 +195,13 @@ def number_of(document: Document, value: Any, low: float, high: float, *keys: Ke
     return value
 
 
+def truth_of(document: Document, value: Any, *keys: Key) -> bool:
+    """Return ``value`` if it is true or false, or raise."""
+    if not isinstance(value, bool):
+        raise document.error("is neither true nor false", *keys, way_out="true or false")
+    return value
+
+
 def word_of(document: Document, value: Any, words: tuple[str, ...], *keys: Key) -> str:
     """Return ``value`` if it is one of ``words``, or raise with the nearest."""
     word = text_of(document, value, *keys)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mbcost.blocks import BLOCKS, BlockField, block_fields
-from mbcost.blocks.fields import MAX_CHANNELS, Number, OneOf, Truth, Whole
+from mbcost.blocks import BLOCKS, MERGES, BlockField, Merge, block_fields
+from mbcost.blocks.fields import MAX_CHANNELS, MAX_KERNEL, Number, OneOf, Truth, Whole
 from mbcost.budget import LIMITS
 from mbcost.config.specs import MAX_ROWS, PARAMS_CONVENTIONS
 from mbcost.cost import DTYPES
@@ -51,7 +51,15 @@ def _network() -> Schema:
     published = _object(
         {
             "alpha": {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_MULTIPLIER},
-            "size": _whole(1, MAX_SIZE),
+            "size": {
+                "anyOf": [
+                    _whole(1, MAX_SIZE),
+                    {"type": "string", "pattern": r"^\s*\d+([xX×]\d+)?\s*$"},
+                ]
+            },
+            "classes": _whole(1, MAX_CHANNELS),
+            "reduced_tail": {"type": "boolean"},
+            "output_stride": _whole(1, MAX_KERNEL),
             "mult_adds": _COUNT,
             "params": _COUNT,
             "top1": {"type": "number", "minimum": 0, "maximum": 100},
@@ -63,7 +71,12 @@ def _network() -> Schema:
         "type": "array",
         "minItems": 1,
         "maxItems": MAX_ROWS,
-        "items": {"oneOf": [_row(name) for name in BLOCKS]},
+        "items": {
+            "oneOf": [
+                *(_row(name) for name in BLOCKS),
+                *(_merge(name, merge) for name, merge in MERGES.items()),
+            ]
+        },
     }
     return _object(
         {
@@ -77,6 +90,10 @@ def _network() -> Schema:
             "width": {"enum": list(WIDTHS)},
             "divisor": _whole(1, MAX_CHANNELS),
             "expansion": {"enum": list(EXPANSIONS)},
+            "output_stride": {
+                **_whole(1, MAX_KERNEL),
+                "description": "strides beyond it become dilations",
+            },
             "rows": rows,
         },
         ["input", "rows"],
@@ -128,8 +145,40 @@ def _row(name: str) -> Schema:
         "n": _whole(1, MAX_REPEATS),
         "scale": {"enum": list(SCALES)},
         "reduced_tail": _object(fields, []),
+        "tap": {
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": {"pattern": r"\S"},
+            "additionalProperties": {"type": "string"},
+            "description": "name of a tap: the stage of the block it is taken at, {c4: expand}",
+        },
+        **_wiring(1, 1),
     }
     return schema
+
+
+def _merge(name: str, merge: type[Merge]) -> Schema:
+    properties = {"block": {"enum": [name]}, **_wiring(merge.least, merge.most)}
+    schema = _object(properties, ["block", "inputs"])
+    schema["description"] = _summary(merge)
+    return schema
+
+
+def _wiring(least: int, most: int) -> Schema:
+    inputs = {"type": "array", "items": {"type": "string"}, "minItems": least, "maxItems": most}
+    return {
+        "name": {
+            "type": "string",
+            "pattern": r"\S",
+            "description": "a name by which later rows read this one",
+        },
+        "inputs": {**inputs, "description": "names of rows and taps above; or input, the image"},
+        "output": {"type": "boolean", "description": "put out beside the last row's map"},
+    }
+
+
+def _summary(documented: object) -> str:
+    return " ".join((documented.__doc__ or "").split("\n\n")[0].split())
 
 
 def _block(name: str, *, in_row: bool) -> Schema:
@@ -143,7 +192,7 @@ def _block(name: str, *, in_row: bool) -> Schema:
     if in_row:
         required += [key for key, known in fields.items() if known.required]
     schema = _object(properties, required)
-    schema["description"] = (BLOCKS[name].__doc__ or "").strip().splitlines()[0]
+    schema["description"] = _summary(BLOCKS[name])
     return schema
 
 

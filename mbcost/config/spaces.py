@@ -106,7 +106,9 @@ def _text(value: Any) -> str:
 
 def _choices(row: dict[str, Any]) -> dict[str, list[Any]]:
     return {
-        key: value for key, value in row.items() if isinstance(value, list) and key != "per_layer"
+        key: value
+        for key, value in row.items()
+        if isinstance(value, list) and key not in ("per_layer", "inputs")
     }
 
 

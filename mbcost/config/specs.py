@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mbcost import units
-from mbcost.blocks import BLOCKS, ONE_OF, block_fields
-from mbcost.blocks.fields import MAX_CHANNELS, BlockField, Number, OneOf, Truth, Whole
+from mbcost.blocks import BLOCKS, MERGES, ONE_OF, block_fields
+from mbcost.blocks.fields import MAX_CHANNELS, MAX_KERNEL, BlockField, Number, OneOf, Truth, Whole
 from mbcost.config.document import (
     Document,
     Key,
@@ -18,8 +19,10 @@ from mbcost.config.document import (
     number_of,
     read_document,
     text_of,
+    truth_of,
     word_of,
 )
+from mbcost.config.wiring import check_arity, check_wiring, read_wiring
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.layers import Shape
 from mbcost.network import (
@@ -48,12 +51,24 @@ NETWORK_KEYS = (
     "width",
     "divisor",
     "expansion",
+    "output_stride",
     "rows",
 )
 BLOCK_SET_KEYS = ("name", "source", "input", "c", "blocks")
-ROW_KEYS = ("block", "n", "scale", "reduced_tail")
-PUBLISHED_KEYS = ("alpha", "size", "mult_adds", "params", "top1", "reason")
-PARAMS_CONVENTIONS = ("weights", "trainable", "all")
+WIRING_KEYS = ("name", "inputs", "output")
+ROW_KEYS = ("block", "n", "scale", "reduced_tail", "tap", *WIRING_KEYS)
+PUBLISHED_KEYS = (
+    "alpha",
+    "size",
+    "classes",
+    "reduced_tail",
+    "output_stride",
+    "mult_adds",
+    "params",
+    "top1",
+    "reason",
+)
+PARAMS_CONVENTIONS = ("weights", "without_norm", "trainable", "all")
 
 
 def load_specs(path: Path, shown: str | None = None) -> dict[str, Spec]:
@@ -81,11 +96,13 @@ def read_network(document: Document, data: dict[str, Any], stem: str) -> Network
     classes = data.get("classes")
     if classes is not None:
         int_of(document, classes, 1, MAX_CHANNELS, "classes")
+    read = tuple(read_row(document, row, classes, "rows", i) for i, row in enumerate(rows))
+    check_wiring(document, read)
     return Network(
         name=stem,
         title=text_of(document, data.get("name", stem), "name"),
         x=read_shape(document, data["input"], "input"),
-        rows=tuple(read_row(document, row, classes, "rows", i) for i, row in enumerate(rows)),
+        rows=read,
         classes=classes,
         width=word_of(document, data.get("width", "truncate"), WIDTHS, "width"),
         divisor=int_of(document, data.get("divisor", 8), 1, MAX_CHANNELS, "divisor"),
@@ -100,6 +117,9 @@ def read_network(document: Document, data: dict[str, Any], stem: str) -> Network
         ),
         published_source=text_of(document, data.get("published_source", ""), "published_source"),
         place=document.path,
+        output_stride=int_of(document, data["output_stride"], 1, MAX_KERNEL, "output_stride")
+        if "output_stride" in data
+        else None,
     )
 
 
@@ -115,7 +135,12 @@ def read_shape(document: Document, value: Any, *keys: Key) -> Shape:
 def read_row(document: Document, value: Any, classes: int | None, *keys: Key) -> Row:
     """Return a row; its block's fields are checked but not yet scaled."""
     data = mapping_of(document, value, *keys)
-    block = read_block_name(document, data, *keys)
+    block = read_block_name(document, data, (*BLOCKS, *MERGES), *keys)
+    if block in MERGES:
+        known_keys(document, data, ("block", *WIRING_KEYS), *keys)
+        wiring = read_wiring(document, data, *keys)
+        check_arity(document, block, wiring.get("inputs", ()), *keys)
+        return Row(block, {}, place=document.place(*keys), **wiring)
     fields = block_fields(BLOCKS[block])
     known_keys(document, data, (*ROW_KEYS, *fields), *keys)
     values = read_fields(document, data, fields, classes, *keys)
@@ -139,20 +164,23 @@ def read_row(document: Document, value: Any, classes: int | None, *keys: Key) ->
         scale=word_of(document, data.get("scale", "full"), SCALES, *keys, "scale"),
         reduced_tail=tail,
         place=document.place(*keys),
+        **read_wiring(document, data, *keys),
     )
 
 
-def read_block_name(document: Document, data: dict[str, Any], *keys: Key) -> str:
-    """Return the block of a row, in snake case."""
+def read_block_name(
+    document: Document, data: dict[str, Any], known: Sequence[str], *keys: Key
+) -> str:
+    """Return the block of a row, in snake case; one of ``known``."""
     if "block" not in data:
         raise document.error(
-            "the key 'block' is missing", *keys, way_out=f"one of: {', '.join(BLOCKS)}"
+            "the key 'block' is missing", *keys, way_out=f"one of: {', '.join(known)}"
         )
     word = text_of(document, data["block"], *keys, "block")
     block = word.replace("-", "_")
-    if block not in BLOCKS:
+    if block not in known:
         raise document.error(
-            f"unknown block {word!r}", *keys, "block", way_out=did_you_mean(block, BLOCKS)
+            f"unknown block {word!r}", *keys, "block", way_out=did_you_mean(block, known)
         )
     return block
 
@@ -196,9 +224,7 @@ def read_field(document: Document, known: BlockField, value: Any, *keys: Key) ->
         case OneOf(words):
             return word_of(document, value, words, *keys)
         case Truth():
-            if not isinstance(value, bool):
-                raise document.error("is neither true nor false", *keys, way_out="true or false")
-            return value
+            return truth_of(document, value, *keys)
 
 
 def read_published(document: Document, value: Any) -> tuple[Published, ...]:
@@ -224,7 +250,7 @@ def read_published(document: Document, value: Any) -> tuple[Published, ...]:
         rows.append(
             Published(
                 alpha=number_of(document, data["alpha"], 1e-9, MAX_MULTIPLIER, *keys, "alpha"),
-                size=int_of(document, data["size"], 1, units.MAX_SIZE, *keys, "size"),
+                size=read_size(document, data["size"], *keys, "size"),
                 mult_adds=figures.get("mult_adds"),
                 params=figures.get("params"),
                 top1=number_of(document, data["top1"], 0, 100, *keys, "top1")
@@ -233,9 +259,31 @@ def read_published(document: Document, value: Any) -> tuple[Published, ...]:
                 reason=text_of(document, data["reason"], *keys, "reason")
                 if "reason" in data
                 else None,
+                classes=int_of(document, data["classes"], 1, MAX_CHANNELS, *keys, "classes")
+                if "classes" in data
+                else None,
+                reduced_tail=truth_of(document, data["reduced_tail"], *keys, "reduced_tail")
+                if "reduced_tail" in data
+                else None,
+                output_stride=int_of(
+                    document, data["output_stride"], 1, MAX_KERNEL, *keys, "output_stride"
+                )
+                if "output_stride" in data
+                else None,
             )
         )
     return tuple(rows)
+
+
+def read_size(document: Document, value: Any, *keys: Key) -> int | str:
+    """Return a printed input size: 224, or ``1024x2048`` (height × width)."""
+    if not isinstance(value, str):
+        return int_of(document, value, 1, units.MAX_SIZE, *keys)
+    try:
+        units.parse_size(value)
+    except MbcostError as error:
+        raise error.at(document.place(*keys)) from None
+    return value
 
 
 def read_blocks(document: Document, data: dict[str, Any]) -> dict[str, Spec]:
@@ -251,7 +299,7 @@ def read_blocks(document: Document, data: dict[str, Any]) -> dict[str, Spec]:
     for name, value in blocks.items():
         keys = ("blocks", name)
         row = mapping_of(document, value, *keys)
-        block = read_block_name(document, row, *keys)
+        block = read_block_name(document, row, tuple(BLOCKS), *keys)
         fields = block_fields(BLOCKS[block])
         known_keys(document, row, ("block", *fields), *keys)
         values = read_fields(document, row, fields, None, *keys)

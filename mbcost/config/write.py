@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields as dataclass_fields
 from dataclasses import replace
 from typing import Any
 
 from mbcost.blocks import Block, block_fields
-from mbcost.layers import Shape
-from mbcost.network import Lowering, Network, Row, SingleBlock, Spec, lowered
+from mbcost.lowering import Feed, Lowering
+from mbcost.network import Network, Row, SingleBlock, Spec
 from mbcost.settings import Settings
+from mbcost.space import wired
+
+
+class _Recorded(Lowering):
+    """A lowering that keeps the blocks it made of each row, a block per repeat."""
+
+    def __init__(self, network: Network, settings: Settings) -> None:
+        super().__init__(network, settings)
+        self.blocks: list[list[Block]] = []
+        self.graph()
+
+    def lower(self, row: Row, path: str, feeds: Sequence[Feed]) -> None:
+        self.blocks.append([])
+        super().lower(row, path, feeds)
+
+    def block(
+        self, row: Row, fields: Mapping[str, Any], repeat: int, feed: Feed
+    ) -> tuple[Block, Feed]:
+        made = super().block(row, fields, repeat, feed)
+        self.blocks[-1].append(made[0])
+        return made
 
 
 def built_network(network: Network, settings: Settings) -> Network:
@@ -18,33 +39,35 @@ def built_network(network: Network, settings: Settings) -> Network:
 
     Repeats that differ by more than their stride become rows of their own.
     """
-    scaling = Lowering(network, settings)
-    x: Shape = scaling.x
+    lowering = _Recorded(network, settings)
     rows: list[Row] = []
-    for row in network.rows:
-        given = {**row.fields, **(row.reduced_tail or {})} if scaling.tail else row.fields
-        start = len(rows)
-        for repeat in range(row.n):
-            block = scaling.block(row, given, repeat, x)
-            fields = _fields(block)
-            if given.get("c") == "classes":
-                fields["c"] = "classes"
-            _, x = lowered(block, x)
-            last = rows[-1] if len(rows) > start else None
-            if last is not None and {**last.fields, "s": 1} == {**fields, "s": 1}:
-                rows[-1] = last._replace(n=last.n + 1)
-            else:
-                rows.append(Row(row.block, fields, place=row.place))
+    for row, blocks in zip(network.rows, lowering.blocks, strict=True):
+        rows += wired(_built_rows(row, blocks), row) if blocks else [row]
     return replace(
         network,
-        x=scaling.x,
+        x=lowering.x,
         rows=tuple(rows),
-        classes=scaling.classes,
-        width="truncate",
+        classes=lowering.classes,
+        width="none" if network.width == "none" else "truncate",
         divisor=8,
         expansion="absolute",
+        output_stride=None,
         published=(),
     )
+
+
+def _built_rows(row: Row, blocks: Sequence[Block]) -> list[Row]:
+    rows: list[Row] = []
+    for block in blocks:
+        fields = _fields(block)
+        if row.fields.get("c") == "classes":
+            fields["c"] = "classes"
+        last = rows[-1] if rows else None
+        if last is not None and {**last.fields, "s": 1} == {**fields, "s": 1} and not row.taps:
+            rows[-1] = last._replace(n=last.n + 1)
+        else:
+            rows.append(Row(row.block, fields, place=row.place))
+    return rows
 
 
 def _fields(block: Block) -> dict[str, Any]:
@@ -77,9 +100,19 @@ def _network_yaml(network: Network) -> str:
     lines = [f"{key}: {_flow(value)}" for key, value in head.items() if value != ""]
     lines.append("rows:")
     for row in network.rows:
-        data: Mapping[str, Any] = {"block": row.block, **row.fields}
-        lines.append(f"  - {_flow({**data, 'n': row.n} if row.n > 1 else data)}")
+        lines.append(f"  - {_flow(_row(row))}")
     return "\n".join(lines) + "\n"
+
+
+def _row(row: Row) -> dict[str, Any]:
+    optional = {
+        "n": row.n if row.n > 1 else None,
+        "name": row.name,
+        "tap": dict(row.taps),
+        "inputs": list(row.inputs),
+        "output": row.output,
+    }
+    return {"block": row.block, **row.fields, **{k: v for k, v in optional.items() if v}}
 
 
 def _flow(value: Any) -> str:

@@ -17,13 +17,14 @@ def largest_activation(x: Shape, nodes: Sequence[Node]) -> int:
     return max(prod(x), max((prod(node.y) for node in nodes), default=0))
 
 
-def peak_activation(x: Shape, nodes: Sequence[Node]) -> int:
+def peak_activation(x: Shape, nodes: Sequence[Node], outputs: Sequence[int] = ()) -> int:
     """Return the most elements alive at once: a layer's inputs, its output and what waits.
 
-    ``x`` feeds node -1. A chain of blocks peaks where one of its blocks does, since only a block's
+    ``x`` feeds node -1; of several ``outputs`` each is kept to the end. A chain of blocks peaks where one of its blocks does, since only a block's
     input outlives the block before it.
     """
     last_use = {source: i for i, node in enumerate(nodes) for source in node.inputs}
+    last_use.update(dict.fromkeys(outputs, len(nodes)))
     alive = {-1: prod(x)}
     peak = prod(x)
     for i, node in enumerate(nodes):

@@ -21,6 +21,13 @@ class Convention(NamedTuple):
     norm_params: int = 0
     norm_elements: int = 0
     adaptive_pool_inputs: int = 0
+    upsampled_elements: int = 0
+
+    def words(self, *, upsampling: bool) -> str:
+        """Return what is counted, with upsampling where the networks in question have it."""
+        if not (upsampling and self.upsampled_elements):
+            return self.counts
+        return f"{self.counts}, {self.upsampled_elements} per upsampled element"
 
     def total(self, terms: Terms) -> int:
         """Return what a counter of this convention says of a layer with these terms."""
@@ -30,6 +37,7 @@ class Convention(NamedTuple):
             + self.norm_params * terms.norm_params
             + self.norm_elements * terms.norm_elements
             + self.adaptive_pool_inputs * terms.adaptive_pool_inputs
+            + self.upsampled_elements * terms.upsampled_elements
         )
 
 
@@ -47,12 +55,14 @@ CONVENTIONS = {
             norm_params=1,
         ),
         # fvcore 0.1.5, jit_handles: batch-norm in eval mode is 2 per element, an adaptive average
-        # pool 1 per input element; activations, additions and products have no handle
+        # pool 1 per input element, bilinear upsampling 4 per output element; activations,
+        # additions, products, joins and pools with a window have no handle
         Convention(
             "fvcore",
             "multiply-adds, 2·C·H·W per batch-norm, inputs of adaptive average pools",
             norm_elements=2,
             adaptive_pool_inputs=1,
+            upsampled_elements=4,
         ),
     )
 }

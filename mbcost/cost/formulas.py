@@ -25,6 +25,7 @@ from mbcost.layers import (
     Scale,
     Shape,
     Slice,
+    Upsample,
 )
 
 
@@ -50,6 +51,8 @@ class Terms(NamedTuple):
     """Elements that batch-norms put out, C·H·W."""
     adaptive_pool_inputs: int = 0
     """Elements that adaptive average pools read."""
+    upsampled_elements: int = 0
+    """Elements that bilinear upsampling puts out, C·H·W."""
 
     @property
     def params(self) -> int:
@@ -85,6 +88,8 @@ def terms(layer: Layer, x: Shape, y: Shape) -> Terms:
             )
         case AdaptiveAvgPool2d():
             return Terms(adaptive_pool_inputs=prod(x))
+        case Upsample():
+            return Terms(upsampled_elements=prod(y))
         case (
             Activation()
             | Pool2d()
@@ -132,6 +137,8 @@ def kind(layer: Layer) -> str:
             return "shuffle"
         case LocalResponseNorm():
             return "local_response_norm"
+        case Upsample():
+            return "upsample"
         case _:
             assert_never(layer)
 
@@ -151,6 +158,7 @@ KINDS = (
     "slice",
     "shuffle",
     "local_response_norm",
+    "upsample",
 )
 
 
@@ -185,6 +193,7 @@ def formula(layer: Layer, y: Shape) -> tuple[str, str]:
             | Slice()
             | ChannelShuffle()
             | LocalResponseNorm()
+            | Upsample()
         ):
             return "", ""
         case _:

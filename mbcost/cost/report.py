@@ -79,6 +79,8 @@ class CostReport:
     x: Shape
     y: Shape
     batch: int = 1
+    ys: tuple[Shape, ...] = ()
+    """All outputs, where there are several; ``y`` is the last of them."""
 
     @cached_property
     def terms(self) -> Terms:
@@ -94,6 +96,11 @@ class CostReport:
     def params_weights(self) -> int:
         """Return the weights of convolutions and linear layers alone."""
         return self.terms.weights
+
+    @property
+    def params_without_norm(self) -> int:
+        """Return the weights and biases of convolutions and linear layers, without batch-norms."""
+        return self.terms.weights + self.terms.bias_params
 
     @property
     def params_all(self) -> int:
@@ -133,6 +140,11 @@ class CostReport:
     def total_bytes(self) -> int:
         """Return torchinfo's estimated total: input, forward/backward and parameters."""
         return self.input_bytes + self.forward_backward_bytes + self.param_bytes
+
+    @property
+    def upsamples(self) -> bool:
+        """Return whether a layer of it is an upsampling."""
+        return any(layer.terms.upsampled_elements for layer in self.layers)
 
     def by_kind(self, figure: str) -> dict[str, int]:
         """Return ``params`` or ``mult_adds`` summed by kind of layer, without the zeros."""
@@ -179,4 +191,5 @@ def cost_of(graph: Graph, name: str, batch: int = 1) -> CostReport:
         )
         for node in graph.nodes
     )
-    return CostReport(name, layers, graph.x, graph.y, batch)
+    ys = graph.ys if graph.outputs else ()
+    return CostReport(name, layers, graph.x, graph.y, batch, ys)

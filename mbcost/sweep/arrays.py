@@ -3,6 +3,7 @@
 A row of a network costs what its block costs at its input, and those are few: so each row keeps a
 table of the combinations met so far, filled by the scalar lowering, and a million configs are a
 million look-ups per row. What a row hands on is the map and the unscaled width, nothing else.
+Networks whose rows branch are counted whole, once per combination.
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mbcost.blocks import Block
-from mbcost.cost import DTYPES, Terms, terms, weight_bytes
+from mbcost.blocks import BLOCKS, MERGES, Block
+from mbcost.blocks.fields import width_fields
+from mbcost.cost import DTYPES, Terms, cost_of, terms, weight_bytes
 from mbcost.cost.activations import largest_activation, peak_activation
 from mbcost.errors import LayerError, MbcostError
 from mbcost.fold import fold_batch_norms
 from mbcost.layers import Graph, Shape
-from mbcost.network import Lowering, Network, Row, SingleBlock, lowered
-from mbcost.space import Slot, Space, overridden
+from mbcost.lowering import Feed, Lowering, lowered
+from mbcost.network import Network, Row, SingleBlock, Spec
+from mbcost.space import Slot, Space, overridden, with_slots
 from mbcost.units import shape_text
 
 Ints = NDArray[np.int64]
@@ -84,11 +87,31 @@ def block_figures(
     return figures, y
 
 
+def scalar_figures(spec: Spec, settings: Mapping[str, Any]) -> tuple[Figures, Shape]:
+    """Return what a spec costs by the scalar closed form, and the shape it puts out."""
+    graph = spec.graph(settings)
+    report = cost_of(graph, spec.name, settings.get("batch", 1))
+    figures = Figures(
+        report.params,
+        report.params_weights,
+        report.params_all,
+        report.mult_adds,
+        **{f"{name}_bytes": report.weight_bytes(name) for name in DTYPES},
+        largest_activation=largest_activation(graph.x, graph.nodes),
+        peak_activation=peak_activation(graph.x, graph.nodes, graph.outputs),
+    )
+    return figures, graph.y
+
+
 class State(NamedTuple):
-    """What one part hands to the next: the map, and its width before scaling."""
+    """What one part hands to the next: the map, and its width before scaling.
+
+    Of a ``Feed`` the stride and the rate are missing: a block depends on them only where an output
+    stride is kept, and such a network is counted whole.
+    """
 
     x: Shape
-    nominal: int
+    nominal: float | None
 
 
 class _Part:
@@ -126,24 +149,25 @@ class _RowPart(_Part):
                 self.slots[i] = mine
         self.axes = tuple(self.slots)
         self.scalings: dict[tuple[Any, ...], Lowering] = {}
-        self.blocks: dict[Hashable, tuple[Block, int]] = {}
+        self.blocks: dict[Hashable, tuple[Block, float | None]] = {}
         self.chosen: dict[tuple[Any, ...], tuple[Row, dict[str, Any], int]] = {}
 
     def signature(self, settings: tuple[Any, ...]) -> Hashable:
         """Return the built widths under every choice of this row's widths, and the divisor."""
         scaling = self._scaling(settings)
+        scaled = ("c", "exp", "scale", *width_fields(BLOCKS[self.row.block]))
         widths = [
             self.space.axes[i].values
-            if any(slot.field in ("c", "exp", "scale") for slot in slots)
+            if any(slot.field in scaled for slot in slots)
             else self.space.axes[i].values[:1]
             for i, slots in self.slots.items()
         ]
-        scaling.nominal = 1
         built = []
         for values in product(*widths):
             row, fields, _ = self._chosen(values)
             try:
-                built.append(scaling.block(row, self._tailed(scaling, fields), 0, (1, 1, 1)))
+                tailed = self._tailed(scaling, fields)
+                built.append(scaling.block(row, tailed, 0, Feed(-1, (1, 1, 1), 1))[0])
             except LayerError:
                 return settings
         fold = _settings(self.space, settings).get("fold_bn", False)
@@ -164,9 +188,9 @@ class _RowPart(_Part):
             key = (settings, values, repeat > 0, x[0], nominal)
             if key not in self.blocks:
                 scaling = self._scaling(settings)
-                scaling.nominal = nominal
                 chosen = self._tailed(scaling, fields)
-                self.blocks[key] = (scaling.block(row, chosen, repeat, x), scaling.nominal)
+                block, feed = scaling.block(row, chosen, repeat, Feed(-1, x, nominal))
+                self.blocks[key] = (block, feed.nominal)
             block, after = self.blocks[key]
             cost, y = block_figures(block, x, self.maxima, fold)
             times = end - repeat if repeat and (y, after) == (x, nominal) else 1
@@ -195,6 +219,36 @@ class _RowPart(_Part):
         if settings not in self.scalings:
             self.scalings[settings] = Lowering(self.network, _settings(self.space, settings))
         return self.scalings[settings]
+
+
+class _GraphPart(_Part):
+    """A whole network, counted once per combination: its rows branch or keep an output stride."""
+
+    def __init__(self, space: Space, network: Network) -> None:
+        self.space = space
+        self.network = network
+        self.axes = tuple(i for i, axis in enumerate(space.axes) if axis.slots)
+
+    def cost(
+        self, state: State, settings: tuple[Any, ...], values: tuple[Any, ...]
+    ) -> tuple[Figures, State]:
+        """Return the scalar closed form's figures."""
+        chosen = {
+            slot: value
+            for i, value in zip(self.axes, values, strict=True)
+            for slot in self.space.axes[i].slots
+        }
+        c, h, w = state.x
+        given = {**_settings(self.space, settings), "in": c, "size": (h, w)}
+        figures, y = scalar_figures(with_slots(self.network, chosen), given)
+        return figures, State(y, None)
+
+
+def _is_chain(network: Network) -> bool:
+    """Return whether every row reads the one before alone, whatever stands before that."""
+    return network.output_stride is None and not any(
+        row.block in MERGES or row.inputs or row.taps or row.output for row in network.rows
+    )
 
 
 class _BlockPart(_Part):
@@ -238,6 +292,8 @@ def _parts(space: Space) -> list[_Part]:
             place=space.target,
             way_out="sweep one from `mbcost list`, or a YAML file",
         )
+    if not _is_chain(space.spec):
+        return [_GraphPart(space, space.spec)]
     by_layer: dict[int, int] = {}
     for axis in space.axes:
         for slot in axis.slots:

@@ -126,16 +126,10 @@ def _top1(space: Space) -> list[Field]:
     for chosen in product(*(space.axes[i].values for i in axes)):
         settings = {**space.settings, **dict(zip((keys[i] for i in axes), chosen, strict=True))}
         facts = space.spec.facts(settings)
-        labels.append(published_top1(space.spec, facts["alpha"], size_value(*facts["size"])))
+        labels.append(space.spec.top1(facts["alpha"], facts["size"]))
     return (
         [Field("top1", tuple(labels), axes)] if any(label is not None for label in labels) else []
     )
-
-
-def published_top1(network: Network, alpha: float, size: int | str) -> float | None:
-    """Return the top-1 accuracy published for exactly this α and size, if there is one."""
-    found = (row.top1 for row in network.published if (row.alpha, row.size) == (alpha, size))
-    return next((top1 for top1 in found if top1 is not None), None)
 
 
 def _label(value: Any) -> Any:

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from mbcost.comparison import raise_if_different
-from mbcost.cost import DTYPES, cost_of
-from mbcost.cost.activations import largest_activation, peak_activation
+from mbcost.cost import cost_of
 from mbcost.counters import COUNTERS, DEFAULT_COUNTERS, Workbench, verify
 from mbcost.errors import CheckFailedError
-from mbcost.sweep.arrays import Figures, Reader
+from mbcost.sweep.arrays import Reader, scalar_figures
 from mbcost.sweep.units import Plan
 
 
@@ -61,15 +60,7 @@ def spot_verify(plan: Plan, k: int, first: Sequence[tuple[int, ...]] = ()) -> Ve
         graph = spec.graph(settings)
         report = cost_of(graph, spec.name, settings.get("batch", 1))
         target = f"{space.target}: {space.describe(choice)}"
-        expected = Figures(
-            report.params,
-            report.params_weights,
-            report.params_all,
-            report.mult_adds,
-            **{f"{name}_bytes": report.weight_bytes(name) for name in DTYPES},
-            largest_activation=largest_activation(graph.x, graph.nodes),
-            peak_activation=peak_activation(graph.x, graph.nodes),
-        )
+        expected, _ = scalar_figures(spec, settings)
         for name, value in expected._asdict().items():
             if int(counted[name][i]) != value:
                 raise CheckFailedError(

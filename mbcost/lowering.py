@@ -1,0 +1,255 @@
+"""From a network's rows to its graph: widths scaled, strides dilated, taps wired."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mbcost.blocks import BLOCKS, MERGES, Block, arity, block_fields
+from mbcost.blocks.fields import width_fields
+from mbcost.errors import LayerError, MbcostError, did_you_mean
+from mbcost.layers import Graph, Node, Shape, wire
+from mbcost.settings import Settings
+from mbcost.widths import make_divisible
+
+if TYPE_CHECKING:
+    from mbcost.network import Network, Row
+
+INPUT = "input"
+"""The tap that every network has: the image."""
+
+
+@lru_cache(maxsize=4096)
+def lowered(block: Block, x: Shape) -> tuple[tuple[Node, ...], Shape]:
+    """Return a block's layers as a graph of their own on a map of shape ``x``, and its output.
+
+    Networks repeat blocks, and sweeps repeat networks: a block is lowered once per input shape.
+    """
+    nodes: list[Node] = []
+    _, y = wire(nodes, block.steps(x), "", "", -1, x)
+    return tuple(nodes), y
+
+
+def place(nodes: list[Node], block: Block, prefix: str, source: int, x: Shape) -> tuple[int, Shape]:
+    """Append a block's layers to ``nodes`` as ``wire`` does; return the last one."""
+    try:
+        own, y = lowered(block, x)
+    except LayerError:
+        wire([], block.steps(x), prefix, prefix, source, x)  # the error with its whole path
+        raise
+    first = len(nodes)
+    for path, _, layer, inputs, x_in, y_out in own:
+        feeds = tuple([source if i < 0 else first + i for i in inputs])
+        nodes.append(Node(f"{prefix}.{path}", prefix, layer, feeds, x_in, y_out))
+    return (len(nodes) - 1 if own else source), y
+
+
+class Feed(NamedTuple):
+    """A map that a row can read, and what scaling has to know of it."""
+
+    node: int
+    x: Shape
+    nominal: float | None
+    """Width before scaling: what a printed expansion is a ratio of; None after one without c."""
+    stride: int = 1
+    """Pixels of the input per cell, along one side."""
+    rate: int = 1
+    """Dilation that stands for the strides left out to keep the output stride."""
+
+
+class Lowering:
+    """One pass over a network's rows: scales each, lowers it, wires it to what it reads."""
+
+    def __init__(self, network: Network, settings: Settings) -> None:
+        self.network = network
+        self.alpha: float = settings.get("alpha", 1.0)
+        self.classes = settings.get("classes", network.classes)
+        self.tail: bool = settings.get("reduced_tail", False)
+        self.divisor: int = settings.get("round_nearest", network.divisor)
+        self.output_stride: int | None = settings.get("output_stride", network.output_stride)
+        self.x = network.input_shape(settings)
+        self.nodes: list[Node] = []
+        self.last = Feed(-1, self.x, network.x[0])
+        self.taps = {INPUT: self.last}
+        self.strides = {1}
+        """What the network would pass through if nothing dilated."""
+
+    def graph(self) -> Graph:
+        """Return the network's graph, or raise naming the row that does not fit."""
+        outputs = []
+        for index, row in enumerate(self.network.rows):
+            try:
+                feeds = [self.tap(name) for name in row.inputs] or [self.last]
+                self.lower(row, f"rows.{index}", feeds)
+            except LayerError as error:
+                raise self._at(row, error) from None
+            if row.output:
+                outputs.append(self.last.node)
+        self.check_output_stride()
+        if self.last.node not in outputs:
+            outputs.append(self.last.node)
+        return Graph(self.x, tuple(self.nodes), tuple(outputs) if len(outputs) > 1 else ())
+
+    def tap(self, name: str) -> Feed:
+        """Return the map of that name."""
+        if name not in self.taps:
+            raise LayerError(
+                f"reads {name!r}, which no row above is called",
+                way_out=did_you_mean(name, self.taps),
+            )
+        return self.taps[name]
+
+    def lower(self, row: Row, path: str, feeds: Sequence[Feed]) -> None:
+        """Append the row's layers; what it puts out is then ``last``, and its taps are known."""
+        if row.block in MERGES:
+            self.merge(row, path, feeds)
+        elif len(feeds) > 1:
+            raise LayerError(
+                f"reads {len(feeds)} inputs", way_out=f"one; {', '.join(MERGES)} read several"
+            )
+        else:
+            fields = {**row.fields, **(row.reduced_tail or {})} if self.tail else row.fields
+            feed = feeds[0]
+            for repeat in range(row.n):
+                prefix = f"{path}.{repeat}" if row.n > 1 else path
+                first = len(self.nodes)
+                block, self.last = self.block(row, fields, repeat, feed)
+                source, x = place(self.nodes, block, prefix, feed.node, feed.x)
+                self.last = self.last._replace(node=source, x=x)
+                if row.taps:
+                    self.tap_stages(row, fields, prefix, first, feed)
+                feed = self.last
+        if row.name:
+            self.taps[row.name] = self.last
+
+    def merge(self, row: Row, path: str, feeds: Sequence[Feed]) -> None:
+        """Append a row that joins several maps."""
+        block = MERGES[row.block]()
+        if not block.least <= len(feeds) <= block.most:
+            raise LayerError(
+                f"reads {len(feeds)} input{'s' if len(feeds) > 1 else ''}",
+                way_out=f"{row.block} reads {arity(block)}, like inputs: [low, high]",
+            )
+        (first, *others) = [(feed.node, feed.x) for feed in feeds]
+        steps = block.steps([feed.x for feed in feeds])
+        source, x = wire(self.nodes, steps, path, path, *first, others)
+        first_feed = feeds[0]
+        like = feeds[-1] if row.block == "upsample" else first_feed
+        nominal = first_feed.nominal
+        if row.block == "concat":
+            widths = [feed.nominal for feed in feeds if feed.nominal is not None]
+            nominal = sum(widths) if len(widths) == len(feeds) else None
+        self.last = Feed(source, x, nominal, like.stride, like.rate)
+
+    def tap_stages(
+        self, row: Row, fields: Mapping[str, Any], path: str, first: int, feed: Feed
+    ) -> None:
+        """Make the row's taps known: each is the last layer of a stage such as ``expand``."""
+        stages: dict[str, int] = {}
+        for index in range(first, len(self.nodes)):
+            stages[self.nodes[index].path.removeprefix(f"{path}.").partition(".")[0]] = index
+        for name, stage in row.taps:
+            if stage not in stages:
+                raise LayerError(
+                    f"{name!r} taps a stage {stage!r} that the block has not got",
+                    way_out=did_you_mean(stage, stages),
+                )
+            y = self.nodes[stages[stage]].y
+            stride = feed.stride if y[1:] == feed.x[1:] else self.last.stride
+            nominal = float(fields.get("exp", y[0]))
+            self.taps[name] = Feed(stages[stage], y, nominal, stride, feed.rate)
+
+    def block(
+        self, row: Row, fields: Mapping[str, Any], repeat: int, feed: Feed
+    ) -> tuple[Block, Feed]:
+        """Return the row's block with its widths scaled, and what it puts out (still without node
+        and shape); a repeat has stride 1."""
+        built = dict(fields)
+        if repeat and "s" in built:
+            built["s"] = 1
+        stride, rate = self.strided(row, built, feed)
+        nominal = feed.nominal
+        if "exp" in built:
+            built["exp"] = self.expanded(built["exp"], feed.x[0], nominal)
+        inner = width_fields(BLOCKS[row.block])
+        for name in inner:
+            built[name] = self.scaled(built[name], row.scale)
+        if built.get("c") == "classes":
+            nominal = built["c"] = self.classes
+        elif "c" in built:
+            nominal = built["c"]
+            built["c"] = self.scaled(built["c"], row.scale)
+        elif inner:
+            nominal = None
+        elif row.block == "conv" and nominal is not None:
+            nominal = int(nominal * built["t"])
+        after = feed._replace(nominal=nominal, stride=stride, rate=rate)
+        return BLOCKS[row.block](**built), after
+
+    def strided(self, row: Row, built: dict[str, Any], feed: Feed) -> tuple[int, int]:
+        """Return the row's (stride, rate) of output; past the output stride, dilate in place.
+
+        As in DeepLab's reference code: a layer whose stride is left out keeps the rate of its
+        input, those behind it dilate. A row's own dilation counts in units of that rate.
+        """
+        s = built.get("s", 1)
+        stride, rate = feed.stride * s, feed.rate
+        if "dilation" in block_fields(BLOCKS[row.block]):
+            if feed.rate > 1 and (built.get("k", 3) > 1):
+                built["dilation"] = built.get("dilation", 1) * feed.rate
+                if "p" in built:
+                    built["p"] *= feed.rate
+            if self.output_stride is not None and s > 1 and stride > self.output_stride:
+                built["s"] = 1
+                stride, rate = feed.stride, feed.rate * s
+            self.strides.add(feed.stride * feed.rate * s)
+        return stride, rate
+
+    def check_output_stride(self) -> None:
+        """Raise where the output stride asked for is none that the network passes through."""
+        wanted = self.output_stride
+        if wanted is not None and wanted not in self.strides:
+            raise MbcostError(
+                f"output stride {wanted} is not a stride of this network",
+                place=self.network.place or self.network.name,
+                way_out=f"one of: {', '.join(map(str, sorted(self.strides)))}",
+            )
+
+    def scaled(self, c: int, scale: str) -> int:
+        """Return a printed width as built, by the row's own rule where it has one."""
+        match scale:
+            case "fixed":
+                return c
+            case "widen":
+                return self.rounded(c * max(1.0, self.alpha))
+            case "truncate":
+                return self.truncated(c * self.alpha)
+            case _:
+                return self.rounded(c * self.alpha)
+
+    def rounded(self, value: float) -> int:
+        """Return a scaled width by the network's rule."""
+        if self.network.width == "divisible":
+            return make_divisible(value, self.divisor)
+        return self.truncated(value)
+
+    def truncated(self, value: float) -> int:
+        """Return the whole part of a scaled width."""
+        if value < 1:
+            raise LayerError("no channel is left", way_out="a larger alpha")
+        return int(value)
+
+    def expanded(self, exp: int, c_in: int, nominal: float | None) -> int:
+        """Return the built expansion: as a ratio to the built input width, or scaled by itself."""
+        if self.network.expansion == "ratio":
+            if nominal is None:
+                raise LayerError(
+                    "has an expansion by ratio to a width that no row prints",
+                    way_out="expansion: absolute, or a row with c before it",
+                )
+            return self.rounded(c_in * (exp / nominal))
+        return self.rounded(exp * self.alpha)
+
+    def _at(self, row: Row, error: LayerError) -> MbcostError:
+        return error.at(row.place or self.network.place or self.network.name)

@@ -1,0 +1,319 @@
+"""Detection and segmentation networks: counters, torchvision's own builds, the printed figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from math import ceil
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+from torchvision.models import mobilenet_v3_large
+from torchvision.models.detection import ssdlite320_mobilenet_v3_large
+from torchvision.models.detection.ssdlite import SSDLiteHead, _mobilenet_extractor
+from torchvision.models.segmentation import (
+    deeplabv3_mobilenet_v3_large,
+    lraspp_mobilenet_v3_large,
+)
+
+import mbcost
+from mbcost.config import builtin, builtins
+from mbcost.cost import CostReport
+from mbcost.counters import COUNTERS, Workbench, verify
+from mbcost.errors import MbcostError
+from mbcost.layers import Conv2d
+from mbcost.network import Network, Published
+from mbcost.targets import resolve_one
+from mbcost.units import parse_count
+from tests.conftest import Cli
+
+KINDS = ("detection", "segmentation")
+PARAMS = {
+    "weights": "params_weights",
+    "without_norm": "params_without_norm",
+    "trainable": "params",
+    "all": "params_all",
+}
+
+
+def names(kinds: tuple[str, ...] = KINDS) -> list[str]:
+    return [name for name, entry in builtins().items() if entry.kind in kinds]
+
+
+def network(name: str) -> Network:
+    spec = builtin(name)
+    assert isinstance(spec, Network)
+    return spec
+
+
+@pytest.mark.parametrize("name", names())
+def test_counters_equal_the_closed_form(name: str) -> None:
+    further = {"reduced_tail": True, "output_stride": 8}
+    accepted = {k: v for k, v in further.items() if k in network(name).accepts}
+    variants: list[dict[str, Any]] = [{"size": "75x64", "batch": 2}]
+    if accepted:
+        variants.append({"size": "65", "alpha": 0.5, **accepted})
+    for given in variants:
+        subject = resolve_one(name, given)
+        bench = Workbench(subject.graph, subject.batch)
+        for counter in COUNTERS.values():
+            verification = verify(counter, bench, subject.report)
+            assert verification.mismatches == ()
+            assert verification.total == subject.report.total(counter.convention)
+
+
+def counted(module: nn.Module, run: Callable[[Tensor], object], size: int) -> tuple[int, int]:
+    """Return (params, mult-adds) of a module on the meta device by torch alone."""
+    mode = FlopCounterMode(display=False)
+    with torch.no_grad(), mode:
+        run(torch.empty(1, 3, size, size, device="meta"))
+    return sum(p.numel() for p in module.parameters()), mode.get_total_flops() // 2
+
+
+def ours(target: str, **settings: Any) -> tuple[int, int]:
+    report = mbcost.count(target, **settings)
+    return report.params, report.mult_adds
+
+
+@pytest.mark.parametrize("size", [320, 256])
+def test_ssdlite_is_torchvisions(size: int) -> None:
+    model = ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None).eval().to("meta")
+
+    def run(x: Tensor) -> None:
+        model.head(list(model.backbone(x).values()))
+
+    theirs = counted(model, run, size)
+    mine = ours("ssdlite320-v3-large-torchvision", size=size, reduced_tail=True)
+    assert mine == theirs
+
+
+def test_ssdlite_without_the_reduced_tail_is_torchvisions() -> None:
+    with torch.device("meta"):
+        extractor = _mobilenet_extractor(mobilenet_v3_large(), 6, nn.BatchNorm2d)
+        channels = [672, 960, 512, 256, 256, 128]
+        head = SSDLiteHead(channels, [6] * 6, 91, nn.BatchNorm2d)
+    model = nn.ModuleList((extractor, head)).eval()
+    theirs = counted(model, lambda x: head(list(extractor(x).values())), 320)
+    assert ours("ssdlite320-v3-large-torchvision") == theirs
+
+
+SEGMENTATION = {
+    "lraspp-v3-large-torchvision": lraspp_mobilenet_v3_large,
+    "deeplabv3-v3-large-torchvision": deeplabv3_mobilenet_v3_large,
+}
+
+
+@pytest.mark.parametrize("classes", [21, 5])
+@pytest.mark.parametrize("size", [520, 225])
+@pytest.mark.parametrize("name", SEGMENTATION)
+def test_segmentation_is_torchvisions(name: str, size: int, classes: int) -> None:
+    with torch.device("meta"):
+        model = SEGMENTATION[name](weights=None, weights_backbone=None, num_classes=classes)
+    theirs = counted(model.eval(), model, size)
+    assert ours(name, size=size, classes=classes) == theirs
+    assert mbcost.count(name, size=size, classes=classes).y == (classes, size, size)
+
+
+def test_torchvisions_last_stage_dilates() -> None:
+    with torch.device("meta"):
+        model = lraspp_mobilenet_v3_large(weights=None, weights_backbone=None)
+    theirs = [
+        m.dilation[0] for m in model.backbone.modules() if isinstance(m, nn.Conv2d) and m.groups > 1
+    ]
+    graph = resolve_one("lraspp-v3-large-torchvision").graph
+    mine = [
+        n.layer.dilation[0]
+        for n in graph.nodes
+        if isinstance(n.layer, Conv2d) and n.layer.groups > 1
+    ]
+    assert mine == theirs
+
+
+def backbone_end(name: str) -> int:
+    """Return how many rows stand before the first that reads a tap or makes an extra map."""
+    rows = network(name).rows
+    return 1 + next(i for i, row in enumerate(rows) if row.name == "c5")
+
+
+BACKBONES = {"v1": "v1", "v2": "v2", "v3-large": "v3-large", "v3-small": "v3-small"}
+
+
+@pytest.mark.parametrize("name", [n for n in names() if "torchvision" not in n])
+def test_the_backbone_is_the_classification_network(name: str) -> None:
+    """At α = 1 and 224 pixels, up to the layer that the head is put on."""
+    family = next(b for b in sorted(BACKBONES, key=len, reverse=True) if f"-{b}" in name)
+    end = backbone_end(name)
+    settings: dict[str, Any] = {"size": 224}
+    if network(name).output_stride is not None:
+        settings["output_stride"] = 32
+    body = [n for n in mbcost.count(name, **settings).layers if int(n.path.split(".")[1]) < end]
+    whole = mbcost.count(family, size=224).layers
+    costs = [(n.kind, n.x, n.y, n.params, n.mult_adds) for n in body]
+    assert costs == [(n.kind, n.x, n.y, n.params, n.mult_adds) for n in whole[: len(costs)]]
+    assert len(body) > 0.8 * len(whole)
+
+
+@pytest.mark.parametrize("name", [n for n in names() if "output_stride" in network(n).accepts])
+def test_an_output_stride_changes_maps_and_not_params(name: str) -> None:
+    reports = {s: mbcost.count(name, size=256, output_stride=s) for s in (8, 16, 32)}
+    assert len({r.params for r in reports.values()}) == 1
+    assert len({r.y for r in reports.values()}) == 1
+    last = {}
+    for stride, report in reports.items():
+        index = backbone_end(name) - 1
+        c5 = next(n for n in reversed(report.layers) if n.path.startswith(f"rows.{index}."))
+        last[stride] = c5.y[1]
+    assert last == {8: 32, 16: 16, 32: 8}
+
+
+def test_strides_become_dilations_of_the_layers_behind() -> None:
+    """DeepLab's rule: the layer that loses its stride keeps its rate, those behind it dilate."""
+    depthwise = {}
+    for stride in (8, 16, 32):
+        graph = resolve_one("deeplabv3-v2", {"output_stride": stride}).graph
+        depthwise[stride] = [
+            (n.layer.stride[0], n.layer.dilation[0])
+            for n in graph.nodes
+            if isinstance(n.layer, Conv2d) and n.layer.groups > 1
+        ]
+    assert {d for _, d in depthwise[32]} == {1}
+    at_64, at_160 = 6, 13  # the first blocks of the stages with 64 and with 160 channels
+    assert depthwise[32][at_64] == depthwise[32][at_160] == (2, 1)
+    assert depthwise[16][at_160:] == [(1, 1), (1, 2), (1, 2), (1, 2)]
+    assert depthwise[8][at_64:at_160] == [(1, 1)] + [(1, 2)] * 6
+    assert depthwise[8][at_160:] == [(1, 2)] + [(1, 4)] * 3
+
+
+@pytest.mark.parametrize(("stride", "rates"), [(16, [6, 12, 18]), (8, [12, 24, 36])])
+def test_atrous_rates_double_at_output_stride_eight(stride: int, rates: list[int]) -> None:
+    graph = resolve_one("deeplabv3-v1", {"output_stride": stride}).graph
+    convs = [n.layer for n in graph.nodes if isinstance(n.layer, Conv2d)]
+    assert [c.dilation[0] for c in convs if c.groups == 1 and c.dilation[0] > 1] == rates
+
+
+def test_an_output_stride_that_is_never_reached_is_refused(cli: Cli) -> None:
+    with pytest.raises(MbcostError, match=r"output stride 12 is not .*one of: 1, 2, 4, 8, 16"):
+        mbcost.count("deeplabv3-v2", output_stride=12)
+    with pytest.raises(MbcostError, match="output stride 64 is not a stride"):
+        mbcost.count("deeplabv3-v2", output_stride=64)
+    refused = cli("compare", "v2", "--output-stride", "16", "--fast")
+    assert refused.exit_code == 2
+    assert "--output-stride: fits none of the targets v2" in refused.stderr
+    assert cli("compare", "deeplabv3-v2", "--output-stride", "8", "--fast").exit_code == 0
+
+
+def agrees(value: int, printed: str) -> bool:
+    """Return whether ``value`` rounds or truncates to the printed digits."""
+    figure = printed.strip()
+    step = parse_count(f"1{figure[-1]}") // 10 ** len(figure[:-1].partition(".")[2])
+    return parse_count(figure) in (value // step * step, (value + step // 2) // step * step)
+
+
+def differences(spec: Network, printed: Published) -> list[str]:
+    report = spec.count(**printed.settings)
+    figures = {"mult_adds": report.mult_adds}
+    figures["params"] = getattr(report, PARAMS[spec.published_params])
+    return [
+        key
+        for key, value in figures.items()
+        if getattr(printed, key) and not agrees(value, getattr(printed, key))
+    ]
+
+
+PUBLISHED = [(name, i) for name in names() for i in range(len(network(name).published))]
+
+
+@pytest.mark.parametrize(("name", "i"), PUBLISHED)
+def test_printed_figures_are_reproduced_or_have_a_reason(name: str, i: int) -> None:
+    printed = network(name).published[i]
+    different = differences(network(name), printed)
+    assert bool(different) == bool(printed.reason), different
+
+
+def test_the_params_that_differ_from_print_and_the_mult_adds_of_detection_are_these() -> None:
+    """What README says of them."""
+    found = [
+        (name, key, printed.settings)
+        for name in names()
+        for printed in network(name).published
+        for key in differences(network(name), printed)
+        if key == "params" or builtins()[name].kind == "detection"
+    ]
+    assert [(name, key) for name, key, _ in found] == [
+        ("ssdlite-v3-large", "mult_adds"),
+        ("lraspp-v2-f256", "params"),
+    ]
+    assert "reduced_tail" not in found[0][2]
+
+
+def test_one_changed_channel_turns_rows_into_differences() -> None:
+    spec = network("ssdlite-v3-small")
+    rows = list(spec.rows)
+    assert rows[9].fields["c"] == 96
+    rows[9] = rows[9]._replace(fields={**rows[9].fields, "c": 112})
+    changed = replace(spec, rows=tuple(rows))
+    assert differences(spec, spec.published[0]) == []
+    assert differences(changed, spec.published[0]) == ["params"]
+
+
+def head_of(name: str) -> tuple[int, int]:
+    """Return (params, mult-adds) of what stands behind the backbone."""
+    end = backbone_end(name)
+    head = [n for n in mbcost.count(name).layers if int(n.path.split(".")[1]) >= end]
+    return sum(n.params for n in head), sum(n.mult_adds for n in head)
+
+
+def test_the_heads_of_v2_are_what_its_table_5_prints() -> None:
+    """Both heads' params and SSD's mult-adds. For SSDLite the table prints 0.35 B, about twice
+    what is left of Table 6's 0.8 B for the whole network when the backbone is taken off."""
+    params, mult_adds = head_of("ssd-v2")
+    assert agrees(params, "14.8M")
+    assert agrees(mult_adds, "1.25B")
+    params, mult_adds = head_of("ssdlite-v2")
+    assert agrees(params, "2.1M")
+    assert not agrees(mult_adds, "0.35B")
+    whole = mbcost.count("ssdlite-v2").mult_adds
+    assert agrees(whole, "0.8B")
+    assert not agrees(whole - mult_adds + parse_count("0.35B"), "0.8B")
+
+
+def padded_mult_adds(report: CostReport) -> int:
+    """Return mult-adds where a dilated convolution runs on space-to-batch: the map, with its
+    padding, grows to a multiple of the dilation, and every output on it is computed."""
+    total = 0
+    for layer in report.layers:
+        conv = layer.layer
+        if isinstance(conv, Conv2d) and conv.dilation[0] > 1:
+            d, k = conv.dilation[0], conv.kernel[0]
+            sides = [(ceil((n + d * (k - 1)) / d) - (k - 1)) * d for n in layer.x[1:]]
+            total += layer.mult_adds // (layer.y[1] * layer.y[2]) * sides[0] * sides[1]
+        else:
+            total += layer.mult_adds
+    return total
+
+
+def test_padding_to_the_dilation_explains_the_aspp_of_v2() -> None:
+    """The reason its YAML gives; over six scales and mirror images it gives the 387 B at output
+    stride 8 too."""
+    spec = network("deeplabv3-v2")
+    (printed,) = spec.published
+    assert printed.mult_adds is not None
+    assert not agrees(spec.count().mult_adds, printed.mult_adds)
+    assert agrees(padded_mult_adds(spec.count()), printed.mult_adds)
+    scales = [512 * quarters // 4 + 1 for quarters in (2, 3, 4, 5, 6, 7)]
+    once = sum(padded_mult_adds(spec.count(output_stride=8, size=size)) for size in scales)
+    assert agrees(2 * once, "387B")
+
+
+@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("size", ["320", "513", "1024x2048"])
+def test_every_network_lowers_at_the_sizes_the_tables_print(name: str, size: str) -> None:
+    report = mbcost.count(name, size=size)
+    assert report.mult_adds > 10**8
+    if builtins()[name].kind == "segmentation":
+        assert report.y[1:] == report.x[1:]
+    else:
+        assert len(report.ys) == 12
