@@ -50,7 +50,7 @@ def explain_table(subject: Subject) -> Table:
 
 def _row(report: CostReport, i: int) -> Record:
     layer = report.layers[i]
-    params_formula, mult_adds_formula = formula(layer.layer, layer.y)
+    params_formula, mult_adds_formula = formula(layer)
     if mult_adds_formula and report.batch > 1:
         mult_adds_formula += f"·{report.batch}"
     return {
