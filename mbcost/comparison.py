@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from mbcost.cost import CONVENTIONS, DTYPES, CostReport
-from mbcost.counters import COUNTERS, Counter, Verification, Workbench, verify
+from mbcost.cost import DTYPES, CostReport
+from mbcost.counters import COUNTERS, Counter, Verification, verify
 from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
 from mbcost.records import (
     COLUMNS,
@@ -20,7 +20,7 @@ from mbcost.records import (
     versions_text,
 )
 from mbcost.tables import PENDING, Column, Record, Table, choose_columns, sort_rows
-from mbcost.targets import Subject
+from mbcost.targets import AS_IN_PAPERS, Restatement, Subject
 from mbcost.units import shape_text
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Comparison:
     def verify(self) -> Iterator[None]:
         """Run the counters one by one; yields after each, so that a table can fill in."""
         for i, subject in enumerate(self.subjects):
-            bench = Workbench(subject.graph, subject.batch)
+            bench = subject.workbench()
             for counter in self.counters:
                 self.done[i, counter.name] = verify(counter, bench, subject.report)
                 yield
@@ -58,7 +58,7 @@ class Comparison:
     @cached_property
     def reference_report(self) -> CostReport:
         """The costs that ratios are taken to: the first, or the one named ``reference``."""
-        return self.subjects[self.reference_index].report
+        return self.subjects[self.reference_index].shown
 
     @cached_property
     def reference_index(self) -> int:
@@ -136,7 +136,9 @@ class Comparison:
     def _known_columns(self) -> dict[str, Column]:
         name = self.subjects[self.reference_index].target
         known = {**COLUMNS, **DEPLOYED_COLUMNS}
-        for key, figure in (("params_ratio", "params"), ("mult_adds_ratio", "mult-adds")):
+        figure_title = self.restatement.title
+        known["mult_adds"] = Column("mult_adds", figure_title, "count")
+        for key, figure in (("params_ratio", "params"), ("mult_adds_ratio", figure_title)):
             known[key] = Column(key, f"{figure} vs {name}", "ratio", COLUMNS[key].rank)
         return known
 
@@ -146,14 +148,19 @@ class Comparison:
             return row
         return {**row, **{counter.key: PENDING for counter in waiting}, "verified": PENDING}
 
+    @property
+    def restatement(self) -> Restatement:
+        """How the subjects' mult-adds are shown; the same for all."""
+        return self.subjects[0].restatement if self.subjects else AS_IN_PAPERS
+
     def title(self) -> str:
         """Return what all subjects have in common: settings, input and batch."""
-        inputs = {shape_text(s.report.x).replace("x", "×") for s in self.subjects}
+        inputs = {shape_text(s.report.inputs).replace("x", "×") for s in self.subjects}
         batches = {s.batch for s in self.subjects}
         parts = [
             name.replace("_", " ") if value is True else f"{name.replace('_', ' ')} {value}"
             for name, value in self.subjects[0].settings.items()
-            if name not in ("in", "size", "rho", "batch")
+            if name not in ("in", "size", "rho", "batch", "input", "options")
             and all(s.settings.get(name) == value for s in self.subjects)
         ]
         if len(inputs) == 1:
@@ -165,20 +172,46 @@ class Comparison:
     def caption(self) -> str:
         """Return what the figures mean and which versions counted them."""
         title = f"{self.title()}. {folding_in_words()}" if self.folds else self.title()
-        return caption_of(self.records()[0]["versions"], self.counters, title)
+        ran = self.records()[0]["versions"]
+        return caption_of(ran, self.counters, title, self.restatement)
 
     def notes(self) -> tuple[str, ...]:
         """Return the verified line, and a line for each counter that was skipped."""
         if not self.counters:
-            return ("closed form alone: no counter was run",)
+            return (f"{self.ours().removeprefix('the ')} alone: no counter was run",)
         if not self.complete:
             return ("verifying: the counters are running …",)
-        return (verified_line(self.done.values()), *skipped_lines(self.done, self.subjects))
+        ours = self.ours()
+        return (verified_line(self.done.values(), ours), *skipped_lines(self.done, self.subjects))
 
-    def check(self) -> None:
-        """Raise ``CheckFailedError`` naming the layers on which a counter differs."""
-        for (i, _), verification in self.done.items():
-            raise_if_different(self.subjects[i].target, verification)
+    def ours(self) -> str:
+        """Return what the figures come from: the closed form, the trace, or both."""
+        traced = {subject.traced for subject in self.subjects}
+        if len(traced) > 1:
+            return "the closed form and the trace"
+        return "the trace" if traced == {True} else "the closed form"
+
+    def check(self, *, strict: bool = False) -> list[str]:
+        """Raise ``CheckFailedError`` naming the layers on which a counter differs.
+
+        On models from elsewhere that is so only when ``strict``, as are operators without a
+        formula; otherwise return what is to be said of them.
+        """
+        warnings = []
+        for i, subject in enumerate(self.subjects):
+            checks = [
+                partial(raise_if_different, subject, v) for v in self.verifications(i).values()
+            ]
+            if subject.trace is not None:
+                checks.insert(0, partial(subject.trace.coverage.check, subject.target))
+            for check in checks:
+                try:
+                    check()
+                except CheckFailedError as error:
+                    if strict or not subject.traced:
+                        raise
+                    warnings.append(str(error))
+        return warnings
 
 
 def folding_in_words() -> str:
@@ -187,12 +220,17 @@ def folding_in_words() -> str:
     return f"fold_bn: batch-norms folded into the convolutions before them. Weights: {weights}"
 
 
-def caption_of(versions: dict[str, str], counters: Sequence[Counter], title: str) -> str:
+def caption_of(
+    versions: dict[str, str],
+    counters: Sequence[Counter],
+    title: str,
+    restatement: Restatement = AS_IN_PAPERS,
+) -> str:
     """Return a caption: the convention of each figure, and the versions."""
     words = [
         f"{title}." if title else "",
         "params: weights, biases, batch-norm γ and β.",
-        f"mult-adds: {CONVENTIONS['papers'].counts}.",
+        restatement.counts,
         *(f"{c.name}: {c.convention.counts}." for c in counters),
         "MB of 10⁶ bytes, float32.",
         f"{versions_text(versions)}.",
@@ -200,8 +238,8 @@ def caption_of(versions: dict[str, str], counters: Sequence[Counter], title: str
     return " ".join(word for word in words if word)
 
 
-def verified_line(verifications: Iterable[Verification]) -> str:
-    """Return the line that says whether the counters agree with the closed form."""
+def verified_line(verifications: Iterable[Verification], ours: str = "the closed form") -> str:
+    """Return the line that says whether the counters agree with ``ours``."""
     ran = [v for v in verifications if v.agrees is not None]
     names = list(dict.fromkeys(v.counter.name for v in ran))
     if not names:
@@ -209,8 +247,8 @@ def verified_line(verifications: Iterable[Verification]) -> str:
     who = " and ".join(names) if len(names) < 3 else f"{', '.join(names[:-1])} and {names[-1]}"
     verb = "agree" if len(names) > 1 else "agrees"
     if verified(ran):
-        return f"verified: {who} {verb} with the closed form to the unit, on every layer"
-    return "NOT VERIFIED: a counter and the closed form differ"
+        return f"verified: {who} {verb} with {ours} to the unit, on every layer"
+    return f"NOT VERIFIED: a counter and {ours} differ"
 
 
 def skipped_lines(
@@ -224,17 +262,20 @@ def skipped_lines(
     ]
 
 
-def raise_if_different(target: str, verification: Verification) -> None:
+def raise_if_different(subject: Subject, verification: Verification) -> None:
     """Raise ``CheckFailedError`` with the first layers that differ."""
     if verification.agrees is not False:
         return
     shown = "; ".join(str(m) for m in verification.mismatches[:3])
     more = len(verification.mismatches) - 3
     rest = f"; and {more} more" if more > 0 else ""
+    ours = "the trace" if subject.traced else "the closed form"
     raise CheckFailedError(
-        f"{verification.counter.name} and the closed form differ: {shown}{rest}",
-        place=target,
-        way_out="a bug in mbcost or a changed counter: please report it with --version",
+        f"{verification.counter.name} and {ours} differ: {shown}{rest}",
+        place=subject.target,
+        way_out="mbcost reconcile takes the difference apart"
+        if subject.traced
+        else "a bug in mbcost or a changed counter: please report it with --version",
     )
 
 

@@ -36,7 +36,7 @@ def explain_table(subject: Subject) -> Table:
             "layers": costly,
             **savings(subject),
         },
-        title=f"{subject.target}: input {shape_text(report.x).replace('x', '×')}, "
+        title=f"{subject.target}: input {shape_text(report.inputs).replace('x', '×')}, "
         f"batch {report.batch}",
         caption=f"{subject.target}: params and mult-adds of each layer, numbers filled in.",
         total={"path": "total", "params": report.params, "mult_adds": report.mult_adds},

@@ -105,7 +105,7 @@ SHOW: dict[str, Callable[[Any], str]] = {
     "prose": str,  # wraps where a terminal is narrow
     "size": str,
     "whole": units.thousands,
-    "shape": lambda shape: "×".join(str(n) for n in shape),
+    "shape": lambda shape: units.shape_text(shape).replace("x", "×"),
     "ratio": units.ratio_in_words,
     "share": units.percent,
     "number": lambda value: f"{value:g}",

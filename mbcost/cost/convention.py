@@ -24,6 +24,10 @@ class Convention(NamedTuple):
     adaptive_pool_inputs: int = 0
     functional_mult_adds: int = 0
     functional_bias_adds: int = 0
+    functional_norm_params: int = 0
+    functional_norm_elements: int = 0
+    subclass_mult_adds: int = 0
+    subclass_bias_adds: int = 0
     repeated_linear: int = 0
     unfused_bias_adds: int = 0
     attention_mult_adds: int = 0
@@ -44,7 +48,9 @@ class Convention(NamedTuple):
 
     def weights(self) -> dict[str, int]:
         """Return the weight of each term that counts."""
-        return {name: weight for name, weight in self._asdict().items() if weight and name in _TERMS}
+        return {
+            name: weight for name, weight in self._asdict().items() if weight and name in _TERMS
+        }
 
 
 _TERMS = Convention._fields[2:]
@@ -64,6 +70,7 @@ CONVENTIONS = {
             norm_params=1,
             functional_mult_adds=-1,
             functional_bias_adds=-1,
+            functional_norm_params=-1,
             repeated_linear=-1,
         ),
         # fvcore 0.1.5, jit_handles: batch-norm in eval mode is 2 per element, an adaptive average
@@ -92,6 +99,9 @@ CONVENTIONS = {
             bias_adds=1,
             functional_mult_adds=-1,
             functional_bias_adds=-1,
+            functional_norm_elements=-2,
+            subclass_mult_adds=-1,
+            subclass_bias_adds=-1,
             named_product_mult_adds=1,
             norm_elements=2,
             layer_norm_elements=2,
@@ -106,6 +116,8 @@ CONVENTIONS = {
             "multiply-adds of modules, 4·C·H·W per batch-norm, inputs and outputs of adaptive "
             "average pool modules",
             functional_mult_adds=-1,
+            functional_norm_elements=-4,
+            subclass_mult_adds=-1,
             norm_elements=4,
             layer_norm_elements=4,
             adaptive_pool_module_elements=1,

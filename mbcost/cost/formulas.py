@@ -52,9 +52,17 @@ class Terms(NamedTuple):
     adaptive_pool_inputs: int = 0
     """Elements that adaptive average pools read."""
     functional_mult_adds: int = 0
-    """Of ``mult_adds``, those outside a convolution or linear module."""
+    """Of ``mult_adds``, those outside a childless module with weights."""
     functional_bias_adds: int = 0
-    """Of ``bias_adds``, those outside a convolution or linear module."""
+    """Of ``bias_adds``, those outside a childless module with weights."""
+    functional_norm_params: int = 0
+    """Of ``norm_params``, those outside a childless module."""
+    functional_norm_elements: int = 0
+    """Of the elements that norms put out, those outside torch's own norm modules."""
+    subclass_mult_adds: int = 0
+    """Of ``mult_adds``, those in a module of another class than torch's own."""
+    subclass_bias_adds: int = 0
+    """Of ``bias_adds``, those in a module of another class than torch's own."""
     repeated_linear: int = 0
     """Of the two of linear modules, those beyond an image's first position (token)."""
     unfused_bias_adds: int = 0

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING
@@ -27,7 +27,8 @@ BYTES_PER_ELEMENT = 4
 class LayerCost:
     """One layer of a network: where it is, what it maps, what it costs for one image.
 
-    ``path`` is the module's; a further call of a shared module has ``#2`` and so on behind it.
+    ``path`` is the module's; a further call of a shared module has ``#2`` and so on behind it, and
+    a function that a module calls itself ``:name`` (``self:name`` in the model's own forward).
     ``kernel``, ``stride`` and ``groups`` are a convolution's, None elsewhere.
     """
 
@@ -54,8 +55,9 @@ class LayerCost:
 
     @property
     def module(self) -> str:
-        """Return the path without the number of the call."""
-        return self.path.partition("#")[0]
+        """Return the module's path: without the number of the call and the function's name."""
+        path, colon, _ = self.path.partition("#")[0].partition(":")
+        return "" if colon and path == "self" else path
 
     def record(self, batch: int) -> dict[str, object]:
         """Return the layer as plain data, mult_adds for the whole batch."""
@@ -122,9 +124,23 @@ class CostReport:
         return self.batch * sum(convention.total(layer.terms) for layer in self.layers)
 
     @property
+    def inputs(self) -> tuple[Shape, ...]:
+        """Return the shapes of all inputs."""
+        return (self.x, *self.more_inputs)
+
+    def restated(self, convention: Convention, factor: int = 1) -> CostReport:
+        """Return the report whose ``mult_adds``, everywhere, are ``factor`` × what a counter of
+        ``convention`` says."""
+        layers = tuple(
+            replace(row, terms=row.terms._replace(mult_adds=factor * convention.total(row.terms)))
+            for row in self.layers
+        )
+        return replace(self, layers=layers)
+
+    @property
     def input_bytes(self) -> int:
         """Return the bytes of the input batch in float32."""
-        elements = sum(prod(x) for x in (self.x, *self.more_inputs))
+        elements = sum(prod(x) for x in self.inputs)
         return self.batch * elements * BYTES_PER_ELEMENT
 
     @cached_property

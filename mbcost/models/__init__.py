@@ -117,7 +117,9 @@ class Model:
 
         return build(self.source, settings.get("options", {}), settings.get("size"))
 
-    def inputs(self, settings: Settings, batch: int = 1, device: str = "meta") -> tuple[Tensor, ...]:
+    def inputs(
+        self, settings: Settings, batch: int = 1, device: str = "meta"
+    ) -> tuple[Tensor, ...]:
         """Return zeros of the input shapes; ``batch`` of them along the first dimension."""
         import torch
 

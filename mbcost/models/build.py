@@ -78,6 +78,19 @@ def quiet(place: str) -> Iterator[None]:
         ) from error
 
 
+@contextlib.contextmanager
+def running(place: str) -> Iterator[None]:
+    """Send what a forward prints to stderr, and turn an exit in it into an ``MbcostError``."""
+    try:
+        with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except SystemExit as error:
+        raise MbcostError(
+            f"its forward exits (code {error.code})", place=place, way_out="let it return"
+        ) from error
+
+
 def _where(error: BaseException, place: str) -> str:
     """Return the place with the line of the user's file where the error arose, if it is in one."""
     path = place.rpartition(":")[0]

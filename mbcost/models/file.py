@@ -24,9 +24,7 @@ def find(path: str, factory: str) -> FileModel:
     if not file.is_file():
         raise MbcostError("no such file", place=path, way_out="a path to a Python file")
     if not factory:
-        raise MbcostError(
-            "no function or class is named", place=path, way_out=f"like {path}:build"
-        )
+        raise MbcostError("no function or class is named", place=path, way_out=f"like {path}:build")
     return FileModel(path, factory)
 
 

@@ -53,9 +53,7 @@ class Traced:
     coverage: Coverage
 
 
-def trace(
-    module: nn.Module, inputs: Sequence[Tensor], name: str = "", *, batch: int = 1
-) -> Traced:
+def trace(module: nn.Module, inputs: Sequence[Tensor], name: str = "", *, batch: int = 1) -> Traced:
     """Return the costs of one forward of ``module`` in eval mode on ``inputs`` (shapes matter).
 
     ``batch`` says how many times the inputs stand for (they are then of one image). The model is

@@ -48,9 +48,7 @@ def _average_pool(args: Args, out: Any) -> OpCost:
 
 def _adaptive_average_pool_2d(args: Args, out: Any) -> OpCost:
     cost = _average_pool(args, out)
-    return _shown(
-        "pool", args, out, cost.terms._replace(adaptive_pool_inputs=_elements(args[:1]))
-    )
+    return _shown("pool", args, out, cost.terms._replace(adaptive_pool_inputs=_elements(args[:1])))
 
 
 def _instance_norm(args: Args, out: Any) -> OpCost:
@@ -100,6 +98,21 @@ STANDARD = frozenset(
 """Modules with weights that counters by class know; a subclass is another class to them."""
 
 
+STANDARD_NORMS = frozenset(
+    (
+        nn.BatchNorm1d,
+        nn.BatchNorm2d,
+        nn.BatchNorm3d,
+        nn.InstanceNorm1d,
+        nn.InstanceNorm2d,
+        nn.InstanceNorm3d,
+        nn.LayerNorm,
+        nn.GroupNorm,
+    )
+)
+"""Norm modules that counters by class know."""
+
+
 def _hooked(module: nn.Module, args: Args, out: Any) -> Terms:
     return Terms(activation_module_elements=_elements(out))
 
@@ -131,8 +144,6 @@ MODULES: dict[type[nn.Module], Callable[[nn.Module, Args, Any], Terms]] = {
         _pool,
     ),
     **dict.fromkeys((nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d), _windowed),
-    **dict.fromkeys(
-        (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d), _adaptive
-    ),
+    **dict.fromkeys((nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d), _adaptive),
 }
 """Module classes with a hook in some counter, by exact class as those counters look them up."""

@@ -75,7 +75,12 @@ def _addmm(args: Args, out: Any) -> OpCost:
     bias, a, b = args[:3]
     y = _shape(out)
     return OpCost(
-        "linear", _shape(a), y, Terms(mult_adds=a.shape[0] * prod(b.shape), bias_adds=prod(y)), b, bias
+        "linear",
+        _shape(a),
+        y,
+        Terms(mult_adds=a.shape[0] * prod(b.shape), bias_adds=prod(y)),
+        b,
+        bias,
     )
 
 
@@ -86,9 +91,7 @@ def _mm(args: Args, out: Any) -> OpCost:
 
 def _bmm(args: Args, out: Any) -> OpCost:
     a, b = args[:2]
-    return OpCost(
-        "matmul", _shape(a), _shape(out), Terms(mult_adds=prod(a.shape) * b.shape[-1]), b
-    )
+    return OpCost("matmul", _shape(a), _shape(out), Terms(mult_adds=prod(a.shape) * b.shape[-1]), b)
 
 
 def _baddbmm(args: Args, out: Any) -> OpCost:
@@ -221,7 +224,7 @@ _ZERO = set(
     "upsample_nearest1d upsample_nearest2d upsample_nearest3d upsample_linear1d "
     "upsample_bilinear2d upsample_bicubic2d upsample_trilinear3d _upsample_nearest_exact2d "
     "_upsample_bilinear2d_aa _upsample_bicubic2d_aa cumsum nonzero topk sort one_hot bincount "
-    "set_ device layout size stride meshgrid unique is_same_size equal".split()
+    "set_ as_strided device layout size stride meshgrid unique is_same_size equal".split()
 )
 
 

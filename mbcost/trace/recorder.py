@@ -308,9 +308,11 @@ class _Dispatch(TorchDispatchMode):
         if _SILENT in recorder.context:
             return out
         compute = COSTS.get(name)
-        cost = compute(args, out) if compute is not None and isinstance(
-            out, Tensor | tuple | list
-        ) else None
+        cost = (
+            compute(args, out)
+            if compute is not None and isinstance(out, Tensor | tuple | list)
+            else None
+        )
         params = recorder.parameters_in(args, cost)
         if cost is not None:
             recorder.add(name, self.in_context(cost), params)

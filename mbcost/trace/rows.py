@@ -9,7 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mbcost.cost import CONVOLUTIONS, LayerCost, Terms
 from mbcost.layers import Shape
-from mbcost.trace.calls import STANDARD
+from mbcost.trace.calls import STANDARD, STANDARD_NORMS
 from mbcost.trace.operators import OpCost
 from mbcost.trace.recorder import Call, Event, Recording
 
@@ -71,27 +71,34 @@ class _Rows:
                 terms = terms._replace(
                     bias_adds=terms.bias_adds + missing, unfused_bias_adds=missing
                 )
-        if type(module) not in STANDARD:
-            return terms._replace(
-                functional_mult_adds=terms.mult_adds, functional_bias_adds=terms.bias_adds
+        own = sum(p.numel() for p in module.parameters(recurse=False))
+        if not own:
+            terms = _as_function(terms)
+        elif type(module) not in STANDARD:
+            terms = terms._replace(
+                subclass_mult_adds=terms.mult_adds, subclass_bias_adds=terms.bias_adds
             )
-        if isinstance(module, nn.Linear):
-            own = sum(p.numel() for p in module.parameters(recurse=False))
-            once = own * (call.y[0] if len(call.y) > 1 else own and call.y[0])
+        if own and main.kind == "linear" and call.y:
+            once = own * (call.y[0] if len(call.y) > 1 else 1)
             terms = terms._replace(repeated_linear=terms.mult_adds + terms.bias_adds - once)
+        if type(module) not in STANDARD_NORMS:
+            terms = _as_norm_function(terms)
         return terms
 
     def functional(self, call: Call) -> None:
         """Each operator that a module with children runs itself is a row of its own."""
         names: Counter[str] = Counter()
+        own = {id(p) for p in call.module.parameters(recurse=False)}
         for i, event in enumerate(call.events):
             names[event.name] += 1
             number = names[event.name]
             path = f"{call.path or 'self'}:{event.name}{number if number > 1 else ''}"
+            if call.path and number == 1 and own & event.params.keys():
+                path = call.path  # the module's own layer, such as a batch-norm that also activates
+                own = set()
             terms = event.cost.terms.plus(call.terms) if i == 0 else event.cost.terms
-            terms = terms._replace(
-                functional_mult_adds=terms.mult_adds, functional_bias_adds=terms.bias_adds
-            ).plus(self.take_used(event))
+            terms = _as_norm_function(_as_function(terms)).plus(self.take_used(event))
+            terms = terms._replace(functional_norm_params=terms.norm_params)
             self.append(call, path, event.cost, terms)
 
     def take(self, own: dict[str, nn.Parameter], kind: str) -> Terms:
@@ -156,6 +163,17 @@ class _Rows:
                 cost = OpCost(kind, (), ())
                 call = Call(path, module, 1)
                 self.append(call, path or "self:parameters", cost, terms)
+
+
+def _as_function(terms: Terms) -> Terms:
+    return terms._replace(
+        functional_mult_adds=terms.mult_adds, functional_bias_adds=terms.bias_adds
+    )
+
+
+def _as_norm_function(terms: Terms) -> Terms:
+    elements = terms.norm_elements + terms.layer_norm_elements
+    return terms._replace(functional_norm_elements=elements)
 
 
 def _kind_of_class(module: nn.Module) -> str:
