@@ -12,6 +12,7 @@ from mbcost.cli import (  # noqa: F401  (each defines its commands)
     explain,
     model,
     plot,
+    reconcile,
 )
 from mbcost.cli.app import app, main
 

@@ -171,7 +171,11 @@ def exclusive(inclusive: Mapping[str, int], paths: Iterable[str]) -> dict[str, i
     """Return each module's own figure: what it counts less what its children count."""
     found = {path: inclusive.get(path, 0) for path in paths}
     for path, figure in inclusive.items():
-        above = path.rpartition(".")[0]
-        if path and path in found and above in found:
-            found[above] -= figure
+        above = path
+        while above:  # the nearest module around it that was called: containers only hold others
+            above = above.rpartition(".")[0]
+            if above in inclusive:
+                break
+        if path:
+            found[above] = found.get(above, 0) - figure
     return found
