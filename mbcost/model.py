@@ -160,8 +160,8 @@ def coverage_lines(subject: Subject) -> list[str]:
     )
     named = f": {', '.join(coverage.unknown)}" if coverage.unknown else ""
     return [
-        f"traced: {thousands(coverage.seen)} operator calls, {counted} with mult-adds, {zero} known "
-        f"to have none, {unknown} unknown{named}"
+        f"traced: {thousands(coverage.seen)} operator calls, {counted} with mult-adds, "
+        f"{zero} known to have none, {unknown} unknown{named}"
     ]
 
 

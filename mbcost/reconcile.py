@@ -1,4 +1,4 @@
-"""Why counters differ: ``mbcost reconcile``, every counter's total taken apart until nothing is left.
+"""Why counters differ: ``mbcost reconcile``, every counter's total taken apart to the unit.
 
 Each cell is what a counter's convention adds for that part; the parts sum to ``predicted``, and
 ``residue`` is what the counter really said less that. To add a part: its line in ``PARTS``.
@@ -64,7 +64,7 @@ HOW_TO_READ = {
     "fvcore": "fvcore adds 2 per element of a batch-norm (5 of a layer norm) and the inputs of "
     "adaptive average pools. Activations, additions and attention's fused product have no handle.",
     "ptflops-aten": "ptflops' aten backend reads torch's operators: convolutions and addmm with "
-    "their biases, mm and bmm without. A bias that torch adds in an operator of its own is not seen.",
+    "their biases, mm and bmm without. A bias added in an operator of its own is not seen.",
     "ptflops-pytorch": "ptflops' pytorch backend hooks modules and patches functions, so what is "
     "both, such as nn.ReLU or a pool module, counts twice. Operators such as * and += count "
     "nothing, nor do functional convolutions.",
@@ -111,9 +111,7 @@ class Reconciliation:
         order = [name for name in CONVENTIONS if name in {c.name for c in counters}]
         self.subject = subject
         self.comparison = Comparison([subject], [COUNTERS[name] for name in order])
-        self.parts = {
-            name: parts(subject.report, CONVENTIONS[name]) for name in ("papers", *order)
-        }
+        self.parts = {name: parts(subject.report, CONVENTIONS[name]) for name in ("papers", *order)}
 
     @property
     def own(self) -> str:
@@ -170,7 +168,10 @@ class Reconciliation:
         """Return the parts as a table, a column per counter."""
         rows = self.rows()
         shown = [
-            {key: PENDING if value is None and self.pending(key) else value for key, value in row.items()}
+            {
+                key: PENDING if value is None and self.pending(key) else value
+                for key, value in row.items()
+            }
             for row in rows
         ]
         ranks = {name: rank for rank, name in enumerate(self.parts)}

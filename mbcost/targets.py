@@ -156,8 +156,8 @@ def restatement(convention: str | None, unit: str | None) -> Restatement:
 
 
 def find(name: str) -> Mapping[str, Spec | Model]:
-    """Return what ``name`` names: a built-in, a YAML file, one member ``file.yaml:name`` of it, or a
-    model from elsewhere.
+    """Return what ``name`` names: a built-in, a YAML file, one member ``file.yaml:name`` of
+    it, or a model from elsewhere.
 
     Raises ``MbcostError`` with the nearest known name.
     """

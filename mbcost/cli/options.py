@@ -16,7 +16,7 @@ Targets = Annotated[
     typer.Argument(
         metavar="[TARGET]...",
         help="Names, YAML paths or models from elsewhere (torchvision:NAME, timm:NAME, "
-        "file.py:factory, which runs the file's code), with settings inline: v2@alpha=0.5,size=160.",
+        "file.py:factory, which runs its code), with settings inline: v2@alpha=0.5,size=160.",
         show_default=False,
     ),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 from mbcost.counters.workbench import Counted, Workbench
 
@@ -20,7 +21,7 @@ def count_torchprofile(bench: Workbench) -> Counted:
         torch.backends.mha.set_fastpath_enabled(False)  # as for fvcore: the plain operators
         try:
             with torch.no_grad():
-                nodes = profile_macs(bench.module, bench.inputs(bench.batch), reduction=None)
+                nodes: Any = profile_macs(bench.module, bench.inputs(bench.batch), reduction=None)
         finally:
             torch.backends.mha.set_fastpath_enabled(fused)
     # its nodes name no modules: under no scope does it say where an operator ran

@@ -1,4 +1,4 @@
-"""Models from elsewhere as targets: ``torchvision:NAME``, ``timm:NAME``, ``path/to/file.py:factory``.
+"""Models from elsewhere: ``torchvision:NAME``, ``timm:NAME``, ``path/to/file.py:factory``.
 
 ``torchvision``, ``timm`` and ``file`` each know how their models are found and built; ``build``
 builds them without weights and turns what goes wrong into messages. To add a source: a module

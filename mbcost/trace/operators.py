@@ -17,6 +17,8 @@ from torch import Tensor
 from mbcost.cost import Terms
 from mbcost.layers import Shape
 
+NOTHING = Terms()
+
 
 @dataclass(frozen=True, slots=True)
 class OpCost:
@@ -28,7 +30,7 @@ class OpCost:
     kind: str
     x: Shape
     y: Shape
-    terms: Terms = Terms()
+    terms: Terms = NOTHING
     weight: Tensor | None = None
     bias: Tensor | None = None
     kernel: tuple[int, ...] | None = None
@@ -136,7 +138,7 @@ def _layer_norm(args: Args, out: Any) -> OpCost:
 
 
 def _group_norm(args: Args, out: Any) -> OpCost:
-    return _norm(*args[:3], out)
+    return _norm(args[0], args[1], args[2], out)
 
 
 def _norm(x: Any, weight: Any, bias: Any, out: Any) -> OpCost:
@@ -182,15 +184,45 @@ COUNTED: dict[str, Callable[[Args, Any], OpCost]] = {
 """Operators with multiply-adds."""
 
 _ACTIVATIONS = (
-    "relu hardtanh hardswish hardsigmoid silu sigmoid gelu leaky_relu elu tanh _prelu_kernel mish "
-    "softplus _softmax _safe_softmax _log_softmax threshold celu selu hardshrink softshrink "
-    "log_sigmoid_forward glu rrelu_with_noise"
-).split()
+    "relu",
+    "hardtanh",
+    "hardswish",
+    "hardsigmoid",
+    "silu",
+    "sigmoid",
+    "gelu",
+    "leaky_relu",
+    "elu",
+    "tanh",
+    "_prelu_kernel",
+    "mish",
+    "softplus",
+    "_softmax",
+    "_safe_softmax",
+    "_log_softmax",
+    "threshold",
+    "celu",
+    "selu",
+    "hardshrink",
+    "softshrink",
+    "log_sigmoid_forward",
+    "glu",
+    "rrelu_with_noise",
+)
 _POOLS = (
-    "max_pool2d_with_indices max_pool3d_with_indices avg_pool2d avg_pool3d _adaptive_avg_pool2d "
-    "_adaptive_avg_pool3d adaptive_max_pool2d adaptive_max_pool3d adaptive_avg_pool2d avg_pool1d "
-    "adaptive_avg_pool1d max_pool1d"
-).split()
+    "max_pool2d_with_indices",
+    "max_pool3d_with_indices",
+    "avg_pool2d",
+    "avg_pool3d",
+    "_adaptive_avg_pool2d",
+    "_adaptive_avg_pool3d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+    "adaptive_avg_pool2d",
+    "avg_pool1d",
+    "adaptive_avg_pool1d",
+    "max_pool1d",
+)
 
 SHOWN: dict[str, Callable[[Args, Any], OpCost]] = {
     "native_batch_norm": _batch_norm,
@@ -210,21 +242,127 @@ SHOWN: dict[str, Callable[[Args, Any], OpCost]] = {
 
 COSTS = {**COUNTED, **SHOWN}
 
-_ZERO = set(
-    "cat stack copy _to_copy clone empty empty_like empty_strided new_empty new_empty_strided "
-    "new_zeros new_ones new_full full full_like zeros zeros_like ones ones_like arange "
-    "linspace scalar_tensor fill zero index index_select gather scatter select_scatter "
-    "slice_scatter index_put _index_put_impl roll flip constant_pad_nd reflection_pad1d "
-    "reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d replication_pad3d "
-    "pixel_shuffle pixel_unshuffle channel_shuffle repeat repeat_interleave sum amax amin max min "
-    "argmax argmin any all var std var_mean std_mean tril triu eye where masked_fill "
-    "native_dropout bernoulli rand randn randperm randint normal uniform "
-    "resize _reshape_copy _unsafe_view item _local_scalar_dense lift_fresh detach im2col unfold "
-    "col2im diagonal prod linalg_vector_norm norm pad rand_like randn_like randint_like "
-    "upsample_nearest1d upsample_nearest2d upsample_nearest3d upsample_linear1d "
-    "upsample_bilinear2d upsample_bicubic2d upsample_trilinear3d _upsample_nearest_exact2d "
-    "_upsample_bilinear2d_aa _upsample_bicubic2d_aa cumsum nonzero topk sort one_hot bincount "
-    "set_ as_strided device layout size stride meshgrid unique is_same_size equal".split()
+_ZERO = frozenset(
+    (
+        "_index_put_impl",
+        "_local_scalar_dense",
+        "_reshape_copy",
+        "_to_copy",
+        "_unsafe_view",
+        "_upsample_bicubic2d_aa",
+        "_upsample_bilinear2d_aa",
+        "_upsample_nearest_exact2d",
+        "all",
+        "amax",
+        "amin",
+        "any",
+        "arange",
+        "argmax",
+        "argmin",
+        "as_strided",
+        "bernoulli",
+        "bincount",
+        "cat",
+        "channel_shuffle",
+        "clone",
+        "col2im",
+        "constant_pad_nd",
+        "copy",
+        "cumsum",
+        "detach",
+        "device",
+        "diagonal",
+        "empty",
+        "empty_like",
+        "empty_strided",
+        "equal",
+        "eye",
+        "fill",
+        "flip",
+        "full",
+        "full_like",
+        "gather",
+        "im2col",
+        "index",
+        "index_put",
+        "index_select",
+        "is_same_size",
+        "item",
+        "layout",
+        "lift_fresh",
+        "linalg_vector_norm",
+        "linspace",
+        "masked_fill",
+        "max",
+        "meshgrid",
+        "min",
+        "native_dropout",
+        "new_empty",
+        "new_empty_strided",
+        "new_full",
+        "new_ones",
+        "new_zeros",
+        "nonzero",
+        "norm",
+        "normal",
+        "one_hot",
+        "ones",
+        "ones_like",
+        "pad",
+        "pixel_shuffle",
+        "pixel_unshuffle",
+        "prod",
+        "rand",
+        "rand_like",
+        "randint",
+        "randint_like",
+        "randn",
+        "randn_like",
+        "randperm",
+        "reflection_pad1d",
+        "reflection_pad2d",
+        "reflection_pad3d",
+        "repeat",
+        "repeat_interleave",
+        "replication_pad1d",
+        "replication_pad2d",
+        "replication_pad3d",
+        "resize",
+        "roll",
+        "scalar_tensor",
+        "scatter",
+        "select_scatter",
+        "set_",
+        "size",
+        "slice_scatter",
+        "sort",
+        "stack",
+        "std",
+        "std_mean",
+        "stride",
+        "sum",
+        "topk",
+        "tril",
+        "triu",
+        "unfold",
+        "unsafe_chunk",
+        "unsafe_split",
+        "uniform",
+        "unique",
+        "upsample_bicubic2d",
+        "upsample_bilinear2d",
+        "upsample_linear1d",
+        "upsample_nearest1d",
+        "upsample_nearest2d",
+        "upsample_nearest3d",
+        "upsample_trilinear3d",
+        "var",
+        "var_mean",
+        "where",
+        "zero",
+        "zeros",
+        "zeros_like",
+    )
 )
 
 

@@ -24,7 +24,7 @@ from mbcost.cost import Terms
 from mbcost.errors import MbcostError
 from mbcost.layers import Shape
 from mbcost.trace.calls import FUNCTIONS, MODULES, NAMED_PRODUCTS
-from mbcost.trace.operators import COSTS, COUNTED, OpCost, is_zero, name_of
+from mbcost.trace.operators import COSTS, COUNTED, NOTHING, OpCost, is_zero, name_of
 from mbcost.trace.untouched import untouched
 
 _ATTENTION_INSIDE = "attention"
@@ -50,7 +50,7 @@ class Call:
     module: nn.Module
     number: int
     events: list[Event] = field(default_factory=list)
-    terms: Terms = Terms()
+    terms: Terms = NOTHING
     """What counters add because of the module's class."""
     y: Shape = ()
 
@@ -281,11 +281,11 @@ class _Functions(TorchFunctionMode):
         return out
 
 
-class _Dispatch(TorchDispatchMode):
+class _Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no types there
     """Sees every operator, and runs it on meta."""
 
     def __init__(self, recorder: _Recorder) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.recorder = recorder
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -160,6 +160,7 @@ class _Rows:
             if own:
                 kind = _kind_of_class(module)
                 terms = self.take(own, kind)
+                terms = terms._replace(functional_norm_params=terms.norm_params)  # never called
                 cost = OpCost(kind, (), ())
                 call = Call(path, module, 1)
                 self.append(call, path or "self:parameters", cost, terms)
