@@ -81,17 +81,24 @@ class Comparison:
         Where batch-norms are folded, or with ``stored``, they have the bytes of the weights too.
         """
         stored = stored or self.folds
+        further = dict.fromkeys(key for key in self.keys if key not in RECORD_KEYS)
         return [
-            record(subject, self.reference_report, self.verifications(i))
+            further
+            | record(subject, self.reference_report, self.verifications(i))
             | (deployed_record(subject) if stored else {})
             for i, subject in enumerate(self.subjects)
         ]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of the CSV: a record's own, and those of further counters asked for."""
+        return tuple(dict.fromkeys((*RECORD_KEYS, *(counter.key for counter in self.counters))))
 
     def frame(self) -> pandas.DataFrame:
         """Return the records as a DataFrame."""
         import pandas
 
-        return pandas.DataFrame(self.records(), columns=list(RECORD_KEYS))
+        return pandas.DataFrame(self.records(), columns=list(self.keys))
 
     def _repr_html_(self) -> str:
         from mbcost.export.html import to_html
@@ -115,7 +122,7 @@ class Comparison:
         rows = sort_rows([self._with_pending(i, row) for i, row in enumerate(records)], sort)
         fields = tuple(column.key for column in chosen)
         if columns is None:
-            fields = (*RECORD_KEYS, *DEPLOYED_COLUMNS) if self.folds else RECORD_KEYS
+            fields = (*self.keys, *DEPLOYED_COLUMNS) if self.folds else self.keys
         document = rows if columns is None else [{k: row[k] for k in fields} for row in rows]
         return Table(
             chosen,

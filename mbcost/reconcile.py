@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from mbcost.compare import Comparison, caption_of, skipped_lines
+from mbcost.comparison import Comparison, caption_of, skipped_lines
 from mbcost.cost import CONVENTIONS, CONVOLUTIONS, Convention, CostReport, LayerCost
 from mbcost.counters import COUNTERS, Counter
 from mbcost.records import versions

@@ -88,7 +88,7 @@ def record(
     counted = {
         c.key: ran[c.name].total if c.name in ran else None
         for c in COUNTERS.values()
-        if c.key in RECORD_KEYS or c.name in ran
+        if c.key in RECORD_KEYS or c.name in ran  # further counters where they were asked for
     }
     return {
         "name": subject.name,

@@ -36,7 +36,8 @@ class Functional(nn.Module):
         self.head = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(F.relu(F.conv2d(x, self.weight, padding=1)))
+        y: Tensor = self.head(F.relu(F.conv2d(x, self.weight, padding=1)))
+        return y
 
 
 class Shared(nn.Module):
@@ -45,12 +46,14 @@ class Shared(nn.Module):
         self.fc = nn.Linear(8, 8)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc(torch.relu(self.fc(x)))
+        y: Tensor = self.fc(torch.relu(self.fc(x)))
+        return y
 
 
 class Attention(nn.Module):
     def forward(self, q: Tensor) -> Tensor:
-        return F.scaled_dot_product_attention(q, q, q)
+        y: Tensor = F.scaled_dot_product_attention(q, q, q)
+        return y
 
 
 class Products(nn.Module):
@@ -122,7 +125,8 @@ def test_an_unused_module_still_counts_its_params() -> None:
             self.used, self.aux = nn.Linear(3, 4), nn.Linear(3, 5)
 
         def forward(self, x: Tensor) -> Tensor:
-            return self.used(x)
+            y: Tensor = self.used(x)
+            return y
 
     report = trace(Auxiliary(), [image(1, 3)], "").report
     assert (report.params, report.mult_adds) == (16 + 20, 12)
@@ -132,7 +136,8 @@ def test_an_unused_module_still_counts_its_params() -> None:
 def test_an_operator_without_a_formula_is_listed_and_fails_a_strict_check() -> None:
     class Fourier(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
-            return torch.fft.rfft(x).real
+            y: Tensor = torch.fft.rfft(x).real
+            return y
 
     coverage = trace(Fourier(), [image(1, 8)], "").coverage
     assert coverage.unknown == {"_fft_r2c": 1}
@@ -147,6 +152,7 @@ class Meddler(nn.Module):
         super().__init__()
         self.conv, self.bn, self.fails = nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), fails
         self.register_buffer("steps", torch.zeros(2))
+        self.steps: Tensor
         self.bn.eval()
         self.seen = 0
 
@@ -155,7 +161,7 @@ class Meddler(nn.Module):
         self.running = x
         self.steps = self.steps * 2
         self.conv.register_forward_hook(lambda *_: None)
-        y = self.bn(self.conv(x))
+        y: Tensor = self.bn(self.conv(x))
         if self.fails:
             raise ValueError("on purpose")
         return y

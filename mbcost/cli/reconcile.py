@@ -28,7 +28,7 @@ def reconcile(
     mbcost reconcile torchvision:resnet18 --counter thop --format markdown
     """
     from mbcost.cli.run import check, report_skipped
-    from mbcost.compare import counters_named
+    from mbcost.comparison import counters_named
     from mbcost.reconcile import Reconciliation, installed_counters
     from mbcost.targets import resolve_one
 

@@ -53,7 +53,7 @@ def _counted(bench: Workbench, module: nn.Module, backend: str, device: str) -> 
     if total is None:  # it prints the exception instead of raising it
         lines = [line for line in printed.getvalue().splitlines() if "Error" in line]
         raise RuntimeError(lines[-1] if lines else "ptflops gave up")
-    return Counted(scale * int(total), None)
+    return Counted(scale * int(total), {}, tells_layers=False)
 
 
 def _parameter_names(module: nn.Module) -> list[str]:

@@ -62,10 +62,11 @@ class Counted(NamedTuple):
     """
 
     total: int | None
-    by_layer: Mapping[str, int] | None
-    """Figures by module path; None where the counter cannot tell modules apart."""
+    by_layer: Mapping[str, int]
     figures: Mapping[str, int] = MappingProxyType({})
     skipped: str = ""
+    tells_layers: bool = True
+    """False where the counter has a total alone."""
 
 
 class Counter(NamedTuple):
@@ -129,7 +130,7 @@ def verify(counter: Counter, bench: Workbench, report: CostReport) -> Verificati
         return Verification(counter, None, skipped=counted.skipped)
     predicted = predicted_by_module(counter.convention, report)
     found = []
-    if counted.by_layer is not None:
+    if counted.tells_layers:
         paths = list(predicted) + [path for path in counted.by_layer if path not in predicted]
         found = [
             Mismatch(
@@ -145,7 +146,7 @@ def verify(counter: Counter, bench: Workbench, report: CostReport) -> Verificati
         for figure, value in counted.figures.items()
         if value != getattr(report, figure)
     ]
-    return Verification(counter, counted.total, tuple(found), by_layer=counted.by_layer or {})
+    return Verification(counter, counted.total, tuple(found), by_layer=counted.by_layer)
 
 
 def predicted_by_module(convention: Convention, report: CostReport) -> dict[str, int]:
