@@ -267,10 +267,10 @@ def deployed(subject: Subject) -> Subject:
     """Return the subject with its batch-norms folded."""
     joint = "," if "@" in subject.target else "@"
     target = f"{subject.target}{joint}fold_bn=true"
-    return Subject(target, subject.spec, {**subject.settings, "fold_bn": True})
+    return replace(subject, target=target, settings={**subject.settings, "fold_bn": True})
 
 
 def trained(subject: Subject) -> Subject:
     """Return the subject as it is trained, its batch-norms not folded."""
     kept = {name: value for name, value in subject.settings.items() if name != "fold_bn"}
-    return Subject(subject.target, subject.spec, kept)
+    return replace(subject, settings=kept)
