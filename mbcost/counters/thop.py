@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import warnings
 from typing import Any
 
 from mbcost.counters.workbench import Counted, Workbench
@@ -14,7 +15,9 @@ def count_thop(bench: Workbench) -> Counted:
     import torch
 
     # it imports distutils, which Python 3.12 dropped and setuptools still brings
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    silent = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
+    with silent[0], silent[1], warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         from thop import profile
 
         with torch.no_grad():
