@@ -123,7 +123,7 @@ class Comparison:
         fields = tuple(column.key for column in chosen)
         if columns is None:
             fields = (*self.keys, *DEPLOYED_COLUMNS) if self.folds else self.keys
-        document = rows if columns is None else [{k: row[k] for k in fields} for row in rows]
+        document = rows if columns is None else [{k: row.get(k) for k in fields} for row in rows]
         return Table(
             chosen,
             rows,
