@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from os import PathLike, fspath
+from typing import TYPE_CHECKING, cast
 
 from mbcost.comparison import Comparison, counters_named
 from mbcost.cost import CostReport
 from mbcost.errors import MbcostError
+from mbcost.models import Model
 from mbcost.network import Spec, report
-from mbcost.settings import parse_all
+from mbcost.settings import as_text, parse_all
 from mbcost.targets import beside_deployed, resolve, resolve_one
+from mbcost.units import parse_inputs
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def load(target: str | PathLike[str]) -> Spec:
@@ -23,19 +30,65 @@ def load(target: str | PathLike[str]) -> Spec:
         raise MbcostError(
             "settings belong to count and compare", place=subject.target, way_out="load the name"
         )
+    if isinstance(subject.spec, Model):
+        raise MbcostError(
+            "is no network of rows", place=subject.target, way_out="count and compare take it"
+        )
     return subject.spec
 
 
-def count(target: str | PathLike[str] | Spec, **settings: object) -> CostReport:
-    """Return the closed-form costs of a target; torch is not imported.
+def count(
+    target: str | PathLike[str] | Spec | nn.Module, *, input: object = None, **settings: object
+) -> CostReport:
+    """Return the costs of a target: by closed form (torch is not imported), or of a model traced.
 
     ``settings`` are those of the command line: ``count("v2", alpha=0.5, size=160, batch=8)``,
-    ``count("standard", in_=64, out=128)``.
+    ``count("standard", in_=64, out=128)``. A module takes ``input``, a tensor, a shape with its
+    batch such as ``(1, 3, 224, 224)``, or a list of these; the module is left as it was.
     """
+    if is_module(target):
+        if settings:
+            raise MbcostError(
+                f"a module takes no setting {next(iter(settings))!r}",
+                place="count",
+                way_out="its input alone: count(module, input=(1, 3, 224, 224))",
+            )
+        return count_module(cast("nn.Module", target), input)
+    if input is not None:
+        settings["input"] = input
     if isinstance(target, str | PathLike):
         given = {name.rstrip("_"): value for name, value in settings.items()}
         return resolve_one(fspath(target), given).report
-    return report(target, parse_all(target.accepts, settings, target.name))
+    spec = cast("Spec", target)
+    return report(spec, parse_all(spec.accepts, settings, spec.name))
+
+
+def is_module(target: object) -> bool:
+    """Return whether ``target`` is an ``nn.Module``, without importing torch to find out."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(target, torch.nn.Module)
+
+
+def count_module(module: nn.Module, given: object) -> CostReport:
+    """Return the costs of one forward of ``module`` on tensors or shapes, 1×3×224×224 if None."""
+    import torch
+
+    from mbcost.models import DEFAULT_INPUT
+    from mbcost.trace import trace
+
+    if given is None:
+        given = DEFAULT_INPUT[0].shape
+    several = isinstance(given, list) or (
+        isinstance(given, tuple) and not all(isinstance(side, int) for side in given)
+    )
+    inputs = []
+    for each in given if several else [given]:  # type: ignore[attr-defined]
+        if isinstance(each, torch.Tensor):
+            inputs.append(each)
+            continue
+        for shape, dtype in parse_inputs(as_text(each)):
+            inputs.append(torch.zeros(shape, dtype=getattr(torch, dtype), device="meta"))
+    return trace(module, inputs, type(module).__name__).report
 
 
 def compare(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from mbcost.cost import CONVENTIONS, DTYPES, CostReport
-from mbcost.counters import COUNTERS, Counter, Verification, Workbench, verify
+from mbcost.cost import DTYPES, CostReport
+from mbcost.counters import COUNTERS, Counter, Verification, verify
 from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
 from mbcost.records import (
     COLUMNS,
@@ -22,7 +22,7 @@ from mbcost.records import (
     versions_text,
 )
 from mbcost.tables import PENDING, Column, Record, Table, choose_columns, sort_rows
-from mbcost.targets import Subject
+from mbcost.targets import AS_IN_PAPERS, Restatement, Subject
 from mbcost.units import shape_text
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Comparison:
     def verify(self) -> Iterator[None]:
         """Run the counters one by one; yields after each, so that a table can fill in."""
         for i, subject in enumerate(self.subjects):
-            bench = Workbench(subject.graph, subject.batch)
+            bench = subject.workbench()
             for counter in self.counters:
                 self.done[i, counter.name] = verify(counter, bench, subject.report)
                 yield
@@ -60,7 +60,7 @@ class Comparison:
     @cached_property
     def reference_report(self) -> CostReport:
         """The costs that ratios are taken to: the first, or the one named ``reference``."""
-        return self.subjects[self.reference_index].report
+        return self.subjects[self.reference_index].shown
 
     @cached_property
     def reference_index(self) -> int:
@@ -83,17 +83,24 @@ class Comparison:
         Where batch-norms are folded, or with ``stored``, they have the bytes of the weights too.
         """
         stored = stored or self.folds
+        further = dict.fromkeys(key for key in self.keys if key not in RECORD_KEYS)
         return [
-            record(subject, self.reference_report, self.verifications(i))
+            further
+            | record(subject, self.reference_report, self.verifications(i))
             | (deployed_record(subject) if stored else {})
             for i, subject in enumerate(self.subjects)
         ]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of the CSV: a record's own, and those of further counters asked for."""
+        return tuple(dict.fromkeys((*RECORD_KEYS, *(counter.key for counter in self.counters))))
 
     def frame(self) -> pandas.DataFrame:
         """Return the records as a DataFrame."""
         import pandas
 
-        return pandas.DataFrame(self.records(), columns=list(RECORD_KEYS))
+        return pandas.DataFrame(self.records(), columns=list(self.keys))
 
     def _repr_html_(self) -> str:
         from mbcost.export.html import to_html
@@ -119,8 +126,8 @@ class Comparison:
         rows = sort_rows([self._with_pending(i, row) for i, row in enumerate(records)], sort)
         fields = tuple(column.key for column in chosen)
         if columns is None:
-            fields = (*RECORD_KEYS, *DEPLOYED_COLUMNS) if self.folds else RECORD_KEYS
-        document = rows if columns is None else [{k: row[k] for k in fields} for row in rows]
+            fields = (*self.keys, *DEPLOYED_COLUMNS) if self.folds else self.keys
+        document = rows if columns is None else [{k: row.get(k) for k in fields} for row in rows]
         return Table(
             chosen,
             rows,
@@ -140,7 +147,9 @@ class Comparison:
     def _known_columns(self) -> dict[str, Column]:
         name = self.subjects[self.reference_index].target
         known = {**COLUMNS, **DEPLOYED_COLUMNS, **EXTRA_COLUMNS}
-        for key, figure in (("params_ratio", "params"), ("mult_adds_ratio", "mult-adds")):
+        figure_title = self.restatement.title
+        known["mult_adds"] = Column("mult_adds", figure_title, "count")
+        for key, figure in (("params_ratio", "params"), ("mult_adds_ratio", figure_title)):
             known[key] = Column(key, f"{figure} vs {name}", "ratio", COLUMNS[key].rank)
         return known
 
@@ -150,14 +159,19 @@ class Comparison:
             return row
         return {**row, **{counter.key: PENDING for counter in waiting}, "verified": PENDING}
 
+    @property
+    def restatement(self) -> Restatement:
+        """How the subjects' mult-adds are shown; the same for all."""
+        return self.subjects[0].restatement if self.subjects else AS_IN_PAPERS
+
     def title(self) -> str:
         """Return what all subjects have in common: settings, input and batch."""
-        inputs = {shape_text(s.report.x).replace("x", "×") for s in self.subjects}
+        inputs = {shape_text(s.report.inputs).replace("x", "×") for s in self.subjects}
         batches = {s.batch for s in self.subjects}
         parts = [
             name.replace("_", " ") if value is True else f"{name.replace('_', ' ')} {value}"
             for name, value in self.subjects[0].settings.items()
-            if name not in ("in", "size", "rho", "batch")
+            if name not in ("in", "size", "rho", "batch", "input", "options")
             and all(s.settings.get(name) == value for s in self.subjects)
         ]
         if len(inputs) == 1:
@@ -169,22 +183,51 @@ class Comparison:
     def caption(self) -> str:
         """Return what the figures mean and which versions counted them."""
         title = f"{self.title()}. {folding_in_words()}" if self.folds else self.title()
+        ran = self.records()[0]["versions"]
+        return caption_of(ran, self.counted_as(), title, self.restatement)
+
+    def counted_as(self) -> dict[str, str]:
+        """Return each counter's convention in words."""
         upsampling = any(subject.report.upsamples for subject in self.subjects)
-        conventions = {c.name: c.convention.words(upsampling=upsampling) for c in self.counters}
-        return caption_of(self.records()[0]["versions"], conventions, title)
+        return {c.name: c.convention.words(upsampling=upsampling) for c in self.counters}
 
     def notes(self) -> tuple[str, ...]:
         """Return the verified line, and a line for each counter that was skipped."""
         if not self.counters:
-            return ("closed form alone: no counter was run",)
+            return (f"{self.ours().removeprefix('the ')} alone: no counter was run",)
         if not self.complete:
             return ("verifying: the counters are running …",)
-        return (verified_line(self.done.values()), *skipped_lines(self.done, self.subjects))
+        ours = self.ours()
+        return (verified_line(self.done.values(), ours), *skipped_lines(self.done, self.subjects))
 
-    def check(self) -> None:
-        """Raise ``CheckFailedError`` naming the layers on which a counter differs."""
-        for (i, _), verification in self.done.items():
-            raise_if_different(self.subjects[i].target, verification)
+    def ours(self) -> str:
+        """Return what the figures come from: the closed form, the trace, or both."""
+        traced = {subject.traced for subject in self.subjects}
+        if len(traced) > 1:
+            return "the closed form and the trace"
+        return "the trace" if traced == {True} else "the closed form"
+
+    def check(self, *, strict: bool = False) -> list[str]:
+        """Raise ``CheckFailedError`` naming the layers on which a counter differs.
+
+        On models from elsewhere that is so only when ``strict``, as are operators without a
+        formula; otherwise return what is to be said of them.
+        """
+        warnings = []
+        for i, subject in enumerate(self.subjects):
+            checks = [
+                partial(raise_if_different, subject, v) for v in self.verifications(i).values()
+            ]
+            if subject.trace is not None:
+                checks.insert(0, partial(subject.trace.coverage.check, subject.target))
+            for check in checks:
+                try:
+                    check()
+                except CheckFailedError as error:
+                    if strict or not subject.traced:
+                        raise
+                    warnings.append(str(error))
+        return warnings
 
 
 def _top1_lines(chosen: Sequence[Column], rows: Sequence[Record]) -> tuple[str, ...]:
@@ -204,12 +247,17 @@ def folding_in_words() -> str:
     return f"fold_bn: batch-norms folded into the convolutions before them. Weights: {weights}"
 
 
-def caption_of(versions: dict[str, str], conventions: dict[str, str], title: str) -> str:
+def caption_of(
+    versions: dict[str, str],
+    conventions: dict[str, str],
+    title: str,
+    restatement: Restatement = AS_IN_PAPERS,
+) -> str:
     """Return a caption: the convention of each figure, and the versions."""
     words = [
         f"{title}." if title else "",
         "params: weights, biases, batch-norm γ and β.",
-        f"mult-adds: {CONVENTIONS['papers'].counts}.",
+        restatement.counts,
         *(f"{name}: {counts}." for name, counts in conventions.items()),
         "MB of 10⁶ bytes, float32.",
         f"{versions_text(versions)}.",
@@ -217,8 +265,8 @@ def caption_of(versions: dict[str, str], conventions: dict[str, str], title: str
     return " ".join(word for word in words if word)
 
 
-def verified_line(verifications: Iterable[Verification]) -> str:
-    """Return the line that says whether the counters agree with the closed form."""
+def verified_line(verifications: Iterable[Verification], ours: str = "the closed form") -> str:
+    """Return the line that says whether the counters agree with ``ours``."""
     ran = [v for v in verifications if v.agrees is not None]
     names = list(dict.fromkeys(v.counter.name for v in ran))
     if not names:
@@ -226,8 +274,8 @@ def verified_line(verifications: Iterable[Verification]) -> str:
     who = " and ".join(names) if len(names) < 3 else f"{', '.join(names[:-1])} and {names[-1]}"
     verb = "agree" if len(names) > 1 else "agrees"
     if verified(ran):
-        return f"verified: {who} {verb} with the closed form to the unit, on every layer"
-    return "NOT VERIFIED: a counter and the closed form differ"
+        return f"verified: {who} {verb} with {ours} to the unit, on every layer"
+    return f"NOT VERIFIED: a counter and {ours} differ"
 
 
 def skipped_lines(
@@ -241,17 +289,20 @@ def skipped_lines(
     ]
 
 
-def raise_if_different(target: str, verification: Verification) -> None:
+def raise_if_different(subject: Subject, verification: Verification) -> None:
     """Raise ``CheckFailedError`` with the first layers that differ."""
     if verification.agrees is not False:
         return
     shown = "; ".join(str(m) for m in verification.mismatches[:3])
     more = len(verification.mismatches) - 3
     rest = f"; and {more} more" if more > 0 else ""
+    ours = "the trace" if subject.traced else "the closed form"
     raise CheckFailedError(
-        f"{verification.counter.name} and the closed form differ: {shown}{rest}",
-        place=target,
-        way_out="a bug in mbcost or a changed counter: please report it with --version",
+        f"{verification.counter.name} and {ours} differ: {shown}{rest}",
+        place=subject.target,
+        way_out="mbcost reconcile takes the difference apart"
+        if subject.traced
+        else "a bug in mbcost or a changed counter: please report it with --version",
     )
 
 

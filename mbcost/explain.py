@@ -36,7 +36,7 @@ def explain_table(subject: Subject) -> Table:
             "layers": costly,
             **savings(subject),
         },
-        title=f"{subject.target}: input {shape_text(report.x).replace('x', '×')}, "
+        title=f"{subject.target}: input {shape_text(report.inputs).replace('x', '×')}, "
         f"batch {report.batch}",
         caption=f"{subject.target}: params and mult-adds of each layer, numbers filled in.",
         total={"path": "total", "params": report.params, "mult_adds": report.mult_adds},
@@ -50,7 +50,7 @@ def explain_table(subject: Subject) -> Table:
 
 def _row(report: CostReport, i: int) -> Record:
     layer = report.layers[i]
-    params_formula, mult_adds_formula = formula(layer.layer, layer.y)
+    params_formula, mult_adds_formula = formula(layer)
     if mult_adds_formula and report.batch > 1:
         mult_adds_formula += f"·{report.batch}"
     return {

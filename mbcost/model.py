@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 
 from mbcost.comparison import Comparison
 from mbcost.cost import DTYPES, CostReport
@@ -74,10 +75,12 @@ def model_table(
     the rows and must equal the report's.
     """
     subject = comparison.subjects[0]
-    report = subject.report
+    report = subject.shown
     known, rows_of = VIEWS[by]
     rows = rows_of(report)
     total = add_up(rows, report)
+    figure = Column("mult_adds", subject.restatement.title, "count")
+    known = {**known, "mult_adds": figure}
     chosen = choose_columns(known, columns, tuple(known))
     shown = [_with_shares(row, report) for row in rows if row["params"] or row["mult_adds"]]
     first = next(iter(known))
@@ -91,6 +94,8 @@ def model_table(
         document[f"by_{by}"] = rows
     if subject.folded:
         document["trained"] = weights_of(trained(subject).report)
+    if subject.trace is not None:
+        document["coverage"] = asdict(subject.trace.coverage)
     return Table(
         chosen,
         sort_rows(shown, sort),
@@ -104,6 +109,7 @@ def model_table(
             *memory_lines(report),
             *counter_lines(comparison),
             *deployed_lines(subject),
+            *coverage_lines(subject),
             *comparison.notes(),
         ),
     )
@@ -144,12 +150,28 @@ def memory_lines(report: CostReport) -> list[str]:
     ]
 
 
+def coverage_lines(subject: Subject) -> list[str]:
+    """Return what a trace saw: how many operator calls it counted, knew, or did not know."""
+    if subject.trace is None:
+        return []
+    coverage = subject.trace.coverage
+    counted, zero, unknown = (
+        thousands(sum(ops.values())) for ops in (coverage.counted, coverage.zero, coverage.unknown)
+    )
+    named = f": {', '.join(coverage.unknown)}" if coverage.unknown else ""
+    return [
+        f"traced: {thousands(coverage.seen)} operator calls, {counted} with mult-adds, "
+        f"{zero} known to have none, {unknown} unknown{named}"
+    ]
+
+
 def counter_lines(comparison: Comparison) -> list[str]:
     """Return a line per figure: the closed form's totals, then each counter's."""
-    report = comparison.subjects[0].report
+    subject = comparison.subjects[0]
+    report = subject.shown
     lines = [
         f"params: {thousands(report.params)} (weights alone {thousands(report.params_weights)})",
-        f"mult-adds: {thousands(report.mult_adds)}",
+        f"{subject.restatement.title}: {thousands(report.mult_adds)}",
     ]
     for verification in comparison.done.values():
         if verification.total is not None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from mbcost.cost import DTYPES, PAPERS, CostReport
+from mbcost.cost import DTYPES, CostReport
 from mbcost.counters import COUNTERS, Verification
 from mbcost.network import Network
 from mbcost.tables import Column, Record
@@ -45,6 +45,12 @@ COLUMNS: dict[str, Column] = {
     )
 }
 RECORD_KEYS = tuple(COLUMNS)
+COLUMNS |= {
+    counter.key: Column(counter.key, counter.name, "count", rank=3)
+    for counter in COUNTERS.values()
+    if counter.key not in COLUMNS
+}
+"""Also the further counters: a record has their keys where they were run."""
 
 DEPLOYED_COLUMNS: dict[str, Column] = {
     "fold_bn": Column("fold_bn", "folded", "truth", rank=6),
@@ -86,17 +92,21 @@ def record(
 
     Ratios are this ÷ ``reference``; null without one.
     """
-    report = subject.report
+    report = subject.shown
     ran = verifications or {}
     facts = subject.spec.facts(subject.settings)
-    counted = {c.key: ran[c.name].total if c.name in ran else None for c in COUNTERS.values()}
+    counted = {
+        c.key: ran[c.name].total if c.name in ran else None
+        for c in COUNTERS.values()
+        if c.key in RECORD_KEYS or c.name in ran  # further counters where they were asked for
+    }
     return {
         "name": subject.name,
         "target": subject.target,
         **facts,
-        "size": size_value(*facts["size"]),
+        "size": size_value(*facts["size"]) if facts["size"] else None,
         "batch": report.batch,
-        "input": list(report.x),
+        "input": [list(x) for x in report.inputs] if report.more_inputs else list(report.x),
         "output": [list(y) for y in report.ys] if report.ys else list(report.y),
         "params": report.params,
         "params_weights": report.params_weights,
@@ -110,7 +120,7 @@ def record(
         "param_bytes": report.param_bytes,
         "total_bytes": report.total_bytes,
         "verified": verified(ran.values()),
-        "convention": PAPERS.name,
+        "convention": subject.convention,
         "versions": versions(name for name, v in ran.items() if v.total is not None),
         "params_by_kind": report.by_kind("params"),
         "mult_adds_by_kind": report.by_kind("mult_adds"),

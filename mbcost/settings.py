@@ -34,7 +34,13 @@ class Sides(NamedTuple):
     doc: str
 
 
-SettingRule = Rule | Sides
+class Inputs(NamedTuple):
+    """The shapes of a model's inputs, each with its batch dimension: 1x3x512x512, 1x77:int64."""
+
+    doc: str
+
+
+SettingRule = Rule | Sides | Inputs
 
 SETTINGS: dict[str, SettingRule] = {
     "in": Whole(1, MAX_CHANNELS, "input channels"),
@@ -55,6 +61,7 @@ SETTINGS: dict[str, SettingRule] = {
         1, MAX_KERNEL, "stride at which dilation takes over, in networks that state one: 8, 16, 32"
     ),
     "batch": Whole(1, 2**20, "images per batch"),
+    "input": Inputs("input of a traced model with its batch, 1x3x512x512 or 1x77:int64"),
 }
 
 FIELD_OF = {"kernel": "k", "stride": "s", "padding": "p", "expand": "t", "out": "c"}
@@ -75,6 +82,8 @@ def parse(rule: SettingRule, text: str, place: str) -> Any:
                 return units.parse_bool(text)
             case Sides():
                 return units.parse_size(text)
+            case Inputs():
+                return units.parse_inputs(text)
             case OneOf():
                 return units.parse_word(text, rule.words)
             case _:
@@ -112,6 +121,8 @@ def canonical(name: str) -> str:
 def as_text(value: object) -> str:
     """Return a value given in Python as the text that would be typed for it."""
     if isinstance(value, tuple | list):
+        if value and isinstance(value[0], tuple | list | str):
+            return "+".join(as_text(item) for item in value)
         return units.shape_text(value)
     return str(value)
 

@@ -3,20 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mbcost.config import builtin, find_builtin, load_specs
-from mbcost.cost import CostReport, cost_of
+from mbcost.cost import CONVENTIONS, PAPERS, Convention, CostReport, cost_of
+from mbcost.counters import Workbench
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.layers import Graph
+from mbcost.models import Model, find_model
 from mbcost.network import Network, Spec
 from mbcost.settings import SETTINGS, YAML_SUFFIXES, parse_all, split_inline
+from mbcost.trace import Traced
 
-_EXCLUDES = {"size": "rho", "rho": "size"}
+_EXCLUDES = {"size": ("rho", "input"), "rho": ("size",), "batch": ("input",)}
 """Two ways to say one thing: the inline one wins over the one for all targets."""
+
+
+class Restatement(NamedTuple):
+    """How ``mult_adds`` are shown: by which convention, and whether each counts as two flops."""
+
+    convention: Convention = PAPERS
+    flops: bool = False
+
+    @property
+    def name(self) -> str:
+        """Return the record's ``convention``: ``papers``, or ``papers, flops``."""
+        return f"{self.convention.name}, flops" if self.flops else self.convention.name
+
+    @property
+    def title(self) -> str:
+        """Return the header of the figure's column."""
+        unit = "flops" if self.flops or self.convention.mult_adds == 2 else "mult-adds"
+        return unit if self.convention is PAPERS else f"{unit} as {self.convention.name}"
+
+    @property
+    def counts(self) -> str:
+        """Return the caption's sentence: what is counted."""
+        twice = ", each as two flops" if self.flops else ""
+        return f"{self.title}: {self.convention.counts}{twice}."
+
+
+AS_IN_PAPERS = Restatement()
 
 
 @dataclass(frozen=True)
@@ -24,8 +54,9 @@ class Subject:
     """A target as typed, resolved to a spec and its parsed settings."""
 
     target: str
-    spec: Spec
+    spec: Spec | Model
     settings: Mapping[str, Any] = field(default_factory=dict)
+    restatement: Restatement = AS_IN_PAPERS
 
     @property
     def name(self) -> str:
@@ -52,14 +83,80 @@ class Subject:
         """The layers under these settings."""
         return self.spec.graph(self.settings)
 
+    @property
+    def traced(self) -> bool:
+        """Whether the target is a model from elsewhere, whose costs a trace finds."""
+        return isinstance(self.spec, Model)
+
+    @cached_property
+    def trace(self) -> Traced | None:
+        """The costs and the operators they cover, of a model from elsewhere."""
+        if not isinstance(self.spec, Model):
+            return None
+        from mbcost.models.build import running
+        from mbcost.trace import trace
+
+        module = self.spec.build(self.settings)
+        inputs = self.spec.inputs(self.settings)
+        with running(self.target):
+            return trace(module, inputs, self.target, batch=self.batch)
+
     @cached_property
     def report(self) -> CostReport:
-        """The closed-form costs."""
+        """The costs: by closed form, or traced."""
+        if self.trace is not None:
+            return replace(self.trace.report, name=self.name)
         return cost_of(self.graph, self.name, self.batch)
 
+    @property
+    def convention(self) -> str:
+        """The name of the convention in which ``shown`` states its mult-adds."""
+        return self.restatement.name
 
-def find(name: str) -> dict[str, Spec]:
-    """Return what ``name`` names: a built-in, a YAML file, or one member ``file.yaml:name`` of it.
+    @cached_property
+    def shown(self) -> CostReport:
+        """The costs as tables show them: restated where another convention was asked for."""
+        convention, flops = self.restatement
+        if convention is PAPERS and not flops:
+            return self.report
+        return self.report.restated(convention, 2 if flops else 1)
+
+    def workbench(self) -> Workbench:
+        """Return what counters work on."""
+        if isinstance(self.spec, Model):
+            from mbcost.models.bench import ModelWorkbench
+
+            return ModelWorkbench(self.spec, self.settings, self.report)
+        return Workbench(self.graph, self.batch)
+
+
+def restatement(convention: str | None, unit: str | None) -> Restatement:
+    """Return how to show mult-adds by the names of a convention and of a unit."""
+    name = (convention or PAPERS.name).replace("_", "-")
+    if name not in CONVENTIONS:
+        raise MbcostError(
+            f"unknown convention {convention!r}",
+            place="--convention",
+            way_out=did_you_mean(name, CONVENTIONS),
+        )
+    unit = (unit or "mult-add").replace("_", "-").removesuffix("s")
+    if unit not in ("mult-add", "flop"):
+        raise MbcostError(
+            f"unknown unit {unit!r}", place="--unit", way_out="mult-add, or flop: two of them"
+        )
+    chosen = CONVENTIONS[name]
+    if unit == "flop" and chosen.mult_adds == 2:
+        raise MbcostError(
+            f"{name} counts two per multiply-add already",
+            place="--unit",
+            way_out="leave out --unit flop",
+        )
+    return Restatement(chosen, unit == "flop")
+
+
+def find(name: str) -> Mapping[str, Spec | Model]:
+    """Return what ``name`` names: a built-in, a YAML file, one member ``file.yaml:name`` of
+    it, or a model from elsewhere.
 
     Raises ``MbcostError`` with the nearest known name.
     """
@@ -67,6 +164,9 @@ def find(name: str) -> dict[str, Spec]:
         raise MbcostError("a target is empty", way_out="`mbcost list` shows what can be named")
     if find_builtin(name):
         return {name: builtin(name)}
+    model = find_model(name)
+    if model is not None:
+        return {name: model}
     path, _, member = name.rpartition(":")
     if path.endswith(YAML_SUFFIXES):
         specs = load_specs(Path(path))
@@ -81,7 +181,11 @@ def find(name: str) -> dict[str, Spec]:
     return {name: builtin(name)}  # raises with the nearest name
 
 
-def resolve(targets: Sequence[str], common: Mapping[str, object] | None = None) -> list[Subject]:
+def resolve(
+    targets: Sequence[str],
+    common: Mapping[str, object] | None = None,
+    restatement: Restatement = AS_IN_PAPERS,
+) -> list[Subject]:
     """Return the subjects that ``targets`` name, in order.
 
     ``common`` settings go to every target that accepts them; one that fits no target is an error,
@@ -97,16 +201,18 @@ def resolve(targets: Sequence[str], common: Mapping[str, object] | None = None) 
             fitting = {
                 key: value
                 for key, value in common.items()
-                if key in spec.accepts and key not in inline and _EXCLUDES.get(key) not in inline
+                if key in spec.accepts
+                and key not in inline
+                and not any(other in inline for other in _EXCLUDES.get(key, ()))
             }
             used |= set(common) & set(spec.accepts)
             accepted |= set(spec.accepts)
             settings = {
                 **parse_all(spec.accepts, fitting, "--"),
-                **parse_all(spec.accepts, inline, target),
+                **_inline(spec, inline, target),
             }
             shown = target if label == name else target.replace(name, label, 1)
-            subjects.append(Subject(shown, spec, settings))
+            subjects.append(Subject(shown, spec, settings, restatement))
     for key in common:
         if key not in SETTINGS and key not in accepted:
             raise MbcostError(f"no setting {key!r}", way_out=did_you_mean(key, SETTINGS))
@@ -117,6 +223,12 @@ def resolve(targets: Sequence[str], common: Mapping[str, object] | None = None) 
                 way_out=f"they take: {', '.join(s for s in SETTINGS if s in accepted)}",
             )
     return subjects
+
+
+def _inline(spec: Spec | Model, inline: Mapping[str, str], target: str) -> dict[str, Any]:
+    if isinstance(spec, Model):
+        return spec.parse_inline(inline, target)
+    return parse_all(spec.accepts, inline, target)
 
 
 def resolve_one(target: str, common: Mapping[str, object] | None = None) -> Subject:
@@ -154,10 +266,10 @@ def deployed(subject: Subject) -> Subject:
     """Return the subject with its batch-norms folded."""
     joint = "," if "@" in subject.target else "@"
     target = f"{subject.target}{joint}fold_bn=true"
-    return Subject(target, subject.spec, {**subject.settings, "fold_bn": True})
+    return replace(subject, target=target, settings={**subject.settings, "fold_bn": True})
 
 
 def trained(subject: Subject) -> Subject:
     """Return the subject as it is trained, its batch-norms not folded."""
     kept = {name: value for name, value in subject.settings.items() if name != "fold_bn"}
-    return Subject(subject.target, subject.spec, kept)
+    return replace(subject, settings=kept)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
+from typing import Any
 
 from mbcost.errors import MbcostError, did_you_mean
 
@@ -31,6 +32,7 @@ PREFIXES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 MAX_SIZE = 65536
 MIN_WIDTH_IN = 2.5
 MAX_WIDTH_IN = 24.0
+_DTYPES = ("float32", "float16", "bfloat16", "float64", "int64", "int32", "bool")
 _BAR = " ▏▎▍▌▋▊▉█"
 
 
@@ -111,14 +113,11 @@ def bar(share: float, width: int = 10) -> str:
     return "█" * full + (_BAR[rest] if rest else "")
 
 
-def shape_text(shape: Sequence[int]) -> str:
-    """Return a shape as it stands in CSV: ``64x112x112``."""
+def shape_text(shape: Sequence[Any]) -> str:
+    """Return a shape as it stands in CSV, ``64x112x112``; of several with ; between."""
+    if shape and not isinstance(shape[0], int):
+        return ";".join(shape_text(each) for each in shape)
     return "x".join(str(n) for n in shape)
-
-
-def shapes_text(shapes: Sequence[Sequence[int]]) -> str:
-    """Return several shapes as they stand in CSV: ``546x20x20;24x20x20``."""
-    return ";".join(shape_text(shape) for shape in shapes)
 
 
 def size_value(height: int, width: int) -> int | str:
@@ -175,6 +174,25 @@ def round_count(value: int) -> str:
     """Return a round number with its prefix and no more digits than it has: 5 M, 200 k."""
     prefix = prefix_for([value])
     return f"{tick(value, prefix)} {prefix}".rstrip()
+
+
+def parse_inputs(text: str) -> tuple[tuple[tuple[int, ...], str], ...]:
+    """Return (shape, type) of each input in ``1x3x512x512`` or ``1x77:int64+1x77:bool``."""
+    found = []
+    for item in text.split("+"):
+        sides, _, dtype = item.strip().partition(":")
+        dtype = dtype or "float32"
+        if not re.fullmatch(r"\d{1,9}(?:[x×]\d{1,9})*", sides) or dtype not in _DTYPES:
+            raise MbcostError(
+                f"{item.strip()!r} is not an input",
+                way_out="its shape with the batch, like 1x3x224x224, and a type if it is not "
+                f"float32, like 1x77:int64 (of {', '.join(_DTYPES)})",
+            )
+        shape = tuple(int(side) for side in re.split("[x×]", sides))
+        if not all(1 <= side <= 2**24 for side in shape):
+            raise MbcostError(f"{sides} is out of range", way_out="sides from 1 to 16,777,216")
+        found.append((shape, dtype))
+    return tuple(found)
 
 
 def parse_int(text: str, low: int, high: int) -> int:

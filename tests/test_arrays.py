@@ -35,7 +35,7 @@ def scalar(space: Space, choice: tuple[int, ...]) -> Figures:
         report.mult_adds,
         **{f"{name}_bytes": report.weight_bytes(name) for name in DTYPES},
         largest_activation=largest_activation(graph.x, graph.nodes),
-        peak_activation=peak_activation(graph.x, graph.nodes),
+        peak_activation=peak_activation(graph.x, graph.nodes, graph.outputs),
     )
 
 
@@ -93,7 +93,7 @@ FIELDS = {
     "s": "1,2",
     "n": "1:4",
     "se": "0.25,0.5",
-    "scale": "full,widen,fixed",
+    "scale": "full,widen,fixed,truncate",
     "shortcut": "identity,projection,none",
 }
 

@@ -71,7 +71,7 @@ def test_every_counter_agrees_with_the_closed_form_of_a_block(block: Block, x: S
         assert verification.mismatches == ()
         assert verification.total
     with torch.no_grad():
-        assert tuple(bench.module(bench.images(2)).shape) == (2, *graph.y)
+        assert tuple(bench.module(*bench.inputs(2)).shape) == (2, *graph.y)
 
 
 def test_a_residual_joins_where_the_shape_is_kept_and_only_there() -> None:
@@ -149,5 +149,6 @@ def test_widths_that_a_block_cannot_join_are_named(block: Block, x: Shape, probl
 
 def test_the_cases_hold_every_branching_block() -> None:
     plain = {"conv", "depthwise_separable", "global_pool", "linear", "activation", "pool"}
+    plain |= {"predictor", "window_pool"}
     branching = set(BLOCKS) - plain - {"local_response_norm"}
     assert {type(block) for block, _ in CASES} == {BLOCKS[name] for name in branching}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mbcost.blocks import BLOCKS
+from mbcost.blocks import BLOCKS, MERGES
 from mbcost.build import build
 from mbcost.config import builtin, builtins, load_specs
 from mbcost.errors import MbcostError
@@ -26,9 +26,9 @@ def test_a_network_builds_and_puts_out_the_shape_it_says(name: str) -> None:
 
 
 def test_every_block_of_the_row_language_is_used_by_a_built_in() -> None:
-    specs = [builtin(name) for name in NETWORKS]
+    specs = [builtin(name) for name in builtins()]
     used = {row.block for spec in specs if isinstance(spec, Network) for row in spec.rows}
-    assert used == set(BLOCKS)
+    assert used == {*BLOCKS, *MERGES}
 
 
 def test_a_network_without_a_width_multiplier_takes_no_alpha(cli: Cli) -> None:

@@ -13,6 +13,7 @@ from mbcost.cli import (  # noqa: F401  (each defines its commands)
     model,
     paper,
     plot,
+    reconcile,
     search,
     sweep,
 )

@@ -9,18 +9,21 @@ import typer
 from mbcost.cli.app import app
 from mbcost.cli.options import (
     Columns,
+    ConventionName,
     CounterNames,
     Exact,
     Fast,
     FormatName,
     Output,
     Sort,
+    Strict,
     Targets,
+    Unit,
     with_settings,
 )
 from mbcost.cli.output import sink
 from mbcost.cli.plot import Width, figure_only
-from mbcost.cli.run import report_skipped, run_comparison
+from mbcost.cli.run import check, report_skipped, run_comparison
 
 
 @app.command()
@@ -38,6 +41,9 @@ def compare(
             help="Target that ratios are taken to; default the first.",
         ),
     ] = None,
+    strict: Strict = False,
+    convention: ConventionName = None,
+    unit: Unit = None,
     sort: Sort = None,
     columns: Columns = None,
     exact: Exact = False,
@@ -67,16 +73,18 @@ def compare(
     mbcost compare v2 --fold-bn   (the trained network and, below it, the deployed one)
     """
     from mbcost.comparison import DEFAULT_BLOCKS
+    from mbcost.targets import restatement
 
     where = sink(format, output, exact)
     drawing = figure_only(plot, width) if plot else None
     fold_bn = bool(settings.pop("fold_bn", ""))
+    restated = restatement(convention, unit)
     comparison = run_comparison(
-        targets or DEFAULT_BLOCKS, settings, counter, fast, reference, fold_bn
+        targets or DEFAULT_BLOCKS, settings, counter, fast, reference, fold_bn, restated
     )
     where.show(lambda: comparison.table(columns, sort), comparison.verify())
     report_skipped(comparison, counter)
-    comparison.check()
+    check(comparison, strict)
     if drawing:
         from mbcost.plots import Bars
 

@@ -9,17 +9,20 @@ import typer
 from mbcost.cli.app import app
 from mbcost.cli.options import (
     Columns,
+    ConventionName,
     CounterNames,
     Exact,
     Fast,
     FormatName,
     Output,
     Sort,
+    Strict,
     Target,
+    Unit,
     with_settings,
 )
 from mbcost.cli.output import sink
-from mbcost.cli.run import report_skipped, run_comparison
+from mbcost.cli.run import check, report_skipped, run_comparison
 from mbcost.errors import MbcostError, did_you_mean
 
 
@@ -33,6 +36,9 @@ def model(
     ] = "layer",
     counter: CounterNames = None,
     fast: Fast = False,
+    strict: Strict = False,
+    convention: ConventionName = None,
+    unit: Unit = None,
     sort: Sort = None,
     columns: Columns = None,
     exact: Exact = False,
@@ -50,11 +56,13 @@ def model(
     mbcost model v3-large --reduced-tail --by kind
     """
     from mbcost.model import VIEWS, model_table
+    from mbcost.targets import restatement
 
     where = sink(format, output, exact)
     if by not in VIEWS:
         raise MbcostError(f"unknown view {by!r}", place="--by", way_out=did_you_mean(by, VIEWS))
-    comparison = run_comparison([target], settings, counter, fast)
+    restated = restatement(convention, unit)
+    comparison = run_comparison([target], settings, counter, fast, restated=restated)
     if len(comparison.subjects) > 1:
         raise MbcostError(
             f"holds {len(comparison.subjects)} blocks",
@@ -63,4 +71,4 @@ def model(
         )
     where.show(lambda: model_table(comparison, by, columns, sort), comparison.verify())
     report_skipped(comparison, counter)
-    comparison.check()
+    check(comparison, strict)

@@ -15,19 +15,26 @@ Targets = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[TARGET]...",
-        help="Names or YAML paths, with settings inline: v2@alpha=0.5,size=160.",
+        help="Names, YAML paths or models from elsewhere (torchvision:NAME, timm:NAME, "
+        "file.py:factory, which runs its code), with settings inline: v2@alpha=0.5,size=160.",
         show_default=False,
     ),
 ]
 Target = Annotated[
-    str, typer.Argument(metavar="TARGET", help="A name or YAML path: v2, v2@alpha=0.5.")
+    str,
+    typer.Argument(
+        metavar="TARGET",
+        help="A name, YAML path or model from elsewhere (torchvision:NAME, timm:NAME, "
+        "file.py:factory, which runs the file's code), with settings inline: v2@alpha=0.5.",
+    ),
 ]
 CounterNames = Annotated[
     list[str] | None,
     typer.Option(
         "--counter",
         metavar="NAME",
-        help="Counter to run: torchinfo, fvcore or torch. Repeatable; default torchinfo, fvcore.",
+        help="Counter to run: torchinfo, fvcore, torch or, with the extra counters, ptflops-aten, "
+        "ptflops-pytorch, thop, torchprofile. Repeatable; default torchinfo, fvcore.",
         show_default=False,
     ),
 ]
@@ -61,8 +68,37 @@ Output = Annotated[
     ),
 ]
 
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        help="Fail (exit 1) also where a model from elsewhere is not verified or runs an operator "
+        "without a formula.",
+    ),
+]
+ConventionName = Annotated[
+    str | None,
+    typer.Option(
+        "--convention",
+        metavar="NAME",
+        help="State mult-adds as another counter would: papers (the default), torch, torchinfo, "
+        "fvcore, ptflops-aten, ptflops-pytorch, thop or torchprofile.",
+        show_default=False,
+    ),
+]
+Unit = Annotated[
+    str | None,
+    typer.Option(
+        "--unit",
+        metavar="UNIT",
+        help="mult-add (the default), or flop: each counts as two.",
+        show_default=False,
+    ),
+]
+
 _ALIASES = {"rho": ("--rho", "--resolution")}
 _FLAGS = ("reduced_tail", "fold_bn")
+_LISTS = ("input",)
 
 
 def _setting_option(name: str) -> Any:
@@ -70,6 +106,13 @@ def _setting_option(name: str) -> Any:
     help_text = SETTINGS[name].doc[:1].upper() + SETTINGS[name].doc[1:] + "."
     if name in _FLAGS:
         return Annotated[bool, typer.Option(*flags, help=help_text)]
+    if name in _LISTS:
+        return Annotated[
+            list[str] | None,
+            typer.Option(
+                *flags, metavar="SHAPE", help=f"{help_text} Repeatable.", show_default=False
+            ),
+        ]
     return Annotated[
         str | None, typer.Option(*flags, metavar="VALUE", help=help_text, show_default=False)
     ]
@@ -94,7 +137,9 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
         settings = {}
         for name in SETTINGS:
             value = given.pop(f"{name}_")
-            if value is not None and value is not False:
+            if name in _LISTS:
+                value = "+".join(value or ())
+            if value:
                 settings[name] = value
         command(**given, settings=settings)
 

@@ -9,7 +9,7 @@ import typer
 from mbcost.comparison import Comparison, counters_named
 from mbcost.counters import DEFAULT_COUNTERS
 from mbcost.errors import MbcostError
-from mbcost.targets import beside_deployed, resolve
+from mbcost.targets import AS_IN_PAPERS, Restatement, beside_deployed, resolve
 
 
 def run_comparison(
@@ -19,6 +19,7 @@ def run_comparison(
     fast: bool,
     reference: str | None = None,
     fold_bn: bool = False,
+    restated: Restatement = AS_IN_PAPERS,
 ) -> Comparison:
     """Return the comparison of ``targets``, closed form done, counters chosen but not yet run.
 
@@ -31,12 +32,18 @@ def run_comparison(
             way_out="leave out --fast or --counter",
         )
     counters = [] if fast else counters_named(counter, DEFAULT_COUNTERS)
-    subjects = resolve(targets, settings)
+    subjects = resolve(targets, settings, restated)
     if fold_bn:
         subjects = beside_deployed(subjects)
     comparison = Comparison(subjects, counters, reference)
     comparison.records()  # lowers everything: a bad row or reference is an error before any output
     return comparison
+
+
+def check(comparison: Comparison, strict: bool) -> None:
+    """Fail where a counter disagrees; on models from elsewhere only warn, unless ``strict``."""
+    for warning in comparison.check(strict=strict):
+        typer.echo(f"mbcost: {warning}", err=True)
 
 
 def report_skipped(comparison: Comparison, asked: Sequence[str] | None) -> None:
@@ -45,7 +52,7 @@ def report_skipped(comparison: Comparison, asked: Sequence[str] | None) -> None:
         if not verification.skipped:
             continue
         target = comparison.subjects[i].target
-        if asked and name in asked:
+        if asked and name in asked and not verification.crashed:
             raise MbcostError(
                 f"{name} cannot run: {verification.skipped}",
                 place=target,

@@ -5,12 +5,13 @@ does, ``report`` collects the layers of a network, ``weights`` says what they ta
 """
 
 from mbcost.cost.convention import CONVENTIONS, PAPERS, Convention
-from mbcost.cost.formulas import KINDS, Terms, formula, kind, terms
-from mbcost.cost.report import CostReport, LayerCost, cost_of
+from mbcost.cost.formulas import CONVOLUTIONS, KINDS, Terms, kind, terms
+from mbcost.cost.report import CostReport, LayerCost, cost_of, formula
 from mbcost.cost.weights import DTYPES, DType, weight_bytes
 
 __all__ = [
     "CONVENTIONS",
+    "CONVOLUTIONS",
     "DTYPES",
     "KINDS",
     "PAPERS",

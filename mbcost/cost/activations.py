@@ -20,8 +20,8 @@ def largest_activation(x: Shape, nodes: Sequence[Node]) -> int:
 def peak_activation(x: Shape, nodes: Sequence[Node], outputs: Sequence[int] = ()) -> int:
     """Return the most elements alive at once: a layer's inputs, its output and what waits.
 
-    ``x`` feeds node -1; of several ``outputs`` each is kept to the end. A chain of blocks peaks where one of its blocks does, since only a block's
-    input outlives the block before it.
+    ``x`` feeds node -1; of several ``outputs`` each is kept to the end. A chain of blocks peaks
+    where one of its blocks does, since only a block's input outlives the block before it.
     """
     last_use = {source: i for i, node in enumerate(nodes) for source in node.inputs}
     last_use.update(dict.fromkeys(outputs, len(nodes)))

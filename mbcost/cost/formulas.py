@@ -32,19 +32,24 @@ from mbcost.layers import (
 class Terms(NamedTuple):
     """What counters count, each term once, for one image.
 
-    A ``Convention`` has a weight of the same name for each term from ``mult_adds`` on.
+    A ``Convention`` has a weight of the same name, in this order, for each term from
+    ``norm_params`` on. The later
+    terms tell apart what was called as a module and what as a function, since several counters
+    see only the one or the other.
     """
 
     weights: int = 0
     """Weights of convolutions and linear layers (what the V1 and V2 papers print)."""
     bias_params: int = 0
     """Biases of convolutions and linear layers."""
-    norm_params: int = 0
-    """γ and β of batch-norms, 2·C."""
     norm_buffers: int = 0
     """Running mean and variance of batch-norms, 2·C."""
+    other_params: int = 0
+    """Parameters of anything else: class tokens, embeddings, layer scales."""
+    norm_params: int = 0
+    """γ and β of batch-norms and other norms, 2·C."""
     mult_adds: int = 0
-    """Multiply-adds of convolution and linear weights."""
+    """Multiply-adds of convolutions, linear layers, matrix products and attention."""
     bias_adds: int = 0
     """One per output element of a biased convolution or linear layer."""
     norm_elements: int = 0
@@ -53,14 +58,64 @@ class Terms(NamedTuple):
     """Elements that adaptive average pools read."""
     upsampled_elements: int = 0
     """Elements that bilinear upsampling puts out, C·H·W."""
+    functional_mult_adds: int = 0
+    """Of ``mult_adds``, those outside a childless module with weights."""
+    functional_bias_adds: int = 0
+    """Of ``bias_adds``, those outside a childless module with weights."""
+    functional_norm_params: int = 0
+    """Of ``norm_params``, those outside a childless module."""
+    functional_norm_elements: int = 0
+    """Of the elements that norms put out, those outside torch's own norm modules."""
+    subclass_mult_adds: int = 0
+    """Of ``mult_adds``, those in a module of another class than torch's own."""
+    subclass_bias_adds: int = 0
+    """Of ``bias_adds``, those in a module of another class than torch's own."""
+    repeated_linear: int = 0
+    """Of the two of linear modules, those beyond an image's first position (token)."""
+    unfused_bias_adds: int = 0
+    """Of ``bias_adds``, those that torch adds apart from the product (linear on 4-D maps)."""
+    attention_mult_adds: int = 0
+    """Of ``mult_adds``, those of ``scaled_dot_product_attention``."""
+    named_product_mult_adds: int = 0
+    """Of ``mult_adds``, those of ``torch.matmul``, ``mm``, ``bmm`` called by name, not as ``@``."""
+    layer_norm_elements: int = 0
+    """Elements that layer, group and instance norms put out."""
+    activation_module_elements: int = 0
+    """Elements put out by ReLU, ReLU6, LeakyReLU, PReLU, ELU and GELU modules."""
+    activation_function_elements: int = 0
+    """Elements through ``F.relu relu6 prelu elu gelu silu softmax``, also from inside a module."""
+    pool_module_inputs: int = 0
+    """Elements that pooling modules read, maximum and average."""
+    pool_function_inputs: int = 0
+    """Elements that ``F.*_pool*`` read, also from inside a module."""
+    adaptive_pool_module_elements: int = 0
+    """Elements that adaptive average pool modules read and put out."""
+    average_pool_module_outputs: int = 0
+    """Elements that windowed average pool modules put out."""
+    average_outputs: int = 0
+    """Elements put out by average pools of any kind and by ``mean``."""
+    product_outputs: int = 0
+    """Elements put out by elementwise products, such as squeeze-and-excite's."""
 
     @property
     def params(self) -> int:
-        """Return the trainable parameters: weights, biases, γ and β."""
-        return self.weights + self.bias_params + self.norm_params
+        """Return the trainable parameters: weights, biases, γ and β, and any other."""
+        return self.weights + self.bias_params + self.norm_params + self.other_params
 
+    def plus(self, other: Terms) -> Terms:
+        """Return the sum, term by term."""
+        return Terms(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+UNWEIGHTED_TERMS = Terms._fields.index("norm_params")
+"""How many terms come before those that a convention weighs."""
 
 _NOTHING = Terms()
+
+_HOOKED_MODULES = ("relu", "relu6", "gelu")
+"""Of our activations, those whose module has a hook in ptflops."""
+_HOOKED_FUNCTIONS = ("relu", "silu", "gelu", "softmax")
+"""Those whose module calls a function that ptflops patches (``nn.ReLU6`` calls ``F.hardtanh``)."""
 
 
 def terms(layer: Layer, x: Shape, y: Shape) -> Terms:
@@ -74,11 +129,11 @@ def terms(layer: Layer, x: Shape, y: Shape) -> Terms:
             weights = kh * kw * (layer.c_in // layer.groups) * layer.c_out
             positions = y[1] * y[2]
             if not layer.bias:
-                return Terms(weights, 0, 0, 0, weights * positions)
-            return Terms(weights, layer.c_out, 0, 0, weights * positions, prod(y))
+                return Terms(weights, 0, 0, 0, 0, weights * positions)
+            return Terms(weights, layer.c_out, 0, 0, 0, weights * positions, prod(y))
         case BatchNorm2d():
             trained = kept = 2 * layer.c
-            return Terms(0, 0, trained, kept, 0, 0, prod(y))
+            return Terms(0, 0, kept, 0, trained, 0, 0, prod(y))
         case Linear():
             return Terms(
                 weights=layer.features_in * layer.features_out,
@@ -87,20 +142,32 @@ def terms(layer: Layer, x: Shape, y: Shape) -> Terms:
                 bias_adds=layer.features_out if layer.bias else 0,
             )
         case AdaptiveAvgPool2d():
-            return Terms(adaptive_pool_inputs=prod(x))
+            read, put_out = prod(x), prod(y)
+            return Terms(
+                adaptive_pool_inputs=read,
+                pool_module_inputs=read,
+                pool_function_inputs=read,
+                adaptive_pool_module_elements=read + put_out,
+                average_outputs=put_out,
+            )
+        case Pool2d():
+            average = prod(y) if layer.mode == "avg" else 0
+            return Terms(
+                pool_module_inputs=prod(x),
+                pool_function_inputs=prod(x),
+                average_pool_module_outputs=average,
+                average_outputs=average,
+            )
+        case Activation():
+            return Terms(
+                activation_module_elements=prod(y) if layer.name in _HOOKED_MODULES else 0,
+                activation_function_elements=prod(y) if layer.name in _HOOKED_FUNCTIONS else 0,
+            )
         case Upsample():
             return Terms(upsampled_elements=prod(y))
-        case (
-            Activation()
-            | Pool2d()
-            | Flatten()
-            | Add()
-            | Scale()
-            | Concat()
-            | Slice()
-            | ChannelShuffle()
-            | LocalResponseNorm()
-        ):
+        case Scale():
+            return Terms(product_outputs=prod(y))
+        case Flatten() | Add() | Concat() | Slice() | ChannelShuffle() | LocalResponseNorm():
             return _NOTHING
         case _:
             assert_never(layer)
@@ -148,9 +215,13 @@ KINDS = (
     "depthwise",
     "pointwise",
     "conv",
+    "attention",
+    "matmul",
     "batch_norm",
+    "norm",
     "activation",
     "pool",
+    "embedding",
     "flatten",
     "add",
     "scale",
@@ -159,42 +230,8 @@ KINDS = (
     "shuffle",
     "local_response_norm",
     "upsample",
+    "other",
 )
+"""Kinds of layers; those of the closed form and those that only a trace finds."""
 
-
-def formula(layer: Layer, y: Shape) -> tuple[str, str]:
-    """Return the formulas of (params, mult_adds) with the numbers filled in; empty where zero.
-
-    A convolution reads kh·kw · c_in/groups · c_out (· h_out·w_out), a linear layer in · out.
-    """
-    match layer:
-        case Conv2d():
-            kh, kw = layer.kernel
-            per_group = layer.c_in // layer.groups
-            window = f"{kh}²" if kh == kw else f"{kh}·{kw}"
-            fan_in = f"{layer.c_in}/{layer.groups}" if layer.groups > 1 else f"{per_group}"
-            weights = f"{window}·{fan_in}·{layer.c_out}"
-            bias = f" + {layer.c_out}" if layer.bias else ""
-            return weights + bias, f"{weights}·{y[1]}·{y[2]}"
-        case BatchNorm2d():
-            return f"2·{layer.c}", ""
-        case Linear():
-            weights = f"{layer.features_in}·{layer.features_out}"
-            bias = f" + {layer.features_out}" if layer.bias else ""
-            return weights + bias, weights
-        case (
-            Activation()
-            | AdaptiveAvgPool2d()
-            | Pool2d()
-            | Flatten()
-            | Add()
-            | Scale()
-            | Concat()
-            | Slice()
-            | ChannelShuffle()
-            | LocalResponseNorm()
-            | Upsample()
-        ):
-            return "", ""
-        case _:
-            assert_never(layer)
+CONVOLUTIONS = ("conv", "depthwise", "pointwise")

@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 from mbcost.cost.convention import PAPERS, Convention
-from mbcost.cost.formulas import KINDS, Terms, kind, terms
+from mbcost.cost.formulas import CONVOLUTIONS, KINDS, Terms, kind, terms
 from mbcost.cost.weights import DTYPES, weight_bytes
-from mbcost.layers import Conv2d, Graph, Layer, Pair, Shape
+from mbcost.layers import Conv2d, Graph, Node, Shape
 
 if TYPE_CHECKING:
     import pandas
@@ -23,19 +23,23 @@ BYTES_PER_ELEMENT = 4
 
 
 class LayerCost(NamedTuple):
-    """One layer of a network: where it is, what it maps, what it costs for one image."""
+    """One layer of a network: where it is, what it maps, what it costs for one image.
+
+    ``path`` is the module's; a further call of a shared module has ``#2`` and so on behind it, and
+    a function that a module calls itself ``:name`` (``self:name`` in the model's own forward).
+    ``kernel``, ``stride`` and ``groups`` are a convolution's, None elsewhere.
+    """
 
     path: str
     block: str
-    layer: Layer
+    kind: str
     x: Shape
     y: Shape
     terms: Terms
-
-    @property
-    def kind(self) -> str:
-        """Return linear, depthwise, pointwise, conv, batch_norm, activation, pool, …"""
-        return kind(self.layer)
+    kernel: tuple[int, ...] | None = None
+    stride: tuple[int, ...] | None = None
+    groups: int | None = None
+    transposed: bool = False
 
     @property
     def params(self) -> int:
@@ -47,15 +51,20 @@ class LayerCost(NamedTuple):
         """Return the multiply-adds of the weights for one image."""
         return self.terms.mult_adds
 
+    @property
+    def module(self) -> str:
+        """Return the module's path: without the number of the call and the function's name."""
+        path, colon, _ = self.path.partition("#")[0].partition(":")
+        return "" if colon and path == "self" else path
+
     def record(self, batch: int) -> dict[str, object]:
         """Return the layer as plain data, mult_adds for the whole batch."""
-        conv = self.layer if isinstance(self.layer, Conv2d) else None
         return {
             "path": self.path,
             "kind": self.kind,
-            "kernel": _side(conv.kernel) if conv else None,
-            "stride": _side(conv.stride) if conv else None,
-            "groups": conv.groups if conv else None,
+            "kernel": _side(self.kernel),
+            "stride": _side(self.stride),
+            "groups": self.groups,
             "input": list(self.x),
             "output": list(self.y),
             "params": self.params,
@@ -63,8 +72,10 @@ class LayerCost(NamedTuple):
         }
 
 
-def _side(value: Pair) -> int | str:
-    return value[0] if value[0] == value[1] else f"{value[0]}x{value[1]}"
+def _side(sides: tuple[int, ...] | None) -> int | str | None:
+    if sides is None:
+        return None
+    return sides[0] if len(set(sides)) == 1 else "x".join(map(str, sides))
 
 
 @dataclass(frozen=True)
@@ -81,6 +92,8 @@ class CostReport:
     batch: int = 1
     ys: tuple[Shape, ...] = ()
     """All outputs, where there are several; ``y`` is the last of them."""
+    more_inputs: tuple[Shape, ...] = ()
+    """Inputs after the first."""
 
     @cached_property
     def terms(self) -> Terms:
@@ -109,7 +122,8 @@ class CostReport:
 
     @property
     def mult_adds(self) -> int:
-        """Return the multiply-adds of convolution and linear weights, for the batch."""
+        """Return the multiply-adds of convolution and linear weights (and, in traced models, of
+        matrix products and attention), for the batch."""
         return self.total(PAPERS)
 
     def total(self, convention: Convention) -> int:
@@ -117,9 +131,24 @@ class CostReport:
         return self.batch * convention.total(self.terms)  # linear in the terms
 
     @property
+    def inputs(self) -> tuple[Shape, ...]:
+        """Return the shapes of all inputs."""
+        return (self.x, *self.more_inputs)
+
+    def restated(self, convention: Convention, factor: int = 1) -> CostReport:
+        """Return the report whose ``mult_adds``, everywhere, are ``factor`` × what a counter of
+        ``convention`` says."""
+        layers = tuple(
+            row._replace(terms=row.terms._replace(mult_adds=factor * convention.total(row.terms)))
+            for row in self.layers
+        )
+        return replace(self, layers=layers)
+
+    @property
     def input_bytes(self) -> int:
         """Return the bytes of the input batch in float32."""
-        return self.batch * prod(self.x) * BYTES_PER_ELEMENT
+        elements = sum(prod(x) for x in self.inputs)
+        return self.batch * elements * BYTES_PER_ELEMENT
 
     @cached_property
     def forward_backward_bytes(self) -> int:
@@ -185,11 +214,52 @@ class CostReport:
 
 def cost_of(graph: Graph, name: str, batch: int = 1) -> CostReport:
     """Return the closed-form costs of a graph."""
-    layers = tuple(
-        LayerCost(
-            node.path, node.block, node.layer, node.x, node.y, terms(node.layer, node.x, node.y)
-        )
-        for node in graph.nodes
-    )
+    layers = tuple(_row(node) for node in graph.nodes)
     ys = graph.ys if graph.outputs else ()
     return CostReport(name, layers, graph.x, graph.y, batch, ys)
+
+
+def _row(node: Node) -> LayerCost:
+    layer = node.layer
+    costs = terms(layer, node.x, node.y)
+    if isinstance(layer, Conv2d):
+        return LayerCost(
+            node.path,
+            node.block,
+            kind(layer),
+            node.x,
+            node.y,
+            costs,
+            layer.kernel,
+            layer.stride,
+            layer.groups,
+        )
+    return LayerCost(node.path, node.block, kind(layer), node.x, node.y, costs)
+
+
+def formula(row: LayerCost) -> tuple[str, str]:
+    """Return the formulas of (params, mult_adds) with the numbers filled in.
+
+    A convolution reads kh·kw · c_in/groups · c_out (· h_out·w_out; a transposed one h_in·w_in), a
+    linear layer in · out (· positions), a norm 2·c. Empty where zero or where no formula is known.
+    """
+    if row.kind in CONVOLUTIONS and row.kernel is not None:
+        return _conv_formula(row, row.kernel)
+    if row.kind == "linear" and row.terms.weights:
+        weights = f"{row.x[-1]}·{row.y[-1]}"
+        bias = f" + {row.y[-1]}" if row.terms.bias_params else ""
+        return weights + bias, "·".join((weights, *map(str, row.y[:-1])))
+    if row.kind in ("batch_norm", "norm") and row.terms.norm_params:
+        return f"2·{row.terms.norm_params // 2}", ""
+    return "", ""
+
+
+def _conv_formula(row: LayerCost, kernel: tuple[int, ...]) -> tuple[str, str]:
+    square = len(kernel) == 2 and kernel[0] == kernel[1]
+    window = f"{kernel[0]}²" if square else "·".join(map(str, kernel))
+    groups = row.groups or 1
+    fan_in = f"{row.x[0]}/{groups}" if groups > 1 else f"{row.x[0]}"
+    weights = f"{window}·{fan_in}·{row.y[0]}"
+    bias = f" + {row.y[0]}" if row.terms.bias_params else ""
+    positions = (row.x if row.transposed else row.y)[1:]
+    return (weights + bias if row.params else ""), "·".join((weights, *map(str, positions)))

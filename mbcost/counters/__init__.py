@@ -5,8 +5,11 @@ To add a counter: a module beside these with one function ``Workbench -> Counted
 """
 
 from mbcost.counters.fvcore import count_fvcore
+from mbcost.counters.ptflops import count_ptflops_aten, count_ptflops_pytorch
+from mbcost.counters.thop import count_thop
 from mbcost.counters.torch import count_torch
 from mbcost.counters.torchinfo import count_torchinfo
+from mbcost.counters.torchprofile import count_torchprofile
 from mbcost.counters.workbench import (
     ACTIVATION_LIMIT_BYTES,
     Counted,
@@ -14,6 +17,7 @@ from mbcost.counters.workbench import (
     Mismatch,
     Verification,
     Workbench,
+    predicted_by_module,
     verify,
 )
 
@@ -21,7 +25,16 @@ COUNTERS: dict[str, Counter] = {
     "torchinfo": Counter("torchinfo", "torchinfo_mult_adds", "torchinfo", count_torchinfo),
     "fvcore": Counter("fvcore", "fvcore_flops", "fvcore", count_fvcore),
     "torch": Counter("torch", "torch_flops", "torch", count_torch),
+    "ptflops-aten": Counter("ptflops-aten", "ptflops_aten_macs", "ptflops", count_ptflops_aten),
+    "ptflops-pytorch": Counter(
+        "ptflops-pytorch", "ptflops_pytorch_macs", "ptflops", count_ptflops_pytorch
+    ),
+    "thop": Counter("thop", "thop_macs", "thop", count_thop),
+    "torchprofile": Counter(
+        "torchprofile", "torchprofile_macs", "torchprofile", count_torchprofile
+    ),
 }
+"""By name; those after torch need the extra ``counters``."""
 
 DEFAULT_COUNTERS = ("torchinfo", "fvcore")
 
@@ -34,5 +47,6 @@ __all__ = [
     "Mismatch",
     "Verification",
     "Workbench",
+    "predicted_by_module",
     "verify",
 ]

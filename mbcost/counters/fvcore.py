@@ -7,8 +7,9 @@ image, times the batch (each of its operators is linear in the batch).
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
-from mbcost.counters.workbench import ACTIVATION_LIMIT_BYTES, Counted, Workbench
+from mbcost.counters.workbench import ACTIVATION_LIMIT_BYTES, Counted, Workbench, exclusive
 from mbcost.units import megabytes
 
 
@@ -26,15 +27,24 @@ def count_fvcore(bench: Workbench) -> Counted:
         import torch
         from fvcore.nn import FlopCountAnalysis
 
-        batch = bench.batch if bench.fits(bench.batch) else 1
-        with torch.no_grad():
-            analysis = FlopCountAnalysis(bench.module, bench.images(batch))
-            analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-            scale = bench.batch // batch
-            modules = analysis.by_module()
-            by_layer = {
-                path: scale * int(modules[path])
-                for path, part in bench.module.named_modules()
-                if not any(part.children())
-            }
-            return Counted(scale * int(analysis.total()), by_layer)
+        # without gradients torch takes attention's fused fast path, which has no handle here;
+        # who calls fvcore plainly has gradients on, and so the plain operators
+        fused = torch.backends.mha.get_fastpath_enabled()
+        torch.backends.mha.set_fastpath_enabled(False)
+        try:
+            return _analysed(bench, FlopCountAnalysis)
+        finally:
+            torch.backends.mha.set_fastpath_enabled(fused)
+
+
+def _analysed(bench: Workbench, analysis_class: Any) -> Counted:
+    import torch
+
+    batch = bench.batch if bench.fits(bench.batch) else 1
+    scale = bench.batch // batch
+    with torch.no_grad():
+        analysis = analysis_class(bench.module, bench.inputs(batch))
+        analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+        inclusive = {path: scale * int(n) for path, n in analysis.by_module().items()}
+        paths = [path for path, _ in bench.module.named_modules()]
+        return Counted(scale * int(analysis.total()), exclusive(inclusive, paths))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mbcost.counters.workbench import Counted, Workbench
+from mbcost.counters.workbench import Counted, Workbench, exclusive
 
 
 def count_torch(bench: Workbench) -> Counted:
@@ -13,12 +13,12 @@ def count_torch(bench: Workbench) -> Counted:
     module = bench.meta_module
     mode = FlopCounterMode(display=False)
     with torch.no_grad(), mode:
-        module(bench.images(bench.batch, "meta"))
+        module(*bench.inputs(bench.batch, "meta"))
     root = type(module).__name__
-    leaves = {f"{root}.{path}": path for path, m in module.named_modules() if not any(m.children())}
-    by_layer = {
-        leaves[name]: sum(flops.values())
+    names = {f"{root}.{path}" if path else root: path for path, _ in module.named_modules()}
+    inclusive = {
+        names[name]: sum(flops.values())
         for name, flops in mode.get_flop_counts().items()
-        if name in leaves
+        if name in names
     }
-    return Counted(mode.get_total_flops(), by_layer)
+    return Counted(mode.get_total_flops(), exclusive(inclusive, names.values()))

@@ -13,13 +13,13 @@ def count_torchinfo(bench: Workbench) -> Counted:
     import torch
     import torchinfo
 
-    on_cpu = bench.fits(bench.batch)
+    on_cpu = bench.fits(bench.batch) and not bench.traced  # traced: nothing need be computed
     device = "cpu" if on_cpu else "meta"
     module = bench.module if on_cpu else bench.meta_module
     with torch.no_grad():
         statistics = torchinfo.summary(
             module,
-            input_data=bench.images(bench.batch, device),
+            input_data=bench.inputs(bench.batch, device),
             device=device,  # said aloud: torchinfo would move a meta model to the CPU
             mode="eval",
             verbose=0,
@@ -28,13 +28,12 @@ def count_torchinfo(bench: Workbench) -> Counted:
     by_layer: dict[str, int] = {}
     for layer in statistics.summary_list:
         if layer.is_leaf_layer:
-            by_layer[paths[id(layer.module)]] = layer.macs
-    return Counted(
-        statistics.total_mult_adds,
-        by_layer,
-        {
-            "params": statistics.total_params,
+            path = paths[id(layer.module)]
+            by_layer[path] = by_layer.get(path, 0) + layer.macs
+    figures = {"params": statistics.total_params}
+    if not bench.traced:  # of other models it measures a map per module, not per layer with params
+        figures |= {
             "forward_backward_bytes": statistics.total_output_bytes,
             "param_bytes": statistics.total_param_bytes,
-        },
-    )
+        }
+    return Counted(statistics.total_mult_adds, by_layer, figures)

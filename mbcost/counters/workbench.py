@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from math import prod
 from types import MappingProxyType
@@ -21,6 +21,9 @@ this; above it they run on the meta device or on one image."""
 
 class Workbench:
     """A graph and a batch as modules and inputs, each built once however many counters ask."""
+
+    traced = False
+    """Whether the model is from elsewhere: then a counter may crash on it, or differ."""
 
     def __init__(self, graph: Graph, batch: int = 1) -> None:
         self.graph = graph
@@ -45,11 +48,11 @@ class Workbench:
 
         return build(self.graph, "meta")
 
-    def images(self, batch: int, device: str = "cpu") -> Tensor:
-        """Return a batch of inputs, N×C×H×W."""
+    def inputs(self, batch: int, device: str = "cpu") -> tuple[Tensor, ...]:
+        """Return a batch of inputs, here one: N×C×H×W."""
         import torch
 
-        return torch.zeros(batch, *self.graph.x, device=device)
+        return (torch.zeros(batch, *self.graph.x, device=device),)
 
 
 class Counted(NamedTuple):
@@ -62,6 +65,8 @@ class Counted(NamedTuple):
     by_layer: Mapping[str, int]
     figures: Mapping[str, int] = MappingProxyType({})
     skipped: str = ""
+    tells_layers: bool = True
+    """False where the counter has a total alone."""
 
 
 class Counter(NamedTuple):
@@ -96,6 +101,8 @@ class Verification(NamedTuple):
     total: int | None
     mismatches: tuple[Mismatch, ...] = ()
     skipped: str = ""
+    crashed: bool = False
+    by_layer: Mapping[str, int] = MappingProxyType({})
 
     @property
     def agrees(self) -> bool | None:
@@ -104,20 +111,34 @@ class Verification(NamedTuple):
 
 
 def verify(counter: Counter, bench: Workbench, report: CostReport) -> Verification:
-    """Run ``counter`` and compare it with the closed form, per layer, in total and by figure."""
-    counted = counter.run(bench)
+    """Run ``counter`` and compare it with the rows, per module, in total and by figure.
+
+    On a model from elsewhere a counter that crashes is skipped, and what it prints is dropped.
+    """
+    try:
+        counted = counter.run(bench) if not bench.traced else _in_silence(counter, bench)
+    except ImportError as error:
+        why = f"{error.name or counter.package} is not installed (pip install 'mbcost[counters]')"
+        return Verification(counter, None, skipped=why)
+    except Exception as error:
+        if not bench.traced:
+            raise
+        first = (str(error).strip().splitlines() or [""])[0][:200]
+        why = f"it crashes: {type(error).__name__}: {first}"
+        return Verification(counter, None, skipped=why, crashed=True)
     if counted.total is None:
         return Verification(counter, None, skipped=counted.skipped)
-    convention = counter.convention
-    predicted = {
-        layer.path: report.batch * convention.total(layer.terms) for layer in report.layers
-    }
-    paths = list(predicted) + [path for path in counted.by_layer if path not in predicted]
-    found = [
-        Mismatch(path, counted.by_layer.get(path, 0), predicted.get(path, 0))
-        for path in paths
-        if counted.by_layer.get(path, 0) != predicted.get(path, 0)
-    ]
+    predicted = predicted_by_module(counter.convention, report)
+    found = []
+    if counted.tells_layers:
+        paths = list(predicted) + [path for path in counted.by_layer if path not in predicted]
+        found = [
+            Mismatch(
+                path or "(the model itself)", counted.by_layer.get(path, 0), predicted.get(path, 0)
+            )
+            for path in paths
+            if counted.by_layer.get(path, 0) != predicted.get(path, 0)
+        ]
     if counted.total != sum(predicted.values()):
         found.append(Mismatch("total", counted.total, sum(predicted.values())))
     found += [
@@ -125,4 +146,37 @@ def verify(counter: Counter, bench: Workbench, report: CostReport) -> Verificati
         for figure, value in counted.figures.items()
         if value != getattr(report, figure)
     ]
-    return Verification(counter, counted.total, tuple(found))
+    return Verification(counter, counted.total, tuple(found), by_layer=counted.by_layer)
+
+
+def predicted_by_module(convention: Convention, report: CostReport) -> dict[str, int]:
+    """Return what a counter should say of each module: the calls of one, and its own functions."""
+    predicted: dict[str, int] = {}
+    for layer in report.layers:
+        figure = report.batch * convention.total(layer.terms)
+        predicted[layer.module] = predicted.get(layer.module, 0) + figure
+    return predicted
+
+
+def _in_silence(counter: Counter, bench: Workbench) -> Counted:
+    import contextlib
+    import io
+    import warnings
+
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        return counter.run(bench)
+
+
+def exclusive(inclusive: Mapping[str, int], paths: Iterable[str]) -> dict[str, int]:
+    """Return each module's own figure: what it counts less what its children count."""
+    found = {path: inclusive.get(path, 0) for path in paths}
+    for path, figure in inclusive.items():
+        above = path
+        while above:  # the nearest module around it that was called: containers only hold others
+            above = above.rpartition(".")[0]
+            if above in inclusive:
+                break
+        if path:
+            found[above] = found.get(above, 0) - figure
+    return found

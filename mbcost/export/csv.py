@@ -8,7 +8,7 @@ from typing import Any
 
 from mbcost.records import versions_text
 from mbcost.tables import Table
-from mbcost.units import shape_text, shapes_text
+from mbcost.units import shape_text
 
 
 def to_csv(table: Table, *, exact: bool = True) -> str:
@@ -25,8 +25,6 @@ def _cell(value: Any) -> Any:
     match value:
         case None:
             return ""
-        case [[*_], *_]:
-            return shapes_text(value)
         case list() | tuple():
             return shape_text(value)
         case dict():

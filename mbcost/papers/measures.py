@@ -13,7 +13,7 @@ from typing import Any
 
 from mbcost.cost import LayerCost
 from mbcost.errors import MbcostError
-from mbcost.layers import Conv2d, Linear, Node
+from mbcost.layers import Node
 from mbcost.papers.document import Column, Net
 from mbcost.settings import parse_all
 from mbcost.targets import Subject, resolve_one
@@ -55,7 +55,7 @@ def subject_of(target: str, settings: Mapping[str, Any], column: Column) -> Subj
 
 def classifier_index(layers: tuple[LayerCost, ...]) -> int:
     """Return the index of the last layer with weights: the classifier."""
-    weighted = [i for i, layer in enumerate(layers) if isinstance(layer.layer, Conv2d | Linear)]
+    weighted = [i for i, layer in enumerate(layers) if layer.terms.weights]
     return weighted[-1]
 
 
@@ -152,7 +152,7 @@ def memory(case: Case) -> Fraction:
 
 def layers(case: Case) -> Fraction:
     """Return the convolutions and linear layers, depthwise and pointwise counted apart."""
-    return Fraction(sum(isinstance(c.layer, Conv2d | Linear) for c in case.subject.report.layers))
+    return Fraction(sum(c.terms.weights > 0 for c in case.subject.report.layers))
 
 
 def bottlenecks(case: Case) -> Fraction:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from mbcost.comparison import raise_if_different
-from mbcost.cost import cost_of
-from mbcost.counters import COUNTERS, DEFAULT_COUNTERS, Workbench, verify
+from mbcost.counters import COUNTERS, DEFAULT_COUNTERS, verify
 from mbcost.errors import CheckFailedError
 from mbcost.sweep.arrays import Reader, scalar_figures
 from mbcost.sweep.units import Plan
+from mbcost.targets import Subject
 
 
 @dataclass(frozen=True)
@@ -57,20 +57,18 @@ def spot_verify(plan: Plan, k: int, first: Sequence[tuple[int, ...]] = ()) -> Ve
     for i in range(k):
         choice = choices[:, i].tolist()
         spec, settings = space.at(choice)
-        graph = spec.graph(settings)
-        report = cost_of(graph, spec.name, settings.get("batch", 1))
-        target = f"{space.target}: {space.describe(choice)}"
+        subject = Subject(f"{space.target}: {space.describe(choice)}", spec, settings)
         expected, _ = scalar_figures(spec, settings)
         for name, value in expected._asdict().items():
             if int(counted[name][i]) != value:
                 raise CheckFailedError(
                     f"the arrays say {counted[name][i]:,} {name}, the closed form {value:,}",
-                    place=target,
+                    place=subject.target,
                     way_out="a bug in mbcost: please report it with --version",
                 )
-        bench = Workbench(graph, report.batch)
+        bench = subject.workbench()
         for name in DEFAULT_COUNTERS:
-            verification = verify(COUNTERS[name], bench, report)
-            raise_if_different(target, verification)
+            verification = verify(COUNTERS[name], bench, subject.report)
+            raise_if_different(subject, verification)
             ran[name] += verification.agrees is True
     return Verified(k, ran)

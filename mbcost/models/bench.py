@@ -1,0 +1,48 @@
+"""A model from elsewhere as counters work on it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from math import prod
+from typing import TYPE_CHECKING
+
+from mbcost.cost import CostReport
+from mbcost.counters import ACTIVATION_LIMIT_BYTES, Workbench
+from mbcost.models import Model
+from mbcost.settings import Settings
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class ModelWorkbench(Workbench):
+    """A model from elsewhere as modules and inputs, each built once however many counters ask."""
+
+    traced = True
+
+    def __init__(self, model: Model, settings: Settings, report: CostReport) -> None:
+        self.model = model
+        self.settings = settings
+        self.report = report
+        self.batch = report.batch
+
+    def fits(self, batch: int) -> bool:
+        """Return whether a forward of ``batch`` images stays under the activation limit."""
+        largest = max((prod(row.x) + prod(row.y) for row in self.report.layers), default=0)
+        return 4 * batch * largest <= ACTIVATION_LIMIT_BYTES
+
+    @cached_property
+    def module(self) -> nn.Module:
+        """The model on the CPU, its parameters zero."""
+        from mbcost.models.build import with_zeros
+
+        return with_zeros(self.model.build(self.settings))
+
+    @cached_property
+    def meta_module(self) -> nn.Module:
+        """The model on the meta device."""
+        return self.model.build(self.settings).to("meta")
+
+    def inputs(self, batch: int, device: str = "cpu") -> tuple[Tensor, ...]:
+        """Return the inputs, ``batch`` images of them."""
+        return self.model.inputs(self.settings, batch, device)

@@ -1,0 +1,380 @@
+"""What an operator of torch's dispatcher costs. Importing this imports torch; only ``trace`` does.
+
+``COSTS`` maps an operator's name to the function that reads its arguments; ``is_zero`` says which
+others are known to cost no multiply-adds. Everything else is unknown and reported as such.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mbcost.cost import Terms
+from mbcost.layers import Shape
+
+NOTHING = Terms()
+
+
+@dataclass(frozen=True, slots=True)
+class OpCost:
+    """An operator's cost and what a table shows of it; shapes as torch has them, with the batch.
+
+    ``weight`` and ``bias`` are the arguments that are a layer's parameters if they are a model's.
+    """
+
+    kind: str
+    x: Shape
+    y: Shape
+    terms: Terms = NOTHING
+    weight: Tensor | None = None
+    bias: Tensor | None = None
+    kernel: tuple[int, ...] | None = None
+    stride: tuple[int, ...] | None = None
+    groups: int | None = None
+    transposed: bool = False
+
+
+Args = Sequence[Any]
+
+
+def _shape(value: Any) -> Shape:
+    return tuple(value.shape) if isinstance(value, Tensor) else ()
+
+
+def _convolution(args: Args, out: Any) -> OpCost:
+    x, weight, bias, stride, _, _, transposed, _, groups = args[:9]
+    y = _shape(out)
+    positions = prod((x.shape if transposed else y)[2:])
+    mult_adds = x.shape[0] * prod(weight.shape) * positions
+    kernel = tuple(weight.shape[2:])
+    if groups == x.shape[1] > 1:
+        kind = "depthwise"
+    elif prod(kernel) == 1 and groups == 1 and not transposed:
+        kind = "pointwise"
+    else:
+        kind = "conv"
+    strides = tuple(stride) if len(stride) == len(kernel) else tuple(stride) * len(kernel)
+    return OpCost(
+        kind,
+        _shape(x),
+        y,
+        Terms(mult_adds=mult_adds, bias_adds=0 if bias is None else prod(y)),
+        weight,
+        bias,
+        kernel,
+        strides,
+        groups,
+        transposed,
+    )
+
+
+def _addmm(args: Args, out: Any) -> OpCost:
+    bias, a, b = args[:3]
+    y = _shape(out)
+    return OpCost(
+        "linear",
+        _shape(a),
+        y,
+        Terms(mult_adds=a.shape[0] * prod(b.shape), bias_adds=prod(y)),
+        b,
+        bias,
+    )
+
+
+def _mm(args: Args, out: Any) -> OpCost:
+    a, b = args[:2]
+    return OpCost("linear", _shape(a), _shape(out), Terms(mult_adds=a.shape[0] * prod(b.shape)), b)
+
+
+def _bmm(args: Args, out: Any) -> OpCost:
+    a, b = args[:2]
+    return OpCost("matmul", _shape(a), _shape(out), Terms(mult_adds=prod(a.shape) * b.shape[-1]), b)
+
+
+def _baddbmm(args: Args, out: Any) -> OpCost:
+    return _bmm(args[1:], out)
+
+
+def _mv(args: Args, out: Any) -> OpCost:
+    return OpCost(
+        "matmul", _shape(args[0]), _shape(out), Terms(mult_adds=prod(args[0].shape)), args[0]
+    )
+
+
+def _addmv(args: Args, out: Any) -> OpCost:
+    return _mv(args[1:], out)
+
+
+def attention(args: Args, out: Any) -> OpCost:
+    """Return the cost of ``scaled_dot_product_attention``: Q·Kᵀ and its product with V."""
+    q, k, v = args[:3]
+    first = out[0] if isinstance(out, tuple | list) else out
+    positions = prod(q.shape[:-1]) * k.shape[-2]
+    mult_adds = positions * (q.shape[-1] + v.shape[-1])
+    return OpCost(
+        "attention",
+        _shape(q),
+        _shape(first),
+        Terms(mult_adds=mult_adds, attention_mult_adds=mult_adds),
+    )
+
+
+def _batch_norm(args: Args, out: Any) -> OpCost:
+    x, weight, bias = args[:3]
+    elements = prod(x.shape) if weight is not None else 0
+    return OpCost(
+        "batch_norm", _shape(x), _shape(out[0]), Terms(norm_elements=elements), weight, bias
+    )
+
+
+def _layer_norm(args: Args, out: Any) -> OpCost:
+    x, _, weight, bias = args[:4]
+    return _norm(x, weight, bias, out)
+
+
+def _group_norm(args: Args, out: Any) -> OpCost:
+    return _norm(args[0], args[1], args[2], out)
+
+
+def _norm(x: Any, weight: Any, bias: Any, out: Any) -> OpCost:
+    elements = prod(x.shape) if weight is not None else 0
+    first = out[0] if isinstance(out, tuple | list) else out
+    return OpCost(
+        "norm", _shape(x), _shape(first), Terms(layer_norm_elements=elements), weight, bias
+    )
+
+
+def _mean(args: Args, out: Any) -> OpCost:
+    return OpCost("pool", _shape(args[0]), _shape(out), Terms(average_outputs=prod(_shape(out))))
+
+
+def _product(args: Args, out: Any) -> OpCost:
+    return OpCost("scale", _shape(args[0]), _shape(out), Terms(product_outputs=prod(_shape(out))))
+
+
+def _free(kind: str) -> Callable[[Args, Any], OpCost]:
+    def cost(args: Args, out: Any) -> OpCost:
+        first = out[0] if isinstance(out, tuple | list) else out
+        return OpCost(kind, _shape(args[0]), _shape(first))
+
+    return cost
+
+
+COUNTED: dict[str, Callable[[Args, Any], OpCost]] = {
+    "convolution": _convolution,
+    "addmm": _addmm,
+    "mm": _mm,
+    "bmm": _bmm,
+    "baddbmm": _baddbmm,
+    "mv": _mv,
+    "dot": _mv,
+    "vdot": _mv,
+    "addmv": _addmv,
+    "_scaled_dot_product_flash_attention": attention,
+    "_scaled_dot_product_flash_attention_for_cpu": attention,
+    "_scaled_dot_product_efficient_attention": attention,
+    "_scaled_dot_product_cudnn_attention": attention,
+    "_scaled_dot_product_fused_attention_overrideable": attention,
+}
+"""Operators with multiply-adds."""
+
+_ACTIVATIONS = (
+    "relu",
+    "hardtanh",
+    "hardswish",
+    "hardsigmoid",
+    "silu",
+    "sigmoid",
+    "gelu",
+    "leaky_relu",
+    "elu",
+    "tanh",
+    "_prelu_kernel",
+    "mish",
+    "softplus",
+    "_softmax",
+    "_safe_softmax",
+    "_log_softmax",
+    "threshold",
+    "celu",
+    "selu",
+    "hardshrink",
+    "softshrink",
+    "log_sigmoid_forward",
+    "glu",
+    "rrelu_with_noise",
+)
+_POOLS = (
+    "max_pool2d_with_indices",
+    "max_pool3d_with_indices",
+    "avg_pool2d",
+    "avg_pool3d",
+    "_adaptive_avg_pool2d",
+    "_adaptive_avg_pool3d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+    "adaptive_avg_pool2d",
+    "avg_pool1d",
+    "adaptive_avg_pool1d",
+    "max_pool1d",
+)
+
+SHOWN: dict[str, Callable[[Args, Any], OpCost]] = {
+    "native_batch_norm": _batch_norm,
+    "_native_batch_norm_legit": _batch_norm,
+    "_native_batch_norm_legit_no_training": _batch_norm,
+    "native_layer_norm": _layer_norm,
+    "native_group_norm": _group_norm,
+    "mean": _mean,
+    "mul": _product,
+    "add": _free("add"),
+    "sub": _free("add"),
+    "embedding": _free("embedding"),
+    **dict.fromkeys(_ACTIVATIONS, _free("activation")),
+    **dict.fromkeys(_POOLS, _free("pool")),
+}
+"""Operators without multiply-adds that a table shows, or that some counter counts."""
+
+COSTS = {**COUNTED, **SHOWN}
+
+_ZERO = frozenset(
+    (
+        "_index_put_impl",
+        "_local_scalar_dense",
+        "_reshape_copy",
+        "_to_copy",
+        "_unsafe_view",
+        "_upsample_bicubic2d_aa",
+        "_upsample_bilinear2d_aa",
+        "_upsample_nearest_exact2d",
+        "all",
+        "amax",
+        "amin",
+        "any",
+        "arange",
+        "argmax",
+        "argmin",
+        "as_strided",
+        "bernoulli",
+        "bincount",
+        "cat",
+        "channel_shuffle",
+        "clone",
+        "col2im",
+        "constant_pad_nd",
+        "copy",
+        "cumsum",
+        "detach",
+        "device",
+        "diagonal",
+        "empty",
+        "empty_like",
+        "empty_strided",
+        "equal",
+        "eye",
+        "fill",
+        "flip",
+        "full",
+        "full_like",
+        "gather",
+        "im2col",
+        "index",
+        "index_put",
+        "index_select",
+        "is_same_size",
+        "item",
+        "layout",
+        "lift_fresh",
+        "linalg_vector_norm",
+        "linspace",
+        "masked_fill",
+        "max",
+        "meshgrid",
+        "min",
+        "native_dropout",
+        "new_empty",
+        "new_empty_strided",
+        "new_full",
+        "new_ones",
+        "new_zeros",
+        "nonzero",
+        "norm",
+        "normal",
+        "one_hot",
+        "ones",
+        "ones_like",
+        "pad",
+        "pixel_shuffle",
+        "pixel_unshuffle",
+        "prod",
+        "rand",
+        "rand_like",
+        "randint",
+        "randint_like",
+        "randn",
+        "randn_like",
+        "randperm",
+        "reflection_pad1d",
+        "reflection_pad2d",
+        "reflection_pad3d",
+        "repeat",
+        "repeat_interleave",
+        "replication_pad1d",
+        "replication_pad2d",
+        "replication_pad3d",
+        "resize",
+        "roll",
+        "scalar_tensor",
+        "scatter",
+        "select_scatter",
+        "set_",
+        "size",
+        "slice_scatter",
+        "sort",
+        "stack",
+        "std",
+        "std_mean",
+        "stride",
+        "sum",
+        "topk",
+        "tril",
+        "triu",
+        "unfold",
+        "unsafe_chunk",
+        "unsafe_split",
+        "uniform",
+        "unique",
+        "upsample_bicubic2d",
+        "upsample_bilinear2d",
+        "upsample_linear1d",
+        "upsample_nearest1d",
+        "upsample_nearest2d",
+        "upsample_nearest3d",
+        "upsample_trilinear3d",
+        "var",
+        "var_mean",
+        "where",
+        "zero",
+        "zeros",
+        "zeros_like",
+    )
+)
+
+
+def name_of(func: Any) -> str:
+    """Return an operator's name without overload and the underscore of its in-place form."""
+    name: str = func._schema.name
+    space, _, name = name.rpartition("::")
+    if name.endswith("_") and not name.endswith("__"):
+        name = name[:-1]
+    return name if space == "aten" else f"{space}.{name}"
+
+
+def is_zero(func: Any, name: str) -> bool:
+    """Return whether an operator is known to do no multiply-adds with weights."""
+    return name in SHOWN or name in _ZERO or func.is_view or torch.Tag.pointwise in func.tags

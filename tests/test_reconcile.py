@@ -1,0 +1,103 @@
+"""``mbcost reconcile`` and restated conventions: every counter really runs, residue 0."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mbcost.cost import CONVENTIONS, Convention, Terms
+from mbcost.counters import COUNTERS, verify
+from mbcost.reconcile import HOW_TO_READ, PARTS, Reconciliation, parts
+from mbcost.targets import resolve_one
+from tests.conftest import Cli
+
+MODELS = (
+    "torchvision:mobilenet_v3_large",
+    "torchvision:mobilenet_v3_small",
+    "torchvision:resnet18",
+    "torchvision:squeezenet1_1",
+    "torchvision:shufflenet_v2_x1_0",
+    "torchvision:efficientnet_b0",
+    "v1",
+)
+"""MobileNetV2 stands below, at its own size."""
+KEYS = ["part", "papers", *(name for name in CONVENTIONS if name in COUNTERS)]
+
+
+@pytest.mark.parametrize("target", MODELS)
+def test_no_residue_is_left_of_any_counter(target: str) -> None:
+    found = Reconciliation(resolve_one(f"{target}@size=96"), list(COUNTERS.values()))
+    for _ in found.steps():
+        pass
+    residue = found.rows()[-1]
+    assert {name: residue[name] for name in KEYS[1:]} == dict.fromkeys(KEYS[1:], 0)
+    assert found.causes() == {}
+
+
+def test_mobilenet_v2_has_the_eight_totals_of_the_internet(cli_json: Callable[..., Any]) -> None:
+    document = cli_json("reconcile", "torchvision:mobilenet_v2")
+    counted = next(row for row in document["rows"] if row["part"] == "counted")
+    assert counted == {
+        "part": "counted",
+        "papers": 300_774_272,
+        "torch": 601_548_544,
+        "torchinfo": 300_809_384,
+        "fvcore": 314_193_216,
+        "ptflops-aten": 300_775_272,
+        "ptflops-pytorch": 320_300_008,
+        "thop": 327_486_720,
+        "torchprofile": 307_453_664,
+    }
+    assert set(document["residues"].values()) == {0}
+
+
+def test_a_residue_is_named_with_the_layers_that_cause_it() -> None:
+    found = Reconciliation(resolve_one("v2@size=32"), [COUNTERS["thop"]])
+    for _ in found.steps():
+        pass
+    bench, report = found.subject.workbench(), found.subject.report
+    blind = COUNTERS["thop"]._replace(name="torch")  # thop's figures under torch's convention
+    verification = verify(blind, bench, report)
+    first = next(row for row in report.layers if row.mult_adds)
+    assert verification.mismatches[0].where == first.path
+    assert verification.mismatches[0].predicted == 2 * verification.mismatches[0].counted
+
+
+@pytest.mark.parametrize("name", CONVENTIONS)
+def test_the_parts_of_a_convention_sum_to_its_total(name: str) -> None:
+    report = resolve_one("torchvision:efficientnet_b0@size=64,batch=3").report
+    assert sum(parts(report, CONVENTIONS[name]).values()) == report.total(CONVENTIONS[name])
+
+
+def test_every_weighted_term_has_one_part_and_every_counter_a_text() -> None:
+    weighted = set(Convention._fields) & set(Terms._fields)
+    assert {term for terms in PARTS.values() for term in terms} == weighted
+    assert set(HOW_TO_READ) == set(CONVENTIONS) == {"papers", *COUNTERS}
+
+
+@pytest.mark.parametrize("name", COUNTERS)
+def test_a_restated_total_is_what_the_counter_says(cli_json: Callable[..., Any], name: str) -> None:
+    target = ("compare", "torchvision:shufflenet_v2_x1_0", "--size", "64")
+    record = cli_json(*target, "--convention", name, "--counter", name)[0]
+    assert record["mult_adds"] == record[COUNTERS[name].key]
+    assert (record["convention"], record["verified"]) == (name, True)
+
+
+def test_flops_are_twice_the_mult_adds_and_say_so(cli: Cli, cli_json: Callable[..., Any]) -> None:
+    record = cli_json("model", "v2", "--unit", "flop", "--fast")
+    assert record["mult_adds"] == sum(row["mult_adds"] for row in record["layers"]) == 601_548_544
+    assert record["convention"] == "papers, flops"
+    table = cli("compare", "v2", "--unit", "flop", "--convention", "thop", "--fast")
+    assert "flops as thop" in table.stdout
+    assert cli("compare", "v2", "--unit", "flop", "--convention", "torch").exit_code == 2
+    assert cli("compare", "v2", "--convention", "top", "--fast").exit_code == 2
+
+
+@pytest.mark.parametrize("format_name", ["table", "markdown", "csv", "latex", "json"])
+def test_reconcile_has_every_format(cli: Cli, format_name: str) -> None:
+    result = cli("reconcile", "v1", "--size", "32", "--counter", "thop", "--format", format_name)
+    assert result.exit_code == 0, result.stderr
+    assert "thop" in result.stdout
+    assert "core conv" in result.stdout
