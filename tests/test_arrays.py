@@ -14,7 +14,7 @@ from mbcost.config.spaces import load_space, space_files
 from mbcost.cost import DTYPES, cost_of
 from mbcost.cost.activations import largest_activation, peak_activation
 from mbcost.errors import MbcostError
-from mbcost.network import Network
+from mbcost.network import Network, Row
 from mbcost.space import Space
 from mbcost.sweep.arrays import Choices, Figures, Reader
 from mbcost.sweep.units import Plan, count_unit
@@ -82,6 +82,43 @@ def test_settings_that_are_neither_width_nor_size() -> None:
     )
     space = space.narrowed({"rho": "0.5", "alpha": "0.35,0.75", "batch": "1,16"})
     space = space.narrowed({"fold_bn": "true,false"})
+    assert_equal(space, Plan(space).choices(0))
+
+
+BRANCHING = {
+    "ssdlite-v2": ["rows.6.c=96,160", "rows.6.0.k=3,5", "rows.9.t=2,4", "*.n=1:3"],
+    "lraspp-v3-large": ["inverted_residual.k=3,5", "rows.0.c=8,16", "rows.2.n=1,2"],
+    "deeplabv3-v2-no-aspp": ["rows.1.n=1,3", "inverted_residual.t=2,6"],
+}
+
+
+@pytest.mark.parametrize("name", BRANCHING)
+def test_networks_whose_rows_branch(name: str) -> None:
+    space = load_space(name).with_fields(BRANCHING[name])
+    given = {
+        "output_stride": "8,16",
+        "alpha": "0.5,1",
+        "size": "64,97x129",
+        "fold_bn": "true,false",
+    }
+    space = space.narrowed({k: v for k, v in given.items() if k in space.spec.accepts})
+    assert_equal(space, drawn(space, 12))
+
+
+def test_every_output_is_kept_to_the_end() -> None:
+    """Two maps of 2×4×4 put out before a third: all three are there when it is written."""
+    rows = [Row("conv", {"c": 2, "norm": False, "act": "none"}, output=True) for _ in range(3)]
+    space = Space("three", Network("three", (1, 4, 4), tuple(rows)))
+    counted = Reader(space).count(np.zeros((0, 1), np.int32))
+    assert counted.figures["peak_activation"].tolist() == [3 * 2 * 4 * 4]
+
+
+def test_widths_inside_a_block_tell_two_alphas_apart() -> None:
+    """At 0.5 and 0.52 they are built alike for the first choice alone: 8, but 32 and 33."""
+    fields = {"c1": 16, "reduce3": 16, "c3": 16, "reduce5": 16, "c5": 16, "pool": 16}
+    network = Network("inner", (8, 8, 8), (Row("inception", fields),))
+    space = Space("inner", network).with_fields(["rows.0.c3=16,64"])
+    space = space.narrowed({"alpha": "0.5,0.52"})
     assert_equal(space, Plan(space).choices(0))
 
 

@@ -7,12 +7,16 @@ from pathlib import Path
 import pytest
 
 import mbcost
+from mbcost.blocks import MERGES
+from mbcost.config import builtins
 from mbcost.config.spaces import load_space, space_files
 from mbcost.config.write import spec_yaml
 from mbcost.errors import MbcostError
 from mbcost.network import Network, report
 from mbcost.settings import SETTINGS, parse_values
 from mbcost.units import expand_range
+
+NETWORKS = [name for name, entry in builtins().items() if entry.kind == "network"]
 
 
 def test_a_range_holds_both_ends_and_exact_steps() -> None:
@@ -162,6 +166,42 @@ def test_a_written_config_costs_the_same_layer_for_layer(
     assert [(layer.x, layer.y, layer.terms) for layer in written.layers] == [
         (layer.x, layer.y, layer.terms) for layer in original.layers
     ]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_is_written_with_its_wiring(name: str, tmp_path: Path) -> None:
+    """Each node reads what it did, in the original's paths but for the numbers of split rows."""
+    space = load_space(name)
+    given = {"alpha": 0.5, "classes": 7, "fold_bn": False, "output_stride": 8}
+    settings = {key: value for key, value in given.items() if key in space.spec.accepts}
+    path = tmp_path / "written.yaml"
+    path.write_text(spec_yaml(space.spec, settings, ""))
+    written, original = load_space(str(path)).spec.graph(), space.spec.graph(settings)
+    assert (written.x, written.outputs) == (original.x, original.outputs)
+    assert [node[2:] for node in written.nodes] == [node[2:] for node in original.nodes]
+
+
+def test_one_layer_of_a_row_that_branches_is_chosen_like_the_row() -> None:
+    """Rows 6 (tapped), 9 (named) and 18 (reads a tap, puts out) of one layer each."""
+    graphs = []
+    for repeat in ("", "0."):
+        space = load_space("ssdlite-v2").with_fields([f"rows.{i}.{repeat}k=5" for i in (6, 9, 18)])
+        spec, settings = space.at(space.choice(0))
+        graphs.append(spec.graph(settings))
+    assert graphs[0].outputs == graphs[1].outputs
+    assert [node[2:] for node in graphs[0].nodes] == [node[2:] for node in graphs[1].nodes]
+    assert len(graphs[0].outputs) == 12
+
+
+def test_a_row_that_joins_others_has_nothing_to_vary() -> None:
+    space = load_space("lraspp-v2")
+    assert isinstance(space.spec, Network)
+    joins = [i for i, row in enumerate(space.spec.rows) if row.block in MERGES]
+    assert joins
+    for axis in space.with_fields(["*.n=1,2"]).axes:
+        assert not {slot.row for slot in axis.slots} & set(joins)
+    with pytest.raises(MbcostError, match="has no field 'n'"):
+        space.with_fields([f"rows.{joins[0]}.n=1,2"])
 
 
 def test_a_written_block_costs_the_same(tmp_path: Path) -> None:

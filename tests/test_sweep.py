@@ -18,7 +18,11 @@ import pytest
 
 import mbcost
 from mbcost.config.spaces import load_space
+from mbcost.errors import CheckFailedError
 from mbcost.network import report
+from mbcost.sweep.arrays import Figures, Reader
+from mbcost.sweep.units import Plan
+from mbcost.sweep.verify import spot_verify
 from tests.conftest import Cli
 
 MBCOST = (sys.executable, "-m", "mbcost")
@@ -134,20 +138,15 @@ def test_workers_change_nothing(tmp_path: Path) -> None:
         assert sum(1 for _ in lines) == 70_001
 
 
-def test_the_arrays_are_not_trusted_but_verified(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mbcost.sweep import arrays
-
-    true = arrays.block_figures
-
-    def wrong(block: Any, x: Any) -> Any:
-        figures, y = true(block, x)
-        return figures._replace(mult_adds=figures.mult_adds + 1), y
-
-    monkeypatch.setattr(arrays, "block_figures", wrong)
-    result = cli("sweep", "v1", "--alpha", "0.5,1", "--size", "64", "--verify", "1")
-    assert result.exit_code == 1
-    assert "the arrays say" in result.stderr
-    assert result.stdout == ""
+@pytest.mark.parametrize("figure", Figures._fields)
+def test_the_arrays_are_not_trusted_but_verified(figure: str) -> None:
+    space = load_space("v1").narrowed({"alpha": "0.5,1", "size": "64"})
+    plan, reader = Plan(space), Reader(space)
+    reader.count(plan.choices(0))
+    learnt = reader.tables[3].figures[figure]
+    learnt += 2**40  # what it has learnt of row 3 is wrong now
+    with pytest.raises(CheckFailedError, match=f"the arrays say .* {figure}, the closed form"):
+        spot_verify(plan, 1, reader=reader)
 
 
 MISTAKES = {

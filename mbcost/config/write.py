@@ -15,23 +15,23 @@ from mbcost.space import wired
 
 
 class _Recorded(Lowering):
-    """A lowering that keeps the blocks it made of each row, a block per repeat."""
+    """A lowering that keeps what it made of each row, the fields and the block per repeat."""
 
     def __init__(self, network: Network, settings: Settings) -> None:
         super().__init__(network, settings)
-        self.blocks: list[list[Block]] = []
+        self.made: list[list[tuple[Mapping[str, Any], Block]]] = []
         self.graph()
 
     def lower(self, row: Row, path: str, feeds: Sequence[Feed]) -> None:
-        self.blocks.append([])
+        self.made.append([])
         super().lower(row, path, feeds)
 
     def block(
         self, row: Row, fields: Mapping[str, Any], repeat: int, feed: Feed
     ) -> tuple[Block, Feed]:
-        made = super().block(row, fields, repeat, feed)
-        self.blocks[-1].append(made[0])
-        return made
+        block, after = super().block(row, fields, repeat, feed)
+        self.made[-1].append((fields, block))
+        return block, after
 
 
 def built_network(network: Network, settings: Settings) -> Network:
@@ -41,8 +41,8 @@ def built_network(network: Network, settings: Settings) -> Network:
     """
     lowering = _Recorded(network, settings)
     rows: list[Row] = []
-    for row, blocks in zip(network.rows, lowering.blocks, strict=True):
-        rows += wired(_built_rows(row, blocks), row) if blocks else [row]
+    for row, made in zip(network.rows, lowering.made, strict=True):
+        rows += wired(_built_rows(row, made), row) if made else [row]
     return replace(
         network,
         x=lowering.x,
@@ -56,11 +56,11 @@ def built_network(network: Network, settings: Settings) -> Network:
     )
 
 
-def _built_rows(row: Row, blocks: Sequence[Block]) -> list[Row]:
+def _built_rows(row: Row, made: Sequence[tuple[Mapping[str, Any], Block]]) -> list[Row]:
     rows: list[Row] = []
-    for block in blocks:
+    for given, block in made:
         fields = _fields(block)
-        if row.fields.get("c") == "classes":
+        if given.get("c") == "classes":
             fields["c"] = "classes"
         last = rows[-1] if rows else None
         if last is not None and {**last.fields, "s": 1} == {**fields, "s": 1} and not row.taps:

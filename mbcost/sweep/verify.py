@@ -39,10 +39,13 @@ def verified_line(plan: Plan, k: int, first: Sequence[tuple[int, ...]] = ()) -> 
     return spot_verify(plan, k, first).line()
 
 
-def spot_verify(plan: Plan, k: int, first: Sequence[tuple[int, ...]] = ()) -> Verified:
+def spot_verify(
+    plan: Plan, k: int, first: Sequence[tuple[int, ...]] = (), reader: Reader | None = None
+) -> Verified:
     """Build ``k`` configs and count them; raise ``CheckFailedError`` where a figure differs.
 
-    They are drawn with the plan's seed, after those in ``first``.
+    They are drawn with the plan's seed, after those in ``first``; the figures in question are
+    those of ``reader``, or of a fresh one.
     """
     space = plan.space
     random = np.random.default_rng([plan.seed, plan.units, 1])
@@ -52,7 +55,7 @@ def spot_verify(plan: Plan, k: int, first: Sequence[tuple[int, ...]] = ()) -> Ve
     drawn = np.array([random.integers(0, n, k) for n in sizes], np.int32).reshape(shape)
     given = np.array(first, np.int32).reshape(len(first), len(sizes)).T
     choices = np.hstack([given, drawn])[:, :k]
-    counted = Reader(space).count(choices).figures
+    counted = (reader or Reader(space)).count(choices).figures
     ran = dict.fromkeys(DEFAULT_COUNTERS, 0)
     for i in range(k):
         choice = choices[:, i].tolist()
