@@ -342,15 +342,13 @@ def wire(
     """
     known = {f"@{i}": feed for i, feed in enumerate(((source, x), *others))}
     last = (source, x)
-    for step in steps:
-        feeds = [known[name] for name in step.inputs] if step.inputs else [last]
-        path = f"{prefix}.{step.name}" if prefix else step.name
+    for name, layer, inputs in steps:
+        feeds = [known[name] for name in inputs] if inputs else (last,)
+        path = f"{prefix}.{name}" if prefix else name
         try:
-            y = output_shape(step.layer, [shape for _, shape in feeds])
+            y = output_shape(layer, [shape for _, shape in feeds])
         except LayerError as error:
             raise error.at(path) from None
-        nodes.append(
-            Node(path, block, step.layer, tuple(index for index, _ in feeds), feeds[0][1], y)
-        )
-        last = known[step.name] = (len(nodes) - 1, y)
+        nodes.append(Node(path, block, layer, tuple([i for i, _ in feeds]), feeds[0][1], y))
+        last = known[name] = (len(nodes) - 1, y)
     return last

@@ -20,29 +20,31 @@ INPUT = "input"
 """The tap that every network has: the image."""
 
 
-@lru_cache(maxsize=4096)
 def lowered(block: Block, x: Shape) -> tuple[tuple[Node, ...], Shape]:
-    """Return a block's layers as a graph of their own on a map of shape ``x``, and its output.
-
-    Networks repeat blocks, and sweeps repeat networks: a block is lowered once per input shape.
-    """
+    """Return a block's layers as a graph of their own on a map of shape ``x``, and its output."""
     nodes: list[Node] = []
     _, y = wire(nodes, block.steps(x), "", "", -1, x)
     return tuple(nodes), y
 
 
-def place(nodes: list[Node], block: Block, prefix: str, source: int, x: Shape) -> tuple[int, Shape]:
-    """Append a block's layers to ``nodes`` as ``wire`` does; return the last one."""
+@lru_cache(maxsize=4096)
+def placed(
+    block: Block, x: Shape, prefix: str, source: int, first: int
+) -> tuple[tuple[Node, ...], Shape]:
+    """Return a block's layers as nodes ``first``, ``first + 1``, … of a network, and its output.
+
+    Searches count a network under many settings, most of which leave most of its blocks alike.
+    """
     try:
         own, y = lowered(block, x)
     except LayerError:
         wire([], block.steps(x), prefix, prefix, source, x)  # the error with its whole path
         raise
-    first = len(nodes)
+    nodes = []
     for path, _, layer, inputs, x_in, y_out in own:
         feeds = tuple([source if i < 0 else first + i for i in inputs])
         nodes.append(Node(f"{prefix}.{path}", prefix, layer, feeds, x_in, y_out))
-    return (len(nodes) - 1 if own else source), y
+    return tuple(nodes), y
 
 
 class Feed(NamedTuple):
@@ -114,9 +116,11 @@ class Lowering:
             for repeat in range(row.n):
                 prefix = f"{path}.{repeat}" if row.n > 1 else path
                 first = len(self.nodes)
-                block, self.last = self.block(row, fields, repeat, feed)
-                source, x = place(self.nodes, block, prefix, feed.node, feed.x)
-                self.last = self.last._replace(node=source, x=x)
+                block, after = self.block(row, fields, repeat, feed)
+                nodes, x = placed(block, feed.x, prefix, feed.node, first)
+                self.nodes += nodes
+                source = len(self.nodes) - 1 if nodes else feed.node
+                self.last = Feed(source, x, after.nominal, after.stride, after.rate)
                 if row.taps:
                     self.tap_stages(row, fields, prefix, first, feed)
                 feed = self.last
@@ -184,8 +188,7 @@ class Lowering:
             nominal = None
         elif row.block == "conv" and nominal is not None:
             nominal = int(nominal * built["t"])
-        after = feed._replace(nominal=nominal, stride=stride, rate=rate)
-        return BLOCKS[row.block](**built), after
+        return BLOCKS[row.block](**built), Feed(feed.node, feed.x, nominal, stride, rate)
 
     def strided(self, row: Row, built: dict[str, Any], feed: Feed) -> tuple[int, int]:
         """Return the row's (stride, rate) of output; past the output stride, dilate in place.

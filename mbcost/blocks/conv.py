@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated
 
 from mbcost.blocks.fields import Act, Dilation, Kernel, Number, Padding, Stride, Truth, Whole
@@ -15,6 +16,7 @@ def same_padding(k: int, dilation: int = 1) -> int:
     return dilation * (k - 1) // 2
 
 
+@lru_cache(maxsize=4096)
 def conv_bn(
     name: str,
     c_in: int,

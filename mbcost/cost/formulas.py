@@ -234,4 +234,7 @@ KINDS = (
 )
 """Kinds of layers; those of the closed form and those that only a trace finds."""
 
+WITH_PARAMS = (Conv2d, Linear, BatchNorm2d)
+"""The layers that have parameters; of all others params and mult-adds are 0."""
+
 CONVOLUTIONS = ("conv", "depthwise", "pointwise")

@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 from mbcost.cost.convention import PAPERS, Convention
 from mbcost.cost.formulas import CONVOLUTIONS, KINDS, Terms, kind, terms
 from mbcost.cost.weights import DTYPES, weight_bytes
-from mbcost.layers import Conv2d, Graph, Node, Shape
+from mbcost.layers import Conv2d, Graph, Layer, Node, Shape
 
 if TYPE_CHECKING:
     import pandas
@@ -220,21 +220,17 @@ def cost_of(graph: Graph, name: str, batch: int = 1) -> CostReport:
 
 
 def _row(node: Node) -> LayerCost:
-    layer = node.layer
-    costs = terms(layer, node.x, node.y)
+    path, block, layer, _, x, y = node
+    name, costs = _costs(layer, x, y)
     if isinstance(layer, Conv2d):
-        return LayerCost(
-            node.path,
-            node.block,
-            kind(layer),
-            node.x,
-            node.y,
-            costs,
-            layer.kernel,
-            layer.stride,
-            layer.groups,
-        )
-    return LayerCost(node.path, node.block, kind(layer), node.x, node.y, costs)
+        return LayerCost(path, block, name, x, y, costs, layer.kernel, layer.stride, layer.groups)
+    return LayerCost(path, block, name, x, y, costs)
+
+
+@lru_cache(maxsize=2**14)
+def _costs(layer: Layer, x: Shape, y: Shape) -> tuple[str, Terms]:
+    """Return a layer's kind and terms: networks repeat layers as they repeat blocks."""
+    return kind(layer), terms(layer, x, y)
 
 
 def formula(row: LayerCost) -> tuple[str, str]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from mbcost.blocks import BLOCKS, MERGES, Block
 from mbcost.blocks.fields import width_fields
-from mbcost.cost import DTYPES, Terms, cost_of, terms, weight_bytes
+from mbcost.cost import DTYPES, WITH_PARAMS, Terms, cost_of, terms, weight_bytes
 from mbcost.cost.activations import largest_activation, peak_activation
 from mbcost.errors import LayerError, MbcostError
 from mbcost.fold import fold_batch_norms
@@ -53,9 +53,19 @@ class Figures(NamedTuple):
     largest_activation: int = 0
     peak_activation: int = 0
 
+    def plus(self, other: Figures, times: int = 1) -> Figures:
+        """Return the figures of this and then ``times`` the other."""
+        n = len(SUMS)
+        sums = [a + times * b for a, b in zip(self[:n], other[:n], strict=True)]
+        return Figures(*sums, *map(max, self[n:], other[n:]))
+
 
 MAXIMA = ("largest_activation", "peak_activation")
 SUMS = Figures._fields[: -len(MAXIMA)]
+
+
+_NEEDED = Terms._fields.index("mult_adds") + 1
+"""Parameters and mult-adds: the terms before those that tell counters apart."""
 
 
 @lru_cache(maxsize=2**16)
@@ -70,14 +80,15 @@ def block_figures(
     nodes, y = lowered(block, x)
     if fold:
         nodes = fold_batch_norms(Graph(x, nodes)).nodes
-    found = [terms(node.layer, node.x, node.y) for node in nodes]
+    found = [terms(n.layer, n.x, n.y)[:_NEEDED] for n in nodes if isinstance(n.layer, WITH_PARAMS)]
     total = Terms(*map(sum, zip(*found, strict=True)))
+    bytes_as = {f"{name}_bytes": weight_bytes(total, dtype) for name, dtype in DTYPES.items()}
     figures = Figures(
         total.params,
         total.weights,
         total.params + total.norm_buffers,
         total.mult_adds,
-        **{f"{name}_bytes": weight_bytes(total, dtype) for name, dtype in DTYPES.items()},
+        **bytes_as,
     )
     if maxima:
         figures = figures._replace(
@@ -149,8 +160,11 @@ class _RowPart(_Part):
                 self.slots[i] = mine
         self.axes = tuple(self.slots)
         self.scalings: dict[tuple[Any, ...], Lowering] = {}
-        self.blocks: dict[Hashable, tuple[Block, float | None]] = {}
-        self.chosen: dict[tuple[Any, ...], tuple[Row, dict[str, Any], int]] = {}
+        self.folds: dict[tuple[Any, ...], bool] = {}
+        self.layers: dict[Hashable, tuple[Figures, State]] = {}
+        self.chosen: dict[tuple[Any, ...], tuple[Row, dict[str, Any], int, int]] = {}
+        self.alike: dict[Hashable, int] = {}
+        """Choices that set the same but for the repeats have the same number."""
 
     def signature(self, settings: tuple[Any, ...]) -> Hashable:
         """Return the built widths under every choice of this row's widths, and the divisor."""
@@ -170,35 +184,45 @@ class _RowPart(_Part):
                 built.append(scaling.block(row, tailed, 0, Feed(-1, (1, 1, 1), 1))[0])
             except LayerError:
                 return settings
-        fold = _settings(self.space, settings).get("fold_bn", False)
-        return (fold, scaling.divisor, *built)
+        return (self.folds[settings], scaling.divisor, *built)
 
     def cost(
         self, state: State, settings: tuple[Any, ...], values: tuple[Any, ...]
     ) -> tuple[Figures, State]:
         """Return the sums over the repeats; equal repeats are counted once and multiplied."""
         if values not in self.chosen:
-            self.chosen[values] = self._chosen(values)
-        row, fields, n = self.chosen[values]
-        fold = bool(_settings(self.space, settings).get("fold_bn"))
-        x, nominal = state
-        sums, most = [0] * len(SUMS), [0] * len(MAXIMA)
+            row, fields, n = self._chosen(values)
+            fields_key = (row.scale, *fields.items())
+            same = self.alike.setdefault(fields_key, len(self.alike))
+            self.chosen[values] = (row, fields, n, same)
+        row, fields, n, same = self.chosen[values]
         repeat, end = (0, n) if self.repeat is None else (self.repeat, min(n, self.repeat + 1))
+        total: Figures | None = None
         while repeat < end:
-            key = (settings, values, repeat > 0, x[0], nominal)
-            if key not in self.blocks:
-                scaling = self._scaling(settings)
-                chosen = self._tailed(scaling, fields)
-                block, feed = scaling.block(row, chosen, repeat, Feed(-1, x, nominal))
-                self.blocks[key] = (block, feed.nominal)
-            block, after = self.blocks[key]
-            cost, y = block_figures(block, x, self.maxima, fold)
-            times = end - repeat if repeat and (y, after) == (x, nominal) else 1
-            sums = [a + times * b for a, b in zip(sums, cost[: len(SUMS)], strict=True)]
-            most = [max(a, b) for a, b in zip(most, cost[len(SUMS) :], strict=True)]
-            x, nominal = y, after
+            key = (settings, same, repeat > 0, state)
+            if key not in self.layers:
+                self.layers[key] = self._layer(state, settings, row, fields, repeat)
+            figures, after = self.layers[key]
+            times = end - repeat if repeat and after == state else 1
+            total = figures if total is None else total.plus(figures, times)
+            state = after
             repeat += times
-        return Figures(*sums, *most), State(x, nominal)
+        return total or Figures(), state
+
+    def _layer(
+        self,
+        state: State,
+        settings: tuple[Any, ...],
+        row: Row,
+        fields: dict[str, Any],
+        repeat: int,
+    ) -> tuple[Figures, State]:
+        """Return what one repeat costs, and what it hands on."""
+        scaling = self._scaling(settings)
+        chosen = self._tailed(scaling, fields)
+        block, feed = scaling.block(row, chosen, repeat, Feed(-1, state.x, state.nominal))
+        figures, y = block_figures(block, state.x, self.maxima, self.folds[settings])
+        return figures, State(y, feed.nominal)
 
     def _chosen(self, values: tuple[Any, ...]) -> tuple[Row, dict[str, Any], int]:
         """Return the row as scaling reads it, its fields and its repeats under these values."""
@@ -217,7 +241,9 @@ class _RowPart(_Part):
 
     def _scaling(self, settings: tuple[Any, ...]) -> Lowering:
         if settings not in self.scalings:
-            self.scalings[settings] = Lowering(self.network, _settings(self.space, settings))
+            chosen = _settings(self.space, settings)
+            self.scalings[settings] = Lowering(self.network, chosen)
+            self.folds[settings] = bool(chosen.get("fold_bn"))
         return self.scalings[settings]
 
 
@@ -408,12 +434,16 @@ class _Table:
 
     def _learn(self, codes: Ints) -> None:
         states = list(self.states_in)
+        axes = [self.space.axes[i].values for i in self.part.axes]
+        chosen: dict[int, tuple[Any, ...]] = {}
         rows: list[Figures] = []
         following = []
         for code in codes.tolist():
             rest, local = divmod(code, self.local)
             number, state = divmod(rest, max(1, len(states)))
-            values = _unravel(local, [self.space.axes[i].values for i in self.part.axes])
+            if local not in chosen:
+                chosen[local] = _unravel(local, axes)
+            values = chosen[local]
             cost, after = self._cost(states[state], self.first_settings[number], values)
             rows.append(cost)
             following.append(self.states_out.setdefault(after, len(self.states_out)))
