@@ -196,9 +196,7 @@ def test_a_response_norm_keeps_the_shape_and_changes_the_map() -> None:
     [Pool2d("max", (2, 2), (2, 2)), Slice(0, 4), ChannelShuffle(4), LocalResponseNorm(5)],
     ids=lambda layer: type(layer).__name__,
 )
-def test_weightless_layers_cost_the_default_counters_nothing(
-    layer: Layer, name: str
-) -> None:
+def test_weightless_layers_cost_the_default_counters_nothing(layer: Layer, name: str) -> None:
     report = cost_of(wired(Step("layer", layer), x=(8, 4, 4)), "layer")
     assert report.total(CONVENTIONS[name]) == 0
     assert report.params_all == 0
