@@ -148,10 +148,9 @@ def extras(subject: Subject) -> Record:
             "reduced_tail": False,
         }
         same = all(key in _COMPARED or settings[key] == as_it_is.get(key) for key in settings)
-        for row in spec.published if same else ():
-            exact = (row.alpha, (row.size, row.size)) == (facts["alpha"], facts["size"])
-            if exact and row.top1 is not None:
-                return {"top1": row.top1, "top1_source": spec.published_source or spec.source}
+        top1 = spec.top1(facts["alpha"], facts["size"]) if same else None
+        if top1 is not None:
+            return {"top1": top1, "top1_source": spec.published_source or spec.source}
     return {"top1": None, "top1_source": None}
 
 

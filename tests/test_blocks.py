@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 import mbcost
-from mbcost.blocks import BLOCKS, Block, InvertedResidual, block_fields
+from mbcost.blocks import BLOCKS, Block, block_fields
+from mbcost.blocks.inverted_residual import InvertedResidual
 from mbcost.layers import Add, Conv2d
 from mbcost.widths import make_divisible
 

@@ -7,20 +7,17 @@ from typing import Any
 import pytest
 import torch
 
-from mbcost.blocks import (
-    BLOCKS,
-    Fire,
-    FusedInvertedResidual,
-    GhostBottleneck,
-    Inception,
-    InvertedResidual,
-    ResidualBottleneck,
-    Sandglass,
-    ShuffleUnit,
-    ShuffleUnitV2,
-    UniversalInvertedBottleneck,
-)
+from mbcost.blocks import BLOCKS
 from mbcost.blocks.fields import Block
+from mbcost.blocks.fire import Fire
+from mbcost.blocks.fused_inverted_residual import FusedInvertedResidual
+from mbcost.blocks.ghost import GhostBottleneck
+from mbcost.blocks.inception import Inception
+from mbcost.blocks.inverted_residual import InvertedResidual
+from mbcost.blocks.residual_bottleneck import ResidualBottleneck
+from mbcost.blocks.sandglass import Sandglass
+from mbcost.blocks.shuffle import ShuffleUnit, ShuffleUnitV2
+from mbcost.blocks.universal_inverted_bottleneck import UniversalInvertedBottleneck
 from mbcost.build import build
 from mbcost.cost import cost_of
 from mbcost.counters import COUNTERS, Workbench, verify

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from mbcost.blocks import BLOCKS, ConvBnAct, InvertedResidual
+from mbcost.blocks import BLOCKS
+from mbcost.blocks.conv import ConvBnAct
+from mbcost.blocks.inverted_residual import InvertedResidual
 from mbcost.config import builtins
 from mbcost.counters import COUNTERS, Counted, Workbench, verify
 from mbcost.counters.workbench import ACTIVATION_LIMIT_BYTES

@@ -5,74 +5,63 @@ To add a block: a module beside these with one dataclass (its fields are the YAM
 validation follow from that. What reads several maps at once is in ``MERGES``.
 """
 
-from mbcost.blocks.conv import ConvBnAct
-from mbcost.blocks.depthwise_separable import DepthwiseSeparable
-from mbcost.blocks.fields import Block, BlockField, block_fields
-from mbcost.blocks.fire import Fire
-from mbcost.blocks.fused_inverted_residual import FusedInvertedResidual
-from mbcost.blocks.ghost import GhostBottleneck
-from mbcost.blocks.head import ActivationLayer, FullyConnected, GlobalPool, WindowPool
-from mbcost.blocks.inception import Inception
-from mbcost.blocks.inverted_residual import InvertedResidual
-from mbcost.blocks.merge import MERGES, Merge, arity
-from mbcost.blocks.pooling import LocalResponseNormalisation, Pooling
-from mbcost.blocks.predictor import Predictor
-from mbcost.blocks.residual_bottleneck import ResidualBottleneck
-from mbcost.blocks.sandglass import Sandglass
-from mbcost.blocks.shuffle import ShuffleUnit, ShuffleUnitV2
-from mbcost.blocks.universal_inverted_bottleneck import UniversalInvertedBottleneck
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 
-BLOCKS: dict[str, type[Block]] = {
-    "conv": ConvBnAct,
-    "depthwise_separable": DepthwiseSeparable,
-    "inverted_residual": InvertedResidual,
-    "fused_inverted_residual": FusedInvertedResidual,
-    "universal_inverted_bottleneck": UniversalInvertedBottleneck,
-    "ghost_bottleneck": GhostBottleneck,
-    "sandglass": Sandglass,
-    "shuffle_unit": ShuffleUnit,
-    "shuffle_unit_v2": ShuffleUnitV2,
-    "residual_bottleneck": ResidualBottleneck,
-    "fire": Fire,
-    "inception": Inception,
-    "pool": Pooling,
-    "local_response_norm": LocalResponseNormalisation,
-    "global_pool": GlobalPool,
-    "window_pool": WindowPool,
-    "linear": FullyConnected,
-    "activation": ActivationLayer,
-    "predictor": Predictor,
-}
+from mbcost.blocks.fields import Block, BlockField, block_fields
+from mbcost.blocks.merge import MERGES, Merge, arity
+
+
+class _Blocks(Mapping[str, type[Block]]):
+    """Block classes by name; a block's module is imported when a network first uses it."""
+
+    def __init__(self, homes: dict[str, str]) -> None:
+        self._homes = homes
+        self._found: dict[str, type[Block]] = {}
+
+    def __getitem__(self, name: str) -> type[Block]:
+        if name not in self._found:
+            module, _, block = self._homes[name].partition(":")
+            self._found[name] = getattr(import_module(f"mbcost.blocks.{module}"), block)
+        return self._found[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._homes
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._homes)
+
+    def __len__(self) -> int:
+        return len(self._homes)
+
+
+BLOCKS: Mapping[str, type[Block]] = _Blocks(
+    {
+        "conv": "conv:ConvBnAct",
+        "depthwise_separable": "depthwise_separable:DepthwiseSeparable",
+        "inverted_residual": "inverted_residual:InvertedResidual",
+        "fused_inverted_residual": "fused_inverted_residual:FusedInvertedResidual",
+        "universal_inverted_bottleneck": (
+            "universal_inverted_bottleneck:UniversalInvertedBottleneck"
+        ),
+        "ghost_bottleneck": "ghost:GhostBottleneck",
+        "sandglass": "sandglass:Sandglass",
+        "shuffle_unit": "shuffle:ShuffleUnit",
+        "shuffle_unit_v2": "shuffle:ShuffleUnitV2",
+        "residual_bottleneck": "residual_bottleneck:ResidualBottleneck",
+        "fire": "fire:Fire",
+        "inception": "inception:Inception",
+        "pool": "pooling:Pooling",
+        "local_response_norm": "pooling:LocalResponseNormalisation",
+        "global_pool": "head:GlobalPool",
+        "window_pool": "head:WindowPool",
+        "linear": "head:FullyConnected",
+        "activation": "head:ActivationLayer",
+        "predictor": "predictor:Predictor",
+    }
+)
 
 ONE_OF = {"conv": ("c", "t"), "inverted_residual": ("t", "exp")}
 """Two ways to say one thing, by block: a row needs exactly one of them."""
 
-__all__ = [
-    "BLOCKS",
-    "MERGES",
-    "ONE_OF",
-    "ActivationLayer",
-    "Block",
-    "BlockField",
-    "ConvBnAct",
-    "DepthwiseSeparable",
-    "Fire",
-    "FullyConnected",
-    "FusedInvertedResidual",
-    "GhostBottleneck",
-    "GlobalPool",
-    "Inception",
-    "InvertedResidual",
-    "LocalResponseNormalisation",
-    "Merge",
-    "Pooling",
-    "Predictor",
-    "ResidualBottleneck",
-    "Sandglass",
-    "ShuffleUnit",
-    "ShuffleUnitV2",
-    "UniversalInvertedBottleneck",
-    "WindowPool",
-    "arity",
-    "block_fields",
-]
+__all__ = ["BLOCKS", "MERGES", "ONE_OF", "Block", "BlockField", "Merge", "arity", "block_fields"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
+from importlib import import_module
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -11,9 +13,53 @@ from typer.core import TyperGroup
 
 from mbcost.errors import MbcostError
 
+COMMANDS = {
+    "compare": "compare",
+    "model": "model",
+    "explain": "explain",
+    "reconcile": "reconcile",
+    "sweep": "sweep",
+    "search": "search",
+    "check": "check",
+    "baseline": "baseline",
+    "diff": "diff",
+    "paper": "paper",
+    "plot": "plot",
+    "list": "catalog",
+    "show": "catalog",
+    "schema": "catalog",
+}
+"""Commands in the order of the help, each with the module that defines it."""
 
-class ErrorsAsMessages(TyperGroup):
-    """Prints an ``MbcostError`` on stderr as one message and exits with its code."""
+
+class Commands(TyperGroup):
+    """Imports a command's module when it is called; prints an ``MbcostError`` on stderr as one
+    message and exits with its code."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of all commands."""
+        self.define(COMMANDS.values())
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command, its module imported."""
+        if cmd_name in COMMANDS and cmd_name not in self.commands:
+            self.define([COMMANDS[cmd_name]])
+        return super().get_command(ctx, cmd_name)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that ``args`` name; a misspelt one is compared with all."""
+        if args[0] not in COMMANDS:
+            self.define(COMMANDS.values())
+        return super().resolve_command(ctx, args)
+
+    def define(self, modules: Iterable[str]) -> None:
+        """Import modules of this package, which define their commands on ``app``."""
+        for module in modules:
+            import_module(f"mbcost.cli.{module}")
+        defined = typer.main.get_command(app)
+        assert isinstance(defined, TyperGroup)
+        self.commands.update(defined.commands)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; a user's mistake never shows a traceback."""
@@ -32,7 +78,7 @@ class ErrorsAsMessages(TyperGroup):
 
 app = typer.Typer(
     name="mbcost",
-    cls=ErrorsAsMessages,
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     # plain help: rich markup costs 130 ms at every start
