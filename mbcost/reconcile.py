@@ -41,7 +41,11 @@ PARTS = {
         "functional_norm_params",
         "functional_norm_elements",
     ),
-    "activation": ("activation_module_elements", "activation_function_elements"),
+    "activation": (
+        "activation_module_elements",
+        "activation_function_elements",
+        "softmax_module_operations",
+    ),
     "pool": (
         "adaptive_pool_inputs",
         "pool_module_inputs",
@@ -50,7 +54,12 @@ PARTS = {
         "average_pool_module_outputs",
         "average_outputs",
     ),
-    "other": ("product_outputs", "upsampled_elements"),
+    "other": (
+        "product_outputs",
+        "upsampled_elements",
+        "upsample_module_elements",
+        "response_norm_elements",
+    ),
 }
 """The terms of each part; products are told apart by the kind of their layer."""
 

@@ -288,7 +288,7 @@ def test_a_heat_map_of_equal_or_negative_values_is_drawn(value: int) -> None:
 
 
 def test_bars_of_a_comparison_are_its_records() -> None:
-    plot = bars_of(*NETWORKS)
+    plot = bars_of("v1", "v2", "v3-large", "v3-small")
     data = plot.table().data
     with painted(plot) as figure:
         words = [word.text for word in words_drawn(figure)]

@@ -17,7 +17,7 @@ from mbcost.build import build
 from mbcost.config import load_specs
 from mbcost.config.schema import json_schema
 from mbcost.cost import CONVENTIONS, cost_of
-from mbcost.counters import COUNTERS, Workbench, verify
+from mbcost.counters import COUNTERS, DEFAULT_COUNTERS, Workbench, verify
 from mbcost.errors import LayerError, MbcostError
 from mbcost.layers import Concat, Scale, Shape, Upsample, output_shape
 from mbcost.network import Network, Row
@@ -275,12 +275,13 @@ def test_vectors_are_neither_joined_nor_upsampled() -> None:
         output_shape(Upsample((2, 2)), [(8,)])
 
 
-def test_fvcore_alone_counts_upsampling(tmp_path: Path) -> None:
+def test_of_the_default_counters_fvcore_alone_counts_upsampling(tmp_path: Path) -> None:
     text = HEAD + "  - {block: global_pool, name: a}\n  - {block: upsample, inputs: [a, input]}\n"
     report = cost_of(network(tmp_path, text).graph(), "mine")
     pooled, upsampled = 3 * 16 * 16, 3 * 16 * 16
     assert report.total(CONVENTIONS["fvcore"]) == pooled + 4 * upsampled
-    assert {name for name, c in CONVENTIONS.items() if c.upsampled_elements} == {"fvcore"}
+    counting = {name for name, c in CONVENTIONS.items() if c.upsampled_elements}
+    assert counting & {"papers", "torch", *DEFAULT_COUNTERS} == {"fvcore"}
     assert "4 per upsampled element" in CONVENTIONS["fvcore"].words(upsampling=report.upsamples)
 
 

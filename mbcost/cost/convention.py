@@ -42,6 +42,9 @@ class Convention(NamedTuple):
     average_pool_module_outputs: int = 0
     average_outputs: int = 0
     product_outputs: int = 0
+    softmax_module_operations: int = 0
+    upsample_module_elements: int = 0
+    response_norm_elements: int = 0
 
     def words(self, *, upsampling: bool) -> str:
         """Return what is counted, with upsampling where the networks in question have it."""
@@ -118,6 +121,9 @@ CONVENTIONS = {
             activation_function_elements=1,
             pool_module_inputs=1,
             pool_function_inputs=1,
+            upsampled_elements=1,
+            upsample_module_elements=1,
+            response_norm_elements=3,
         ),
         # thop 0.1.1, vision/basic_hooks: a hook per module class, functions are not seen
         Convention(
@@ -131,6 +137,8 @@ CONVENTIONS = {
             layer_norm_elements=4,
             adaptive_pool_module_elements=1,
             average_pool_module_outputs=1,
+            softmax_module_operations=1,
+            upsample_module_elements=11,
         ),
         # torchprofile 0.1.0, handlers: by operator of a traced graph
         Convention(
@@ -140,6 +148,7 @@ CONVENTIONS = {
             layer_norm_elements=1,
             average_outputs=1,
             product_outputs=1,
+            upsampled_elements=4,
         ),
     )
 }

@@ -96,6 +96,12 @@ class Terms(NamedTuple):
     """Elements put out by average pools of any kind and by ``mean``."""
     product_outputs: int = 0
     """Elements put out by elementwise products, such as squeeze-and-excite's."""
+    softmax_module_operations: int = 0
+    """Exponentials, additions and divisions of softmax modules: 3·n − 1 for n channels."""
+    upsample_module_elements: int = 0
+    """Of ``upsampled_elements``, those that upsampling modules put out."""
+    response_norm_elements: int = 0
+    """Elements that local response norms put out."""
 
     @property
     def params(self) -> int:
@@ -159,15 +165,26 @@ def terms(layer: Layer, x: Shape, y: Shape) -> Terms:
                 average_outputs=average,
             )
         case Activation():
+            softmax = 3 * prod(y) - prod(y[1:]) if layer.name == "softmax" else 0
             return Terms(
+                softmax_module_operations=softmax,
                 activation_module_elements=prod(y) if layer.name in _HOOKED_MODULES else 0,
                 activation_function_elements=prod(y) if layer.name in _HOOKED_FUNCTIONS else 0,
             )
         case Upsample():
-            return Terms(upsampled_elements=prod(y))
+            return Terms(upsampled_elements=prod(y), upsample_module_elements=prod(y))
+        case LocalResponseNorm():
+            # torch squares, pads the channels, averages over them, scales, divides
+            padded = (x[0] + layer.size - 1) * prod(x[1:])
+            return Terms(
+                pool_function_inputs=padded,
+                average_outputs=prod(y),
+                product_outputs=2 * prod(y),
+                response_norm_elements=prod(y),
+            )
         case Scale():
             return Terms(product_outputs=prod(y))
-        case Flatten() | Add() | Concat() | Slice() | ChannelShuffle() | LocalResponseNorm():
+        case Flatten() | Add() | Concat() | Slice() | ChannelShuffle():
             return _NOTHING
         case _:
             assert_never(layer)

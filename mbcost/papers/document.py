@@ -282,7 +282,7 @@ class _Reader:
             label=label,
             version=data.get("version", LATEST),
             net=net,
-            settings={k: data[k] for k in SETTINGS if k in data and k not in parts},
+            settings={k: data[k] for k in SETTINGS if k in data and k not in (*parts, "input")},
             facts={**facts, **({"printed": parts} if parts else {})},
             figures=printed,
             left_out=tuple(k for k in data if k in self.left_out),

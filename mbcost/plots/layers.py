@@ -139,7 +139,8 @@ class Layers:
         kept = []
         for i, name in starts.items():
             half = len(name) * digit / 2
-            if i * pixels_per_bar - half >= free_from:
+            right = bottom.bbox.x0 + (i + 0.8) * pixels_per_bar + half
+            if i * pixels_per_bar - half >= free_from and right <= figure.bbox.width:
                 kept.append(i)
                 free_from = i * pixels_per_bar + half + digit / 2
         bottom.set_xticks(kept, [starts[i] for i in kept])

@@ -157,6 +157,11 @@ def _product(args: Args, out: Any) -> OpCost:
     return OpCost("scale", _shape(args[0]), _shape(out), Terms(product_outputs=prod(_shape(out))))
 
 
+def _upsample(args: Args, out: Any) -> OpCost:
+    y = _shape(out)
+    return OpCost("upsample", _shape(args[0]), y, Terms(upsampled_elements=prod(y)))
+
+
 def _free(kind: str) -> Callable[[Args, Any], OpCost]:
     def cost(args: Args, out: Any) -> OpCost:
         first = out[0] if isinstance(out, tuple | list) else out
@@ -232,6 +237,7 @@ SHOWN: dict[str, Callable[[Args, Any], OpCost]] = {
     "native_group_norm": _group_norm,
     "mean": _mean,
     "mul": _product,
+    "upsample_bilinear2d": _upsample,
     "add": _free("add"),
     "sub": _free("add"),
     "embedding": _free("embedding"),
@@ -350,7 +356,6 @@ _ZERO = frozenset(
         "uniform",
         "unique",
         "upsample_bicubic2d",
-        "upsample_bilinear2d",
         "upsample_linear1d",
         "upsample_nearest1d",
         "upsample_nearest2d",
