@@ -53,7 +53,10 @@ def _fitted(table: Table, width: int, exact: bool) -> RenderableType:
         notes.append(
             Text(f"hidden at {width} columns: {', '.join(hidden)} (--columns chooses)", "dim")
         )
-    return Group(_renderable(table, found), *notes) if table.columns else Group(*notes)
+    if not table.columns:
+        return Group(*notes)
+    title = [Text(table.title, "bold")] if table.title else []
+    return Group(*title, _renderable(table, found), *notes)
 
 
 def _renderable(table: Table, found: Cells) -> RenderableType:
@@ -62,9 +65,6 @@ def _renderable(table: Table, found: Cells) -> RenderableType:
     from rich.text import Text
 
     rich_table = RichTable(
-        title=table.title or None,
-        title_justify="left",
-        title_style="bold",
         box=box.SIMPLE_HEAD,
         padding=(0, GAP - 1, 0, 0),  # the box adds one
         pad_edge=False,

@@ -12,6 +12,9 @@ from unicodedata import east_asian_width
 
 from mbcost.tables import BROAD, GAP, Cells, Table, cells
 
+LINE = 100
+"""A title breaks after so many characters, or where a wider table ends."""
+
 
 def to_text(table: Table, *, exact: bool = False) -> str:
     """Return title, header, rows, total and notes; prose breaks after ``BROAD`` characters."""
@@ -23,7 +26,7 @@ def to_text(table: Table, *, exact: bool = False) -> str:
         header = [[""] * (height - len(column)) + column for column in headers]
         widths = [_column_width(found, i) for i in range(len(found.titles))]
         total_width = sum(widths) + GAP * (len(widths) - 1)
-        lines += wrap(table.title, max(total_width, 1))
+        lines += wrap(table.title, max(total_width, LINE))
         lines += _row(header, widths, found.right)
         lines.append("─" * total_width)
         rows = [*found.rows, *([[""] * len(widths), found.total] if found.total else [])]
