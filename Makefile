@@ -12,7 +12,7 @@ test: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check mbcost tests
 	$(VENV)/bin/ruff format --check mbcost tests
 	$(VENV)/bin/mypy
-	$(PY) -m pytest -n auto
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto
 
 # Regenerates every file of reports/; a test compares them.
 reports: $(VENV)/.installed
