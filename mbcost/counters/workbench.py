@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from mbcost.cost import CONVENTIONS, Convention, CostReport
+from mbcost.errors import require_directory
 from mbcost.layers import Graph
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ def verify(counter: Counter, bench: Workbench, report: CostReport) -> Verificati
 
     On a model from elsewhere a counter that crashes is skipped, and what it prints is dropped.
     """
+    require_directory()
     try:
         counted = counter.run(bench) if not bench.traced else _in_silence(counter, bench)
     except ImportError as error:
