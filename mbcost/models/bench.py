@@ -28,8 +28,8 @@ class ModelWorkbench(Workbench):
 
     def fits(self, batch: int) -> bool:
         """Return whether a forward of ``batch`` images stays under the activation limit."""
-        largest = max((prod(row.x) + prod(row.y) for row in self.report.layers), default=0)
-        return 4 * batch * largest <= ACTIVATION_LIMIT_BYTES
+        maps = (self.batch * prod(row.x) + row.elements for row in self.report.layers)
+        return 4 * batch * max(maps, default=0) <= ACTIVATION_LIMIT_BYTES * self.batch
 
     @cached_property
     def module(self) -> nn.Module:
@@ -45,4 +45,9 @@ class ModelWorkbench(Workbench):
 
     def inputs(self, batch: int, device: str = "cpu") -> tuple[Tensor, ...]:
         """Return the inputs, ``batch`` images of them."""
-        return self.model.inputs(self.settings, batch, device)
+        found = self.model.inputs(self.settings, batch, device)
+        if "input" not in self.settings or batch == self.batch:
+            return found
+        return tuple(  # given whole, with its own batch
+            x.new_zeros(batch, *x.shape[1:]) if x.shape[0] == self.batch else x for x in found
+        )
