@@ -35,7 +35,7 @@ ZERO = frozenset(
     _assert_async _assert_scalar _assert_tensor_metadata _ctc_loss _embedding_bag
     _embedding_bag_forward_only _functional_assert_async _functional_assert_scalar
     _functional_sym_constrain_range _index_put_impl _linalg_check_errors _local_scalar_dense
-    _pin_memory _print _reshape_copy _safe_softmax _to_copy _unique2 _unsafe_view
+    _pin_memory _print _reshape_copy _to_copy _unique2 _unsafe_view
     _upsample_bicubic2d_aa _upsample_bilinear2d_aa _upsample_nearest_exact2d _weight_norm_interface
     addr affine_grid_generator all amax amin aminmax any arange argmax argmin argsort as_strided
     bernoulli binary_cross_entropy binary_cross_entropy_with_logits bincount bucketize cat
