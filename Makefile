@@ -12,10 +12,10 @@ test: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check mbcost tests
 	$(VENV)/bin/ruff format --check mbcost tests
 	$(VENV)/bin/mypy
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --durations=10
 
-# Regenerates every file of reports/; a test compares them.
-reports: $(VENV)/.installed
+# Regenerates reports/, and the output in README.md and docs/; tests compare them.
+reports: $(VENV)/.installed-test
 	$(PY) -m tests.regenerate
 
 $(PY):

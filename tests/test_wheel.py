@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 from mbcost.config.catalog import configs_dir
-from tests.regenerate import ROOT
+from tests.pages import ROOT
 
 
 def test_the_wheel_holds_every_config_and_runs_alone(tmp_path: Path) -> None:
