@@ -47,6 +47,10 @@ def torch_mult_adds(module: nn.Module, *inputs: Tensor) -> int:
     return int(mode.get_total_flops()) // 2
 
 
+def overloads(packet: Any) -> list[Any]:
+    return [getattr(packet, name) for name in packet.overloads()]
+
+
 def looped(*sides: int) -> int:
     """Count one multiply-add per turn of nested loops over ``sides``."""
     return sum(1 for _ in product(*map(range, sides)))
@@ -142,7 +146,7 @@ def test_all_that_flop_counter_mode_counts_is_counted_and_nothing_of_it_called_z
     ]
     assert len(forward) > 10
     for packet in forward:
-        func = getattr(packet, packet.overloads()[0])
+        func = overloads(packet)[0]
         assert name_of(func) in COUNTED or registered(func), packet
         assert name_of(func) not in ZERO
     assert not ZERO & COSTS.keys()
@@ -162,7 +166,7 @@ def test_a_formula_that_a_user_registered_with_torch_is_used() -> None:
     packet = torch.ops.mbcost_test.halve
 
     def formula(x: Any, *args: Any, out_shape: Any = None, **kwargs: Any) -> int:
-        return 10 * prod(x)
+        return 10 * prod(map(int, x))
 
     register_flop_formula(packet)(formula)
     try:
@@ -178,8 +182,7 @@ def test_every_in_place_view_is_known_to_cost_nothing() -> None:
     for name in dir(torch.ops.aten):
         packet = getattr(torch.ops.aten, name)
         if isinstance(packet, torch._ops.OpOverloadPacket):
-            found = [getattr(packet, overload) for overload in packet.overloads()]
-            views += [func for func in found if torch.Tag.inplace_view in func.tags]
+            views += [f for f in overloads(packet) if torch.Tag.inplace_view in f.tags]
     assert {"squeeze_", "unsqueeze_", "t_", "transpose_"} <= {f._schema.name[6:] for f in views}
     assert all(is_zero(func, name_of(func)) for func in views)
 
@@ -272,7 +275,7 @@ def test_attention_of_random_shapes_and_calls_equals_flop_counter_mode() -> None
     for _ in range(40):
         n, heads, queries, keys, width, values = (draw.randint(1, 6) for _ in range(6))
         few = draw.choice([1, n])
-        given = {
+        given: dict[str, Any] = {
             "query": meta(n, heads, queries, width),
             "key": meta(few, heads, keys, width),
             "value": meta(few, heads, keys, values),
@@ -289,7 +292,7 @@ def test_attention_of_random_shapes_and_calls_equals_flop_counter_mode() -> None
                 rest = {name: given[name] for name in order if name not in names}  # noqa: B023
                 return F.scaled_dot_product_attention(*[given[x] for x in names], **rest)  # noqa: B023
 
-        found = trace(Shuffled(), [given["query"]], "").report.mult_adds  # type: ignore[list-item]
+        found = trace(Shuffled(), [given["query"]], "").report.mult_adds
         assert found == torch_mult_adds(Shuffled()) == n * heads * queries * keys * (width + values)
 
 
@@ -366,7 +369,7 @@ def test_a_first_dimension_given_is_the_batch_in_every_figure(shape: tuple[int, 
     assert given.report == asked.report
 
 
-UNBATCHED = {
+UNBATCHED: dict[str, tuple[nn.Module, tuple[int, ...], int]] = {
     "an image into convolutions": (nn.Conv2d(3, 4, 1), (3, 8, 8), 1),
     "a signal into convolutions": (nn.Conv1d(3, 4, 1), (3, 8), 1),
     "a vector": (nn.Linear(3, 4), (3,), 1),
@@ -382,9 +385,8 @@ def test_the_first_dimension_is_the_batch_unless_a_layer_took_none(name: str) ->
     report = trace(module, [meta(*shape)], name).report
     assert report.batch == batch
     assert report.input_bytes == 4 * prod(shape)
-    assert report.mult_adds == sum(p.numel() for p in [module.weight]) * prod(report.y) * (
-        batch
-    ) // module.weight.shape[0]
+    weight = next(iter(module.parameters()))
+    assert report.mult_adds == weight.numel() // weight.shape[0] * prod(report.y) * batch
 
 
 def test_an_input_without_the_batch_is_not_multiplied_by_it() -> None:

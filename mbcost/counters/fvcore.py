@@ -1,8 +1,8 @@
 """fvcore: flops by operator in a traced graph.
 
 It crashes on meta tensors, so it traces on the CPU: the whole batch while that is small, else one
-image, times the batch (each of our operators is linear in the batch), or, of a model from elsewhere,
-one and two images.
+image, times the batch (each of our operators is linear in the batch), or, of a model from
+elsewhere, one and two images.
 """
 
 from __future__ import annotations

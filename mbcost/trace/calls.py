@@ -72,9 +72,7 @@ def _instance_norm(args: Args, out: Any, inside: int) -> OpCost:
 
 def _attention(args: Args, out: Any, inside: int) -> OpCost:
     """Its products with K and with V are operators, seen after broadcasting and under vmap."""
-    return _shown(
-        "attention", args, out, Terms(mult_adds=inside, attention_mult_adds=inside)
-    )
+    return _shown("attention", args, out, Terms(mult_adds=inside, attention_mult_adds=inside))
 
 
 FUNCTIONS: dict[Any, Callable[[Args, Any, int], OpCost]] = {

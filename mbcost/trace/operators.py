@@ -152,7 +152,7 @@ def _conv_tbc(args: Args, out: Any) -> OpCost:
 
 def _trilinear(args: Args, out: Any) -> OpCost:
     """``nn.Bilinear``: each of its out × in1 × in2 weights meets each position once."""
-    a, weight, b, expand_a, expand_weight, expand_b, summed = args[:7]
+    a, weight, b, expand_a, expand_weight, expand_b = args[:6]
     sides = [1] * (a.dim() + len(expand_a))
     for tensor, expanded in ((a, expand_a), (weight, expand_weight), (b, expand_b)):
         own = iter(tensor.shape)

@@ -22,9 +22,9 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mbcost.cost import Terms
+from mbcost.cost.coverage import Coverage
 from mbcost.errors import MbcostError
 from mbcost.layers import Shape
-from mbcost.cost.coverage import Coverage
 from mbcost.trace.calls import FUNCTIONS, MODULES, NAMED_PRODUCTS, bound
 from mbcost.trace.free import BY_CONVENTION, REDUCED_PRODUCT, is_zero
 from mbcost.trace.operators import COSTS, COUNTED, NOTHING, OpCost, name_of, registered
@@ -223,12 +223,11 @@ class _Recorder:
             a, b = args[:2]
             if isinstance(b, Tensor) and a is not b and a.numel() > 1 < b.numel():
                 self.products.append(ref(out))
-        elif self.products and args and isinstance(args[0], Tensor):
-            if any(product() is args[0] for product in self.products):
-                if name in ("sum", "mean"):
-                    self.reduced += 1
-                elif isinstance(out, Tensor) and (func.is_view or name in _COPIES):
-                    self.products.append(ref(out))
+        elif self.products and args and any(product() is args[0] for product in self.products):
+            if name in ("sum", "mean"):
+                self.reduced += 1
+            elif isinstance(out, Tensor) and (func.is_view or name in _COPIES):
+                self.products.append(ref(out))
 
     def parameters_in(self, args: Any, cost: OpCost | None) -> dict[int, str]:
         """Return the parameters among ``args``, also as views, each with its role in ``cost``."""

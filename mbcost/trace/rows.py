@@ -175,8 +175,8 @@ class _Rows:
 
 
 def _with_excess(call: Call, terms: Terms) -> Terms:
-    """Return a leaf's terms with what torchinfo's rule gives beyond them (LayerInfo.calculate_macs):
-    parameters times positions, where the class name decides which dimensions are positions."""
+    """Return a leaf's terms with what torchinfo's rule, ``LayerInfo.calculate_macs``, gives beyond
+    them: parameters times positions, where the class name says which dimensions are positions."""
     y, found = call.y, 0
     for name, parameter in call.module.named_parameters(recurse=False) if y else ():
         if name in ("weight", "bias"):
