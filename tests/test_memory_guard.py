@@ -26,7 +26,7 @@ HUGE = (
 GROWTH_MB = 200
 """What they may add to a process that has counted something small."""
 
-PROBE = f"""
+PROBE = """
 import json, resource, sys
 from typer.testing import CliRunner
 from mbcost.cli import app
