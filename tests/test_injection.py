@@ -14,6 +14,7 @@ import os
 import pty
 import re
 import sys
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
@@ -33,6 +34,7 @@ from mbcost.export import FORMATS
 from mbcost.export.csv import plain
 from mbcost.export.html import to_html
 from mbcost.export.latex import to_latex
+from mbcost.network import Network
 from mbcost.tables import Column, Record, Table
 from mbcost.visible import visible
 from tests.conftest import Cli
@@ -75,12 +77,12 @@ names = st.text(
 )
 
 
-def every_name(test):  # type: ignore[no-untyped-def]
+def every_name(test: Callable[[str], None]) -> Callable[[], None]:
     """Run a test on every nasty name and on some that hypothesis thinks of."""
-    test = settings(max_examples=60, deadline=None)(given(name=names)(test))
+    found = settings(max_examples=60, deadline=None)(given(name=names)(test))
     for name in NASTY:
-        test = example(name=name)(test)
-    return test
+        found = example(name=name)(found)
+    return found
 
 
 def table_of(name: str) -> Table:
@@ -182,11 +184,7 @@ def test_markdown_shows_the_name_as_text(name: str) -> None:
     assert sum(token.type == "bullet_list_open" for token in tokens) == 1
     assert sum(token.type == "tr_open" for token in tokens) == 4
     shown = visible(name).strip(" ")
-    cells = [
-        inline_text(inner)
-        for outer, inner in pairwise(tokens)
-        if outer.type == "td_open"
-    ]
+    cells = [inline_text(inner) for outer, inner in pairwise(tokens) if outer.type == "td_open"]
     assert cells[0] == cells[3] == shown
     assert cells[2] == "9.15"
     if shown:
@@ -265,12 +263,11 @@ def test_a_network_of_nasty_names_is_written_as_yaml_that_reads_back(tmp_path: P
     for name in NASTY:
         if "\x00" in name:
             continue
-        rows = [
+        rows: list[dict[str, object]] = [
             {"block": "conv", "c": 8, "name": name},
-            {"block": "conv", "c": 8},
+            {"block": "conv", "c": 8, "name": f"{name} 2"},
             {"block": "add", "inputs": [name, f"{name} 2"]},
         ]
-        rows[1]["name"] = f"{name} 2"
         source = tmp_path / "net.yaml"
         document = {"source": name, "input": [3, 8, 8], "width": "none", "rows": rows}
         source.write_text(yaml.safe_dump(document), "utf-8")
@@ -278,6 +275,8 @@ def test_a_network_of_nasty_names_is_written_as_yaml_that_reads_back(tmp_path: P
         again = tmp_path / "again.yaml"
         again.write_text(spec_yaml(spec, {}, name), "utf-8")
         (written,) = load_specs(again).values()
+        assert isinstance(written, Network)
+        assert isinstance(spec, Network)
         assert [row.name for row in written.rows] == [row.name for row in spec.rows]
         assert written.source == spec.source
 
