@@ -10,20 +10,14 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from mbcost.counters.workbench import ACTIVATION_LIMIT_BYTES, Counted, Workbench, exclusive
-from mbcost.units import megabytes
+from mbcost.counters.workbench import Counted, Workbench, exclusive
 
 
 def count_fvcore(bench: Workbench) -> Counted:
     """Return fvcore's total flops and its figure per layer, or why it was skipped."""
-    if not bench.fits(min(bench.batch, 2 if bench.traced else 1)):
-        limit = megabytes(ACTIVATION_LIMIT_BYTES).removesuffix(".00")
-        return Counted(
-            None,
-            {},
-            skipped=f"{'two images' if bench.traced and bench.batch > 1 else 'one image'}'s "
-            f"largest layer is above {limit} MB and fvcore needs the CPU",
-        )
+    least = min(bench.batch, 2 if bench.traced else 1)
+    if not bench.fits(least):
+        return Counted(None, {}, skipped=f"{bench.too_large(least)}, and fvcore needs the CPU")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's deprecation of torch.jit is not the user's
         import torch
