@@ -9,19 +9,13 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from mbcost.counters.workbench import ACTIVATION_LIMIT_BYTES, Counted, Workbench, exclusive
-from mbcost.units import megabytes
+from mbcost.counters.workbench import Counted, Workbench, exclusive
 
 
 def count_fvcore(bench: Workbench) -> Counted:
     """Return fvcore's total flops and its figure per layer, or why it was skipped."""
     if not bench.fits(1):
-        limit = megabytes(ACTIVATION_LIMIT_BYTES).removesuffix(".00")
-        return Counted(
-            None,
-            {},
-            skipped=f"one image's largest layer is above {limit} MB and fvcore needs the CPU",
-        )
+        return Counted(None, {}, skipped=f"{bench.too_large(1)}, and fvcore needs the CPU")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's deprecation of torch.jit is not the user's
         import torch
