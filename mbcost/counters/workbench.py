@@ -192,7 +192,7 @@ def predicted_by_module(convention: Convention, report: CostReport) -> dict[str,
     """Return what a counter should say of each module: the calls of one, and its own functions."""
     predicted: dict[str, int] = {}
     for layer in report.layers:
-        figure = report.batch * convention.total(layer.terms)
+        figure = report.scale * convention.total(layer.terms)
         predicted[layer.module] = predicted.get(layer.module, 0) + figure
     return predicted
 

@@ -29,7 +29,8 @@ class ModelWorkbench(Workbench):
     @cached_property
     def map_bytes(self) -> int:
         """What the largest layer's input and output take, for one image."""
-        return 4 * max((prod(row.x) + prod(row.y) for row in self.report.layers), default=0)
+        maps = (prod(row.x) + row.elements // self.batch for row in self.report.layers)
+        return 4 * max(maps, default=0)
 
     @cached_property
     def weight_bytes(self) -> int:
@@ -57,4 +58,9 @@ class ModelWorkbench(Workbench):
 
     def inputs(self, batch: int, device: str = "cpu") -> tuple[Tensor, ...]:
         """Return the inputs, ``batch`` images of them."""
-        return self.model.inputs(self.settings, batch, device)
+        found = self.model.inputs(self.settings, batch, device)
+        if "input" not in self.settings or batch == self.batch:
+            return found
+        return tuple(  # given whole, with its own batch
+            x.new_zeros(batch, *x.shape[1:]) if x.shape[0] == self.batch else x for x in found
+        )
