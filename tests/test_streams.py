@@ -213,12 +213,12 @@ def test_json_in_ascii_is_the_same_json(tmp_path: Path) -> None:
     assert json.loads(found[1])[0]["target"] == str(name)
 
 
-def test_a_name_that_is_no_unicode_is_written_with_question_marks(tmp_path: Path) -> None:
+def test_a_name_that_is_no_unicode_is_written_nevertheless(tmp_path: Path) -> None:
     path = os.fsencode(tmp_path) + b"/\xff.yaml"
     Path(os.fsdecode(path)).write_text((ROOT / "configs/networks/v2.yaml").read_text("utf-8"))
     process = run("compare", os.fsdecode(path), "--fast")
     assert process.returncode == 0
-    assert b"/?.yaml" in process.stdout
+    assert rb"/\udcff.yaml" in process.stdout
     assert b"Traceback" not in process.stderr
 
 
@@ -239,7 +239,7 @@ def test_letters_lose_accents_and_what_would_mean_something_else_is_a_question_m
 def test_every_letter_that_mbcost_writes_has_one_in_ascii() -> None:
     sources = [*ROOT.glob("mbcost/**/*.py"), *ROOT.glob("configs/**/*.yaml")]
     written = {letter for path in sources for letter in path.read_text("utf-8")}
-    special = {letter for letter in written if not letter.isascii()}
+    special = {letter for letter in written if not letter.isascii()} - set("＝＋－＠")  # read only
     assert len(special) > 20
     assert special <= {*ASCII, *SUPERSCRIPTS}
     assert all(value.isascii() for value in (*ASCII.values(), *SUPERSCRIPTS.values()))
