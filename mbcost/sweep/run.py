@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mbcost.errors import MbcostError
-from mbcost.sweep.arrays import Reader
 from mbcost.sweep.fields import Layout
+from mbcost.sweep.reader import Reader
 from mbcost.sweep.units import Batch, Plan, count_unit
 from mbcost.sweep.writers import WRITERS, Writer
 
