@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mbcost.errors import MbcostError, from_system, require_directory
-from mbcost.sweep.arrays import Reader
 from mbcost.sweep.fields import Layout
+from mbcost.sweep.reader import Reader
 from mbcost.sweep.units import Batch, Plan, count_unit
 from mbcost.sweep.writers import WRITERS, Writer
 
