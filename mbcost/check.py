@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from mbcost.budget import GROWING, LIMITS, Budget, Limit
+from mbcost.conditions import OF_INPUT, given, partly
 from mbcost.config.budgets import BudgetFile
 from mbcost.cost import DTYPES
 from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
 from mbcost.matching import match_layers
+from mbcost.settings import as_record, as_text, in_words
 from mbcost.snapshots import CONDITIONS, Snapshot, named, snapshot_of
 from mbcost.tables import Column, Record, Table, choose_columns, sort_rows
-from mbcost.targets import Subject, resolve
+from mbcost.targets import Subject, parse_inline, resolve
 from mbcost.units import percent, shape_text, signed, signed_percent, thousands
 
 COLUMNS = {
@@ -165,8 +167,9 @@ def _grown(subject: Subject, budget: Budget, baseline: Sequence[Snapshot]) -> li
             raise MbcostError(
                 f"its {subject.target!r} has {condition} {old}, not {new}",
                 place=before.source,
-                way_out="the settings it was written with, or write it anew with `mbcost baseline`",
+                way_out=_ANEW,
             )
+    _refuse_other_settings(subject, before)
     growth = budget.max_growth or Fraction(0)
     found = []
     for key in GROWING:
@@ -178,6 +181,28 @@ def _grown(subject: Subject, budget: Budget, baseline: Sequence[Snapshot]) -> li
         layers = _heaviest(_deltas(before, after, figure)) if value > base else ()
         found.append(Check(subject, kind, budget.dtype, value, limit, base, layers))
     return found
+
+
+_ANEW = "the settings it was written with, or write it anew with `mbcost baseline`"
+
+
+def _refuse_other_settings(subject: Subject, before: Snapshot) -> None:
+    """Raise where the baseline's settings make another network of the target than those now."""
+    now = as_record(subject.settings)
+    old = before.settings
+    if old is None:  # of an mbcost that did not write them: those that are told otherwise
+        old = {name: now[name] for name in now if name in (*CONDITIONS, *OF_INPUT)}
+    if old == now:
+        return
+    texts = {name: as_text(value) for name, value in old.items()}
+    place = f"{before.source}: {subject.target}: settings"
+    if subject.under(parse_inline(subject.spec, texts, place)).counted == subject.counted:
+        return  # the same said in another way, or by default
+    name = next(name for name in (*old, *now) if old.get(name) != now.get(name))
+    was, is_ = (as_text(given.get(name, "unset")) for given in (old, now))
+    raise MbcostError(
+        f"its {subject.target!r} has {name} {was}, not {is_}", place=before.source, way_out=_ANEW
+    )
 
 
 def _deltas(before: Snapshot, after: Snapshot, figure: str) -> list[tuple[str, int]]:
@@ -220,6 +245,7 @@ def check_table(
                     **row,
                     "dtype": check.dtype if check.kind.by_dtype else None,
                     "passed": check.passed,
+                    "settings": given(check.subject),
                     "layers": [{"path": path, "value": value} for path, value in check.layers],
                 }
                 for check, row in zip(checks, rows, strict=True)
@@ -229,21 +255,29 @@ def check_table(
         if failed
         else f"{len(checks)} checks passed",
         caption=_caption(checks),
-        notes=tuple(check.sentence() for check in checks if check.layers),
+        notes=(
+            *partly(list({check.subject.target: check.subject for check in checks}.values())),
+            *(check.sentence() for check in checks if check.layers),
+        ),
     )
 
 
 def _caption(checks: Sequence[Check]) -> str:
     """Return what was checked under which conditions."""
     seen = {check.subject.target: check.subject for check in checks}
-    parts = [
-        f"{target}: input {shape_text(s.report.x).replace('x', '×')}, batch {s.report.batch}"
-        f"{', batch-norms folded' if s.folded else ''}."
-        for target, s in seen.items()
-    ]
+    parts = [f"{target}: {_conditions(subject)}." for target, subject in seen.items()]
     dtypes = dict.fromkeys(check.dtype for check in checks if check.kind.by_dtype)
     parts += [f"{name}: {DTYPES[name].stores}." for name in dtypes]
     return " ".join([*parts, "Slack: what is left of the limit."])
+
+
+def _conditions(subject: Subject) -> str:
+    """Return what a target was counted under: ``classes 10, input 3×224×224, batch 1``."""
+    shape = shape_text(subject.report.x).replace("x", "×")
+    own = {n: v for n, v in given(subject).items() if n not in (*OF_INPUT, "batch", "fold_bn")}
+    parts = [in_words(own)] if own else []
+    parts += [f"input {shape}", f"batch {subject.report.batch}"]
+    return ", ".join([*parts, "batch-norms folded"] if subject.folded else parts)
 
 
 def raise_if_over(checks: Sequence[Check]) -> None:

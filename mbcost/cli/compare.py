@@ -88,4 +88,5 @@ def compare(
     if drawing:
         from mbcost.plots import Bars
 
-        drawing.show(Bars(comparison.records(), comparison.reference_index))
+        records = [{**r, "mult_adds": r[restated.figure]} for r in comparison.records()]
+        drawing.show(Bars(records, comparison.reference_index, restated.title))
