@@ -168,11 +168,14 @@ def share(
 
     mbcost plot share v1 v2 v3-large --by kind -o share.pdf
     """
+    from mbcost.cli.run import report_uncounted
     from mbcost.plots import Share
     from mbcost.targets import resolve
 
     where = easel(output, width, show_data, format)
-    where.show(Share(resolve(list(dict.fromkeys(targets)), settings), by))
+    subjects = resolve(list(dict.fromkeys(targets)), settings)
+    where.show(Share(subjects, by))
+    report_uncounted(subjects)
 
 
 @plot_app.command()
@@ -192,11 +195,14 @@ def layers(
 
     mbcost plot layers v2 -o layers.pdf
     """
+    from mbcost.cli.run import report_uncounted
     from mbcost.plots import Layers
     from mbcost.targets import resolve_one
 
     where = easel(output, width, show_data, format)
-    where.show(Layers(resolve_one(target, settings)))
+    subject = resolve_one(target, settings)
+    where.show(Layers(subject))
+    report_uncounted([subject])
 
 
 @plot_app.command()
