@@ -22,8 +22,8 @@ from typing import Any, TypeVar
 
 from mbcost.errors import MbcostError
 from mbcost.export.files import destination
-from mbcost.sweep.arrays import Reader
 from mbcost.sweep.fields import Layout
+from mbcost.sweep.reader import Reader
 from mbcost.sweep.units import Batch, Plan, count_unit
 from mbcost.sweep.writers import WRITERS, Writer
 
