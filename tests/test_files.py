@@ -206,7 +206,9 @@ def test_files_are_not_written_where_stdout_fails(tmp_path: Path) -> None:
         result = subprocess.run(
             command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
-    assert result.returncode != 0, result.stderr
+    assert result.returncode == 2, result.stderr
+    assert result.stderr.startswith("mbcost: stdout: cannot be written: No space left on device")
+    assert result.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
     read, write = os.pipe()
     os.close(read)  # a reader that has seen enough is no failure

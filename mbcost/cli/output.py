@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
+from mbcost.cli.streams import as_encoded, lost
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.export import FORMATS
 from mbcost.tables import Table
@@ -41,7 +42,7 @@ class Sink(NamedTuple):
                 continue
             text = FORMATS[name].write(table, exact=self.exact)
             if path is None:
-                printed.append(text)
+                printed.append(as_encoded(text) if name == "json" else text)
             else:
                 files[path] = text
         write_files(files, "".join(printed))
@@ -108,12 +109,10 @@ def write_files(files: Mapping[Path, Content], printed: str = "") -> None:
     from mbcost.export.files import Staged
 
     with Staged(files) as staged:
-        try:
-            sys.stdout.write(printed)
-            sys.stdout.flush()
-        except BrokenPipeError:  # its reader has seen enough: no failure of ours
-            staged.put()
-            raise
+        sys.stdout.write(printed)
+        problem = lost()
+        if problem:
+            raise MbcostError(problem, place="stdout", way_out="-o FILE writes a file")
         staged.put()
     for path in files:
         say(f"wrote {path}")

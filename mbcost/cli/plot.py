@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from mbcost.cli.app import app
+from mbcost.cli.app import App, app
 from mbcost.cli.options import FormatName, Target, Targets, with_settings
 from mbcost.cli.output import Sink, sink, write_files
 from mbcost.errors import MbcostError, did_you_mean
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mbcost.export.files import Content
     from mbcost.plots import Plot
 
-plot_app = typer.Typer(
+plot_app = App(
     help="Figures for papers: PNG, SVG or PDF by the suffix of -o.",
     no_args_is_help=True,
     rich_markup_mode=None,

@@ -6,6 +6,7 @@ is counted, so that an interrupted run loses nothing and ``resume`` goes on; ``w
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -20,7 +21,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mbcost.errors import MbcostError
+from mbcost.errors import MbcostError, from_system, require_directory
 from mbcost.export.files import destination
 from mbcost.sweep.fields import Layout
 from mbcost.sweep.reader import Reader
@@ -61,6 +62,7 @@ def each_unit(
         for unit in units:
             yield unit, _one(plan, work, unit)
         return
+    require_directory()
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(
         min(workers, len(units)), context, initializer=_start, initargs=(plan,)
@@ -261,6 +263,8 @@ def _told(target: Target) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise from_system(error).at(str(target.path)) from None
         raise MbcostError(
             f"cannot be written: {error.strerror or error}",
             place=str(target.path),
