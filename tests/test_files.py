@@ -200,24 +200,30 @@ def test_one_file_under_two_names_is_refused(cli: Cli, tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_files_are_not_written_where_stdout_fails(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "mbcost", *FAST, "-o", "a.csv", "-o", "-"]
-    with open("/dev/full", "w") as full:
-        result = subprocess.run(
-            command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, check=False
-        )
-    assert result.returncode == 2, result.stderr
-    assert result.stderr.startswith("mbcost: stdout: cannot be written: No space left on device")
-    assert result.stderr.count("\n") == 1
-    assert list(tmp_path.iterdir()) == []
-    read, write = os.pipe()
-    os.close(read)  # a reader that has seen enough is no failure
-    result = subprocess.run(
-        command, cwd=tmp_path, stdout=write, stderr=subprocess.PIPE, text=True, check=False
-    )
-    os.close(write)
-    assert result.returncode == 0, result.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+def test_nothing_is_printed_where_a_file_fails_and_files_stand_where_stdout_does(
+    cli: Cli, tmp_path: Path
+) -> None:
+    full, file = tmp_path / "full.csv", tmp_path / "a.csv"
+    full.symlink_to("/dev/full")
+    for args in (FAST, WRITERS["sweep.csv"]):
+        result = cli(*args, "-o", str(full), "-o", "-", "--format", "csv")
+        assert (result.exit_code, result.stdout) == (2, "")
+        command = [sys.executable, "-m", "mbcost", *args, "-o", "a.csv", "-o", "-"]
+        read, closed = os.pipe()
+        os.close(read)  # a reader that has seen enough is no failure
+        with open("/dev/full", "wb") as device:
+            for out, code in ((device.fileno(), 2), (closed, 0)):
+                done = subprocess.run(
+                    [*command, "--format", "csv"],
+                    cwd=tmp_path,
+                    stdout=out,
+                    stderr=subprocess.PIPE,
+                    check=False,
+                )
+                assert done.returncode == code, done.stderr
+                assert file.stat().st_size > 0
+                file.unlink()
+        os.close(closed)
 
 
 def test_a_name_of_255_bytes_can_be_written(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
-from mbcost.cli.streams import as_encoded, lost
+from mbcost.cli.streams import as_encoded
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.export import FORMATS
 from mbcost.tables import Table
@@ -45,7 +45,8 @@ class Sink(NamedTuple):
                 printed.append(as_encoded(text) if name == "json" else text)
             else:
                 files[path] = text
-        write_files(files, "".join(printed))
+        write_files(files)
+        sys.stdout.write("".join(printed))
 
     def show(
         self,
@@ -101,19 +102,13 @@ def sink(format_name: str, outputs: Sequence[str] | None, exact: bool = False) -
     return Sink(tuple(found), exact)
 
 
-def write_files(files: Mapping[Path, Content], printed: str = "") -> None:
-    """Write files, all or none, and to stdout; where stdout fails they are not written either."""
+def write_files(files: Mapping[Path, Content]) -> None:
+    """Write files, all or none, and say so."""
     if not files:
-        sys.stdout.write(printed)
         return
-    from mbcost.export.files import Staged
+    from mbcost.export.files import write_all
 
-    with Staged(files) as staged:
-        sys.stdout.write(printed)
-        problem = lost()
-        if problem:
-            raise MbcostError(problem, place="stdout", way_out="-o FILE writes a file")
-        staged.put()
+    write_all(files)
     for path in files:
         say(f"wrote {path}")
 

@@ -147,20 +147,13 @@ def failure(stream: TextIO) -> OSError | None:
     return getattr(getattr(buffer, "raw", buffer), "failure", None)
 
 
-def lost() -> str:
-    """Return why output on stdout is lost; empty where it is not, or its reader has seen enough."""
-    found = failure(sys.stdout)
-    if found is None or found.errno in _READER_LEFT:
-        return ""
-    return "is closed" if found.errno == errno.EBADF else f"cannot be written: {found.strerror}"
-
-
 def verdict(code: int) -> int:
     """Return the exit code: the command's own, unless its output was lost, which is said."""
-    problem = lost()
+    found = failure(sys.stdout)
     failure(sys.stderr)
-    if not problem or code not in (0, 1):
+    if found is None or found.errno in _READER_LEFT or code not in (0, 1):
         return code
+    problem = "is closed" if found.errno == errno.EBADF else f"cannot be written: {found.strerror}"
     sys.stderr.write(f"mbcost: stdout: {problem} (-o FILE writes a file)\n")
     sys.stderr.flush()
     return 2

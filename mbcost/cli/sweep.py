@@ -96,17 +96,19 @@ def sweep(
     def whole() -> dict[Path, Content]:
         return {each.path: each.whole() for each in parted}
 
-    if where is None or (format == "csv" and not tabular and rest in ([], ["-"])):
-        if where is not None:
-            _to_stdout(layout, workers)
+    streamed = where is None or (format == "csv" and not tabular and rest in ([], ["-"]))
+    if where is None or streamed:
         write_files(whole())
-        say(f"mbcost: {note}")
     else:
         table = _table(layout, note, workers, pivot, figure, columns, sort)
         where.show(lambda: table, beside=whole)
     for each, n in zip(parted, kept, strict=True):
         each.remove_parts()
         say(f"{each.path}: {n:,} of {plan.total:,} configs")
+    if streamed:
+        if where is not None:
+            _to_stdout(layout, workers)
+        say(f"mbcost: {note}")
 
 
 def _split(outputs: Sequence[str], tabular: bool, resume: bool) -> tuple[list[Path], list[str]]:
