@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from mbcost.budget import GROWING, LIMITS, Budget, Limit
-from mbcost.conditions import OF_INPUT, given, partly
+from mbcost.conditions import OF_INPUT, difference, given, partly, some
 from mbcost.config.budgets import BudgetFile
 from mbcost.cost import DTYPES
 from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
 from mbcost.matching import match_layers
-from mbcost.settings import as_record, as_text, in_words
+from mbcost.settings import in_words
 from mbcost.snapshots import CONDITIONS, Snapshot, named, snapshot_of
 from mbcost.tables import Column, Record, Table, choose_columns, sort_rows
-from mbcost.targets import Subject, parse_inline, resolve
+from mbcost.targets import Subject, resolve, uncounted_lines
 from mbcost.units import percent, shape_text, signed, signed_percent, thousands
 
 COLUMNS = {
@@ -32,6 +32,14 @@ COLUMNS = {
     )
 }
 HEAVIEST = 3
+UNCOUNTED = Limit(
+    "uncounted",
+    "operators without a formula",
+    "calls of operators whose cost is missing from the totals",
+    int,
+    lambda report, _: sum(report.uncounted.values()),
+)
+"""Not a budget: a figure that misses a cost is within none."""
 
 
 @dataclass(frozen=True)
@@ -92,10 +100,13 @@ def checks_of(
     budgets: Mapping[str, Budget],
     settings: Mapping[str, object],
     baseline: Sequence[Snapshot] | None = None,
+    *,
+    allow_uncounted: bool = False,
 ) -> list[Check]:
     """Return every check of every target, in order; ``settings`` are those for all targets.
 
-    A budget that checks nothing is an error, as is a growth without a baseline.
+    A budget that checks nothing is an error, as is a growth without a baseline. A target that runs
+    operators without a formula has a check of its own, which fails, unless they are allowed.
     """
     found = []
     for budget, subjects in _resolved(budgets, settings):
@@ -104,6 +115,9 @@ def checks_of(
             found += [_limited(subject, LIMITS[k], budget, n) for k, n in budget.limits.items()]
             if baseline is not None:
                 found += _grown(subject, budget, baseline)
+            if subject.report.uncounted and not allow_uncounted:
+                calls = UNCOUNTED.of_report(subject.report, budget.dtype)
+                found.append(Check(subject, UNCOUNTED, budget.dtype, calls, 0))
     return found
 
 
@@ -188,21 +202,12 @@ _ANEW = "the settings it was written with, or write it anew with `mbcost baselin
 
 def _refuse_other_settings(subject: Subject, before: Snapshot) -> None:
     """Raise where the baseline's settings make another network of the target than those now."""
-    now = as_record(subject.settings)
-    old = before.settings
-    if old is None:  # of an mbcost that did not write them: those that are told otherwise
-        old = {name: now[name] for name in now if name in (*CONDITIONS, *OF_INPUT)}
-    if old == now:
-        return
-    texts = {name: as_text(value) for name, value in old.items()}
-    place = f"{before.source}: {subject.target}: settings"
-    if subject.under(parse_inline(subject.spec, texts, place)).counted == subject.counted:
-        return  # the same said in another way, or by default
-    name = next(name for name in (*old, *now) if old.get(name) != now.get(name))
-    was, is_ = (as_text(given.get(name, "unset")) for given in (old, now))
-    raise MbcostError(
-        f"its {subject.target!r} has {name} {was}, not {is_}", place=before.source, way_out=_ANEW
-    )
+    recorded = before.settings
+    if recorded is None:  # of an mbcost that did not write them: those that it tells otherwise
+        recorded = some(given(subject), (*CONDITIONS, *OF_INPUT))
+    other = difference(subject, recorded, f"{before.source}: {subject.target}: settings")
+    if other:
+        raise MbcostError(f"its {subject.target!r} has {other}", place=before.source, way_out=_ANEW)
 
 
 def _deltas(before: Snapshot, after: Snapshot, figure: str) -> list[tuple[str, int]]:
@@ -240,6 +245,7 @@ def check_table(
         rows,
         {
             "passed": not failed,
+            **({"uncounted": uncounted} if (uncounted := _uncounted(checks)) else {}),
             "checks": [
                 {
                     **row,
@@ -258,8 +264,18 @@ def check_table(
         notes=(
             *partly(list({check.subject.target: check.subject for check in checks}.values())),
             *(check.sentence() for check in checks if check.layers),
+            *uncounted_lines([check.subject for check in checks]),
         ),
     )
+
+
+def _uncounted(checks: Sequence[Check]) -> Record:
+    """Return the operators without a formula by target, of those that have some."""
+    return {
+        check.subject.target: check.subject.report.uncounted
+        for check in checks
+        if check.subject.report.uncounted
+    }
 
 
 def _caption(checks: Sequence[Check]) -> str:
@@ -282,8 +298,9 @@ def _conditions(subject: Subject) -> str:
 
 def raise_if_over(checks: Sequence[Check]) -> None:
     """Raise ``CheckFailedError`` naming every figure over its limit."""
-    over = [check for check in checks if not check.passed]
-    if not over:
+    over = [check for check in checks if not check.passed and check.kind is not UNCOUNTED]
+    missing = uncounted_lines([check.subject for check in checks if check.kind is UNCOUNTED])
+    if not over and not missing:
         return
     sentences = [
         f"{check.subject.target}: {thousands(check.value)} {check.figure}, limit "
@@ -291,7 +308,9 @@ def raise_if_over(checks: Sequence[Check]) -> None:
         + (f" ({signed_percent(check.slack)} slack)" if check.slack is not None else "")
         for check in over
     ]
-    raise CheckFailedError("over budget: " + "; ".join(sentences))
+    said = (["over budget: " + "; ".join(sentences)] if over else []) + missing
+    way_out = "--allow-uncounted accepts operators without a formula" if missing else ""
+    raise CheckFailedError("; ".join(said), way_out=way_out)
 
 
 def chosen_budgets(

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mbcost.settings import as_record, in_words
+from mbcost.settings import as_record, as_text, in_words
 from mbcost.tables import Record
-from mbcost.targets import Subject
+from mbcost.targets import Subject, parse_inline
 
 OF_INPUT = ("in", "size", "rho", "input")
 """Settings that the shape of the input shows."""
@@ -59,6 +59,22 @@ def partly(subjects: Sequence[Subject]) -> list[str]:
             who = f"{_targets(changed)}, not {_targets(rest)}"
         found.append(f"{in_words({name: value})} changes {who}")
     return found
+
+
+def difference(subject: Subject, recorded: Record, place: str) -> str:
+    """Return how settings that were recorded differ from those now: ``classes 10, not unset``.
+
+    Empty where they make the same network of the target, said in another way or by default.
+    """
+    now = given(subject)
+    if recorded == now:
+        return ""
+    texts = {name: as_text(value) for name, value in recorded.items()}
+    if subject.under(parse_inline(subject.spec, texts, place)).counted == subject.counted:
+        return ""
+    name = next(name for name in (*recorded, *now) if recorded.get(name) != now.get(name))
+    was, is_ = (as_text(settings.get(name, "unset")) for settings in (recorded, now))
+    return f"{name} {was}, not {is_}"
 
 
 def _targets(subjects: Sequence[Subject]) -> str:

@@ -73,18 +73,6 @@ EXTRA_COLUMNS: dict[str, Column] = {
 }
 """Keys of a record that stand in it only where ``--columns`` asks for them."""
 
-LAYER_KEYS = (
-    "path",
-    "kind",
-    "kernel",
-    "stride",
-    "groups",
-    "input",
-    "output",
-    "params",
-    "mult_adds",
-)
-
 
 def record(
     subject: Subject,
@@ -129,6 +117,7 @@ def record(
         "settings": as_record(subject.settings),
         "params_by_kind": report.by_kind("params"),
         "mult_adds_by_kind": report.by_kind("mult_adds"),
+        **({} if report.coverage is None else {"uncounted": report.uncounted}),
         **_flops(subject),
     }
 

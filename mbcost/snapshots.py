@@ -67,6 +67,12 @@ class Snapshot:
         found = self.record.get("settings")
         return found if isinstance(found, dict) else None
 
+    @property
+    def uncounted(self) -> tuple[str, ...]:
+        """Operators whose cost is missing from the totals; none are known of an older file."""
+        found = self.record.get("uncounted")
+        return tuple(map(str, found)) if isinstance(found, dict) else ()
+
     def condition(self, key: str) -> str:
         """Return one of ``CONDITIONS`` as text, equal where the condition is."""
         value = self.record.get(key)
@@ -104,6 +110,7 @@ def baseline_table(subjects: Sequence[Subject]) -> Table:
             "target": s.target,
             "name": s.record["name"],
             **{key: s.record[key] for key in sorted(KEPT)},
+            **({"uncounted": s.record["uncounted"]} if s.uncounted else {}),
             "layers": list(s.layers or ()),
         }
         for s in snapshots

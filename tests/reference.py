@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import mbcost
 from mbcost import check, diff, explain, listing, records
-from mbcost.cost import CONVENTIONS
+from mbcost.cost import CONVENTIONS, LAYER_KEYS
 from mbcost.counters import COUNTERS
 from mbcost.papers import table as paper
 from mbcost.sweep import fields as sweep
@@ -130,11 +130,12 @@ With `--unit flop` and `--convention torch`, where `mult_adds` stay mult-adds:
 
 {_table("records", ("flops",))}
 JSON adds `params_by_kind` and `mult_adds_by_kind`; `model` adds `layers`, and `by_block` or
-`by_kind` as `--by` says.
+`by_kind` as `--by` says. Of a traced model JSON has `uncounted` too: the operators whose cost is
+missing from the totals, each with how often it ran.
 
 ## Layers: `model`
 
-{_table("layers", records.LAYER_KEYS)}
+{_table("layers", LAYER_KEYS)}
 `mult_adds` are those of the layer, for the batch. `--by block` and `--by kind` have `block` or
 `kind`, `params` and `mult_adds`. Behind them stand `flops`, where they were asked for, and in CSV
 `unit` and `convention`.
