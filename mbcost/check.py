@@ -12,7 +12,8 @@ from mbcost.config.budgets import BudgetFile
 from mbcost.cost import DTYPES
 from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
 from mbcost.matching import match_layers
-from mbcost.settings import in_words
+from mbcost.models import runs_code
+from mbcost.settings import in_words, split_inline
 from mbcost.snapshots import CONDITIONS, Snapshot, named, snapshot_of
 from mbcost.tables import Column, Record, Table, choose_columns, sort_rows
 from mbcost.targets import Subject, resolve, uncounted_lines
@@ -119,6 +120,21 @@ def checks_of(
                 calls = UNCOUNTED.of_report(subject.report, budget.dtype)
                 found.append(Check(subject, UNCOUNTED, budget.dtype, calls, 0))
     return found
+
+
+def _refuse_code(budgets: Mapping[str, Budget]) -> None:
+    """Raise for a target that cannot be counted without running code of its own."""
+    for target, budget in budgets.items():
+        try:
+            name, _ = split_inline(target)
+        except MbcostError as error:
+            raise error.at(budget.place) from None
+        if runs_code(name):
+            raise MbcostError(
+                "counting it runs the code of that file",
+                place=budget.place,
+                way_out="--allow-code if you trust it, or type the target",
+            )
 
 
 def _refuse_idle(budget: Budget, with_baseline: bool) -> None:
@@ -314,11 +330,17 @@ def raise_if_over(checks: Sequence[Check]) -> None:
 
 
 def chosen_budgets(
-    targets: Sequence[str], given: Budget, file: BudgetFile | None, dtype: str | None
+    targets: Sequence[str],
+    given: Budget,
+    file: BudgetFile | None,
+    dtype: str | None,
+    *,
+    allow_code: bool = False,
 ) -> dict[str, Budget]:
     """Return the budget of each target: the file's, with what the command line gives on top.
 
-    ``given`` and ``dtype`` are the command line's; targets choose among those of the file.
+    ``given`` and ``dtype`` are the command line's; targets choose among those of the file. One
+    that runs code must be typed, or ``allow_code`` given: a file may come from anyone.
     """
     weighed = [given, *(file.budgets.values() if file else ())]
     if dtype is not None and not any("max_param_bytes" in budget.limits for budget in weighed):
@@ -336,6 +358,8 @@ def chosen_budgets(
                 place=file.path,
                 way_out=did_you_mean(target, file.budgets),
             )
+    if not targets and not allow_code:
+        _refuse_code(file.budgets)
     return {
         target: replace(
             budget,
