@@ -56,7 +56,7 @@ BAD = {
     "too many repeats": (ROW + ", n: 1001}\n", r"1001 is out of range"),
     "a truth for a number": (ROW + ", k: true}\n", r"must be a whole number, not true/false True"),
     "a number for a truth": (ROW + ", norm: 1}\n", r"neither true nor false"),
-    "a date for a number": (ROW + ", k: 2024-01-01}\n", r"must be a whole number, not a date"),
+    "a date for a number": (ROW + ", k: 2024-01-01}\n", r"must be a whole number, not text '2024-01-01'"),
     "not a number": (
         "input: [3, 8, 8]\nrows: [{block: conv, t: .nan}]\n",
         r"nan is out of range",
