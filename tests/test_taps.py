@@ -280,7 +280,7 @@ def test_of_the_default_counters_fvcore_alone_counts_upsampling(tmp_path: Path) 
     report = cost_of(network(tmp_path, text).graph(), "mine")
     pooled, upsampled = 3 * 16 * 16, 3 * 16 * 16
     assert report.total(CONVENTIONS["fvcore"]) == pooled + 4 * upsampled
-    counting = {name for name, c in CONVENTIONS.items() if c.upsampled_elements}
+    counting = {name for name, c in CONVENTIONS.items() if c.weights.upsampled_elements}
     assert counting & {"papers", "torch", *DEFAULT_COUNTERS} == {"fvcore"}
     assert "4 per upsampled element" in CONVENTIONS["fvcore"].words(upsampling=report.upsamples)
 
