@@ -11,7 +11,7 @@ from mbcost.comparison import Comparison, counters_named
 from mbcost.cost import CostReport
 from mbcost.errors import MbcostError
 from mbcost.models import Model
-from mbcost.network import Spec, report
+from mbcost.network import Network, SingleBlock, Spec, report
 from mbcost.settings import as_text, parse_all
 from mbcost.targets import beside_deployed, resolve, resolve_one
 from mbcost.units import parse_inputs
@@ -25,7 +25,7 @@ def load(target: str | PathLike[str]) -> Spec:
 
     Raises ``MbcostError`` naming the place, the problem and the way out.
     """
-    subject = resolve_one(fspath(target))
+    subject = resolve_one(_named(target))
     if subject.settings:
         raise MbcostError(
             "settings belong to count and compare", place=subject.target, way_out="load the name"
@@ -56,11 +56,20 @@ def count(
         return count_module(cast("nn.Module", target), input)
     if input is not None:
         settings["input"] = input
-    if isinstance(target, str | PathLike):
-        given = {name.rstrip("_"): value for name, value in settings.items()}
-        return resolve_one(fspath(target), given).report
-    spec = cast("Spec", target)
-    return report(spec, parse_all(spec.accepts, settings, spec.name))
+    if isinstance(target, Network | SingleBlock):
+        return report(target, parse_all(target.accepts, settings, target.name))
+    given = {name.rstrip("_"): value for name, value in settings.items()}
+    return resolve_one(_named(target), given).report
+
+
+def _named(target: object) -> str:
+    """Return the name or path that ``target`` is, or raise for what names nothing."""
+    name = fspath(target) if isinstance(target, str | PathLike) else None
+    if not isinstance(name, str):
+        raise MbcostError(
+            f"a target is a name or a path, not {type(target).__name__}", way_out="like 'v2'"
+        )
+    return name
 
 
 def is_module(target: object) -> bool:
@@ -105,7 +114,15 @@ def compare(
     """
     given = {name.rstrip("_"): value for name, value in settings.items()}
     fold_bn = bool(given.pop("fold_bn", False))
-    subjects = resolve([fspath(target) for target in targets], given)
+    if not isinstance(counters, list | tuple) or not all(isinstance(n, str) for n in counters):
+        raise MbcostError(
+            "counters are not a list of names", way_out='counters=("torchinfo", "fvcore")'
+        )
+    if not isinstance(reference, str | None):
+        raise MbcostError(
+            f"the reference is a {type(reference).__name__}", way_out="one of the targets as given"
+        )
+    subjects = resolve([_named(target) for target in targets], given)
     if not subjects:
         raise MbcostError("nothing to compare", way_out='compare("v1", "v2")')
     if fold_bn:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mbcost.cost.convention import PAPERS, Convention
 from mbcost.cost.formulas import CONVOLUTIONS, KINDS, Terms, kind, terms
 from mbcost.cost.weights import DTYPES, weight_bytes
+from mbcost.errors import MbcostError, did_you_mean
 from mbcost.layers import Conv2d, Graph, Layer, Node, Shape
 
 if TYPE_CHECKING:
@@ -163,6 +164,8 @@ class CostReport:
 
     def weight_bytes(self, dtype: str) -> int:
         """Return the bytes of the trainable parameters stored as one of ``DTYPES``."""
+        if str(dtype) not in DTYPES:
+            raise MbcostError(f"unknown dtype {dtype!r}", way_out=did_you_mean(str(dtype), DTYPES))
         return weight_bytes(self.terms, DTYPES[dtype])
 
     @property
@@ -177,6 +180,8 @@ class CostReport:
 
     def by_kind(self, figure: str) -> dict[str, int]:
         """Return ``params`` or ``mult_adds`` summed by kind of layer, without the zeros."""
+        if figure not in ("params", "mult_adds"):
+            raise MbcostError(f"unknown figure {figure!r}", way_out="params or mult_adds")
         sums = dict.fromkeys(KINDS, 0)
         for layer in self.layers:
             sums[layer.kind] += getattr(layer, figure)
@@ -201,7 +206,8 @@ class CostReport:
         rows = [layer.record(self.batch) for layer in self.layers]
         # object: a kernel is a number, "1x7" or nothing, and an int must not become a float
         frame = pandas.DataFrame(rows, dtype=object)
-        return frame.astype({"params": "int64", "mult_adds": "int64"})
+        counts = [key for key in ("params", "mult_adds") if rows and max(frame[key]) < 2**63]
+        return frame.astype(dict.fromkeys(counts, "int64"))
 
     def _repr_html_(self) -> str:
         """Return the totals and the layers as a notebook shows them."""
