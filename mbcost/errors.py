@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 MAX_PLACE = 400
+MAX_WAY_OUT = 1500
+"""A list of what is known: every built-in network fits."""
 MAX_WORD = 80
 """No known word is nearly as long; looking for one near a megabyte would take minutes."""
 
@@ -28,7 +30,7 @@ class MbcostError(Exception):
 
     def __str__(self) -> str:
         place = f"{shortened(self.place, MAX_PLACE)}: " if self.place else ""
-        way_out = f" ({self.way_out})" if self.way_out else ""
+        way_out = f" ({shortened(self.way_out, MAX_WAY_OUT)})" if self.way_out else ""
         return f"{place}{self.problem}{way_out}"
 
     def at(self, place: str) -> MbcostError:

@@ -70,8 +70,13 @@ class HeatMap:
     def table(self) -> Table:
         """Return one row per cell."""
         fields = (self.y, self.x, self.key)
-        columns = tuple(COLUMNS.get(name) or Column(name, name) for name in fields)
         rows = list(self.rows)
+        columns = tuple(
+            Column(name, _title(name))
+            if any(isinstance(row[name], str) for row in rows)
+            else COLUMNS.get(name) or Column(name, name)
+            for name in fields
+        )
         return Table(columns, rows, fields, rows, rows)
 
     @cached_property
@@ -274,4 +279,4 @@ def _axis_value(text: str) -> int | float | str:
 
 
 def _whole(value: float) -> int | float:
-    return int(value) if value == int(value) else value
+    return int(value) if abs(value) < 2**53 and value == int(value) else value
