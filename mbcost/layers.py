@@ -359,9 +359,11 @@ def wire(
             y = output_shape(layer, [shape for _, shape in feeds])
         except LayerError as error:
             raise error.at(path) from None
-        if y[0] > MAX_FEATURES:
+        if not 0 < y[0] <= MAX_FEATURES:
             raise LayerError(
-                f"puts out {y[0]:.3g} channels", place=path, way_out="fewer rows that multiply them"
+                f"puts out {y[0]:.3g} channels",
+                place=path,
+                way_out="fewer rows that multiply them" if y[0] else "a larger t, or more channels",
             )
         nodes.append(Node(path, block, layer, tuple([i for i, _ in feeds]), feeds[0][1], y))
         last = known[name] = (len(nodes) - 1, y)

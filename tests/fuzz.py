@@ -30,16 +30,14 @@ from typing import Any, NamedTuple
 
 from mbcost.config.catalog import builtins, configs_dir
 from mbcost.errors import MbcostError
-from tests.hostile import (
-    arguments,
-    mutated_csv,
-    mutated_json,
-    mutated_text,
+from tests.hostile.commands import arguments
+from tests.hostile.documents import (
     random_budgets,
     random_network,
     random_settings,
     random_space,
 )
+from tests.hostile.text import mutated_csv, mutated_json, mutated_text
 
 CPU_SECONDS = 60
 """A case that takes longer has hung."""
@@ -62,6 +60,14 @@ class Failure(NamedTuple):
 
 class HungError(Exception):
     """A case used all its CPU time."""
+
+
+GOOD_YAML = """\
+input: [3, 32, 32]
+rows:
+  - {block: conv, c: 8}
+  - {block: inverted_residual, t: 6, c: 8, n: 2}
+"""
 
 
 def fuzz_yaml(random: Random) -> None:
@@ -135,12 +141,12 @@ def fuzz_command(random: Random) -> None:
     from mbcost.cli import app
 
     _written(mutated_text(random, random.choice(_texts())), "mine.yaml")
-    _written("input: [3, 32, 32]\nrows:\n  - {block: conv, c: 8}\n", "a@b.yaml")
+    _written(GOOD_YAML, "a@b.yaml")
     _written(random_budgets(random), "budgets.yaml")
     _written(random_space(random), "space.yaml")
     _written(mutated_json(random, _reports()), "cost.json")
     _written(mutated_csv(random), "sweep.csv")
-    given = arguments(random)
+    given = arguments(random, _options_of)
     result = CliRunner().invoke(app, given)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception.with_traceback(result.exception.__traceback__)
@@ -251,6 +257,20 @@ def _reports() -> tuple[str, ...]:
     subjects = resolve(["v3-small", "v2@alpha=0.5"])
     written = [baseline_table(subjects), baseline_table(subjects[:1]), Comparison(subjects).table()]
     return tuple(json.dumps(table.document) for table in written)
+
+
+@cache
+def _options_of(command: str) -> dict[str, bool]:
+    """Return the options of a command by their long names, and whether each is a flag."""
+    import typer
+
+    from mbcost.cli import app
+
+    found: Any = typer.main.get_command(app)
+    for name in command.split():
+        found = found.get_command(None, name)
+    options = [p for p in found.params if p.param_type_name == "option"]
+    return {max(p.opts, key=len): p.is_flag for p in options}
 
 
 def _count(spec: Any, random: Random) -> None:
