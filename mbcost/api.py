@@ -128,6 +128,7 @@ def compare(
     if fold_bn:
         subjects = beside_deployed(subjects)
     comparison = Comparison(subjects, counters_named(counters, ()), reference)
+    comparison.reference_index  # noqa: B018 - raises for a reference that is not compared
     for _ in comparison.verify():
         pass
     comparison.check()

@@ -58,6 +58,14 @@ def shortened(text: str, longest: int | None) -> str:
     return f"{text[: longest - end - 1]}…{text[-end:]}"
 
 
+def shown(value: object) -> str:
+    """Return a value of any type as messages show it, in a line."""
+    try:
+        return shortened(repr(value), MAX_WORD)
+    except (ValueError, RecursionError):  # an int of more digits than Python prints
+        return f"a {type(value).__name__}"
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return a way out that names the nearest known word, or else all of them."""
     from difflib import get_close_matches  # only when something went wrong

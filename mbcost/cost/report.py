@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mbcost.cost.convention import PAPERS, Convention
 from mbcost.cost.formulas import CONVOLUTIONS, KINDS, Terms, kind, terms
 from mbcost.cost.weights import DTYPES, weight_bytes
-from mbcost.errors import MbcostError, did_you_mean
+from mbcost.errors import MbcostError, shown
 from mbcost.layers import Conv2d, Graph, Layer, Node, Shape
 
 if TYPE_CHECKING:
@@ -164,8 +164,8 @@ class CostReport:
 
     def weight_bytes(self, dtype: str) -> int:
         """Return the bytes of the trainable parameters stored as one of ``DTYPES``."""
-        if str(dtype) not in DTYPES:
-            raise MbcostError(f"unknown dtype {dtype!r}", way_out=did_you_mean(str(dtype), DTYPES))
+        if not isinstance(dtype, str) or dtype not in DTYPES:
+            raise MbcostError(f"unknown dtype {shown(dtype)}", way_out=" or ".join(DTYPES))
         return weight_bytes(self.terms, DTYPES[dtype])
 
     @property
@@ -181,7 +181,7 @@ class CostReport:
     def by_kind(self, figure: str) -> dict[str, int]:
         """Return ``params`` or ``mult_adds`` summed by kind of layer, without the zeros."""
         if figure not in ("params", "mult_adds"):
-            raise MbcostError(f"unknown figure {figure!r}", way_out="params or mult_adds")
+            raise MbcostError(f"unknown figure {shown(figure)}", way_out="params or mult_adds")
         sums = dict.fromkeys(KINDS, 0)
         for layer in self.layers:
             sums[layer.kind] += getattr(layer, figure)
