@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mbcost.visible import visible
+
 MAX_PLACE = 400
 MAX_WAY_OUT = 1500
 """A list of what is known: every built-in network fits."""
@@ -31,7 +33,7 @@ class MbcostError(Exception):
     def __str__(self) -> str:
         place = f"{shortened(self.place, MAX_PLACE)}: " if self.place else ""
         way_out = f" ({shortened(self.way_out, MAX_WAY_OUT)})" if self.way_out else ""
-        return f"{place}{self.problem}{way_out}"
+        return visible(f"{place}{self.problem}{way_out}")
 
     def at(self, place: str) -> MbcostError:
         """Return the same error with ``place`` put before its own place."""
@@ -64,6 +66,33 @@ def shown(value: object) -> str:
         return shortened(repr(value), MAX_WORD)
     except (ValueError, RecursionError):  # an int of more digits than Python prints
         return f"a {type(value).__name__}"
+
+
+def from_system(error: OSError) -> MbcostError:
+    """Return what the operating system refused as a user's message."""
+    import errno
+    import os
+
+    problem = error.strerror or str(error) or type(error).__name__
+    place = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return MbcostError(problem, place=place, way_out="allow more: ulimit -n 1024")
+    if error.errno == errno.ENOENT and not place:
+        try:
+            os.getcwd()
+        except OSError:
+            return MbcostError("the working directory was deleted", way_out="cd to one that exists")
+    return MbcostError(problem, place=place, way_out="a limit or a fault of this system")
+
+
+def require_directory() -> None:
+    """Raise where the working directory was deleted: worker processes and MKL's threads need it."""
+    import os
+
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise from_system(error) from None
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

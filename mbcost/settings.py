@@ -172,7 +172,7 @@ def split_inline(target: str) -> tuple[str, dict[str, str]]:
     """Return (name, settings) of ``v2@alpha=0.5,size=160``; a path may hold an @ of its own."""
     name, inline = _split_at(target)
     settings: dict[str, str] = {}
-    for item in inline.split(",") if inline else []:
+    for item in inline.split(",") if inline is not None else []:
         key, equals, value = item.partition("=")
         if not equals or not key.strip() or not value.strip():
             raise MbcostError(
@@ -184,7 +184,7 @@ def split_inline(target: str) -> tuple[str, dict[str, str]]:
     return name, settings
 
 
-def _split_at(target: str) -> tuple[str, str]:
+def _split_at(target: str) -> tuple[str, str | None]:
     """Return what stands before and behind the @ that begins the settings: the first one that has
     no part of a path behind it."""
     start = 0
@@ -192,9 +192,9 @@ def _split_at(target: str) -> tuple[str, str]:
         key = target[at + 1 :].partition("=")[0].partition(",")[0]
         if "/" not in key and not _names_a_file(key):
             whole = target.endswith(YAML_SUFFIXES) and os.path.isfile(target)
-            return (target, "") if whole else (target[:at], target[at + 1 :])
+            return (target, None) if whole else (target[:at], target[at + 1 :])
         start = at + 1
-    return target, ""
+    return target, None
 
 
 def _names_a_file(text: str) -> bool:

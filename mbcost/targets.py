@@ -66,8 +66,8 @@ class Subject:
 
     @property
     def batch(self) -> int:
-        """Images per batch."""
-        return int(self.settings.get("batch", 1))
+        """Images per batch: of a model from elsewhere the first dimension of what it was given."""
+        return self.report.batch if self.traced else int(self.settings.get("batch", 1))
 
     @property
     def is_network(self) -> bool:
@@ -98,9 +98,9 @@ class Subject:
         from mbcost.trace import trace
 
         module = self.spec.build(self.settings)
-        inputs = self.spec.inputs(self.settings)
+        inputs = self.spec.inputs(self.settings, int(self.settings.get("batch", 1)))
         with running(self.target):
-            return trace(module, inputs, self.target, batch=self.batch)
+            return trace(module, inputs, self.target)
 
     @cached_property
     def report(self) -> CostReport:

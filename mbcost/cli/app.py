@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib import import_module
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
-from mbcost.errors import MbcostError
+from mbcost.cli import streams
+from mbcost.errors import MbcostError, from_system
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 COMMANDS = {
     "compare": "compare",
@@ -31,6 +33,24 @@ COMMANDS = {
 }
 """Commands in the order of the help, each with the module that defines it."""
 
+PAGES = {
+    "compare": "compare.md",
+    "model": "compare.md",
+    "explain": "explain.md",
+    "reconcile": "any-model.md",
+    "sweep": "sweep-and-search.md",
+    "search": "sweep-and-search.md",
+    "check": "guard-in-ci.md",
+    "baseline": "guard-in-ci.md",
+    "diff": "guard-in-ci.md",
+    "paper": "papers.md",
+    "plot": "figures.md",
+    "list": "networks.md",
+    "show": "write-your-own.md",
+    "schema": "write-your-own.md",
+}
+"""The page of ``docs/`` that the help of a command names."""
+
 
 class Commands(TyperGroup):
     """Imports a command's module when it is called; prints an ``MbcostError`` on stderr as one
@@ -45,7 +65,10 @@ class Commands(TyperGroup):
         """Return a command, its module imported."""
         if cmd_name in COMMANDS and cmd_name not in self.commands:
             self.define([COMMANDS[cmd_name]])
-        return super().get_command(ctx, cmd_name)
+        command = super().get_command(ctx, cmd_name)
+        if command is not None and cmd_name in PAGES:
+            _name_page(command, PAGES[cmd_name])
+        return command
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command that ``args`` name; a misspelt one is compared with all."""
@@ -66,17 +89,48 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except MbcostError as error:
-            sys.stdout.flush()
-            typer.echo(f"mbcost: {error}", err=True)
-            raise typer.Exit(error.exit_code) from None
-        except BrokenPipeError:  # a reader like `head` has seen enough
-            _abandon_stdout()
-            raise typer.Exit(0) from None
+            raise _told(error) from None
+        except OSError as error:  # of no one file: too few descriptors, a directory that is gone
+            raise _told(from_system(error)) from None
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
 
 
-app = typer.Typer(
+class Command(TyperCommand):
+    """Refuses an option or argument given as nothing, as an unset shell variable is."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command unless a value is empty: it would be taken for one left out."""
+        for parameter in self.params:
+            given = ctx.params.get(parameter.name)
+            for value in given if isinstance(given, list | tuple) else (given,):
+                if isinstance(value, str) and not value.strip():
+                    is_option = parameter.param_type_name == "option"
+                    word = parameter.opts[0] if is_option else parameter.make_metavar(ctx)
+                    raise MbcostError(
+                        "is empty",
+                        place=word.strip("[]{}."),
+                        way_out="leave it out, or give it a value; is a shell variable unset?",
+                    )
+        return super().invoke(ctx)
+
+
+class App(typer.Typer):
+    """A Typer app whose commands are of the class above."""
+
+    def command(self, name: str | None = None, **how: Any) -> Callable[[Function], Function]:
+        """Define a command."""
+        return super().command(name, cls=Command, **how)
+
+
+def _name_page(command: Any, page: str) -> None:
+    """End the help of a command, and of each command in it, with its page of the documentation."""
+    command.epilog = f"Docs: docs/{page}"
+    for inner in getattr(command, "commands", {}).values():
+        _name_page(inner, page)
+
+
+app = App(
     name="mbcost",
     cls=Commands,
     no_args_is_help=True,
@@ -114,22 +168,24 @@ def root(
     settings inline where several differ: v2@alpha=0.5,size=160.
 
     Exit codes: 0 fine; 1 a check failed; 2 bad usage, config or target; 130 interrupted.
+
+    Docs: README.md and docs/; the help of each command names its page.
     """
 
 
+def _told(error: MbcostError) -> typer.Exit:
+    """Print an error as one message; return the exit that goes with it."""
+    sys.stdout.flush()
+    typer.echo(f"mbcost: {error}", err=True)
+    return typer.Exit(error.exit_code)
+
+
 def main() -> NoReturn:
-    """Run the command line as a process; what stdout still holds may meet a closed pipe."""
+    """Run the command line as a process, whatever its stdout and stderr are connected to."""
+    streams.connect()
+    code = 0
     try:
         app()
     except SystemExit as exit_:
-        try:
-            sys.stdout.flush()
-        except BrokenPipeError:
-            _abandon_stdout()
-        sys.exit(exit_.code)
-    sys.exit(0)
-
-
-def _abandon_stdout() -> None:
-    """Point stdout at nothing, so that the interpreter's last flush cannot fail again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = exit_.code if isinstance(exit_.code, int) else 0
+    sys.exit(streams.verdict(code))

@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 import typer
 
+from mbcost.cli.streams import print_json
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.export import FORMATS
 from mbcost.tables import Table
+from mbcost.visible import visible
 
 
 class Sink(NamedTuple):
@@ -31,11 +33,13 @@ class Sink(NamedTuple):
             if path is None and name == "table" and sys.stdout.isatty():
                 continue
             text = FORMATS[name].write(table, exact=self.exact)
-            if path is None:
+            if path is None and name == "json":
+                print_json(text)
+            elif path is None:
                 sys.stdout.write(text)
             else:
                 _write_whole(path, text)
-                typer.echo(f"wrote {path}", err=True)
+                say(f"wrote {path}")
 
     def show(self, table_of: Callable[[], Table], steps: Iterable[None] = ()) -> Table:
         """Run ``steps``, filling in the table live where a person watches; then write it."""
@@ -49,6 +53,11 @@ class Sink(NamedTuple):
         table = table_of()
         self.write(table)
         return table
+
+
+def say(message: str) -> None:
+    """Tell a person something, on stderr."""
+    typer.echo(visible(message), err=True)
 
 
 def sink(format_name: str, outputs: Sequence[str] | None, exact: bool = False) -> Sink:

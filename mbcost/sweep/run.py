@@ -6,6 +6,7 @@ counted and joins them at the end, so that an interrupted run loses nothing and 
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -19,9 +20,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mbcost.errors import MbcostError
-from mbcost.sweep.arrays import Reader
+from mbcost.errors import MbcostError, from_system, require_directory
 from mbcost.sweep.fields import Layout
+from mbcost.sweep.reader import Reader
 from mbcost.sweep.units import Batch, Plan, count_unit
 from mbcost.sweep.writers import WRITERS, Writer
 
@@ -59,6 +60,7 @@ def each_unit(
         for unit in units:
             yield unit, _one(plan, work, unit)
         return
+    require_directory()
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(
         min(workers, len(units)), context, initializer=_start, initargs=(plan,)
@@ -250,6 +252,8 @@ def to_file(
                 yield looked, kept
         target.finish()
     except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise from_system(error).at(str(path)) from None
         raise MbcostError(
             f"cannot be written: {error.strerror or error}",
             place=str(path),
