@@ -24,6 +24,20 @@ BYTES_PER_ELEMENT = 4
 """float32, as torchinfo counts."""
 
 
+LAYER_KEYS = (
+    "path",
+    "kind",
+    "kernel",
+    "stride",
+    "groups",
+    "input",
+    "output",
+    "params",
+    "mult_adds",
+)
+"""The keys of a layer's record."""
+
+
 class LayerCost(NamedTuple):
     """One layer of a network: where it is, what it maps, what it costs for one image.
 
@@ -242,9 +256,8 @@ class CostReport:
         import pandas
 
         # object: a kernel is a number, "1x7" or nothing, and an int must not become a float
-        rows = self.records()
-        frame = pandas.DataFrame(rows, dtype=object)
-        counts = [key for key in ("params", "mult_adds") if rows and max(frame[key]) < 2**63]
+        frame = pandas.DataFrame(self.records(), columns=list(LAYER_KEYS), dtype=object)
+        counts = [key for key in ("params", "mult_adds") if max(frame[key], default=0) < 2**63]
         return frame.astype(dict.fromkeys(counts, "int64"))
 
     def _repr_html_(self) -> str:
