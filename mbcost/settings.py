@@ -43,6 +43,9 @@ class Inputs(NamedTuple):
 
 SettingRule = Rule | Sides | Inputs
 
+Settings = Mapping[str, Any]
+"""Parsed values by setting name."""
+
 SETTINGS: dict[str, SettingRule] = {
     "in": Whole(1, MAX_CHANNELS, "input channels"),
     "out": Whole(1, MAX_CHANNELS, "output channels of a block"),
@@ -127,10 +130,7 @@ def as_text(value: object) -> str:
                 return "+".join(item if isinstance(item, str) else _sides(item) for item in value)
             return _sides(value)
         return str(value)
-    except (
-        ValueError,
-        RecursionError,
-    ):  # more digits than Python prints; a list in itself
+    except (ValueError, RecursionError):  # too many digits, or a list that holds itself
         raise MbcostError(
             f"a {type(value).__name__} that cannot be written", way_out="a number or a word"
         ) from None
@@ -138,6 +138,35 @@ def as_text(value: object) -> str:
 
 def _sides(value: object) -> str:
     return "x".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+
+
+def as_record(settings: Settings) -> dict[str, Any]:
+    """Return parsed settings as plain data, each as it could be typed: 224 or ``224x160``.
+
+    The arguments of a model's builder stand among them.
+    """
+    flat = {**settings, **settings.get("options", {})}
+    flat.pop("options", None)
+    return {name: _plain(name, value) for name, value in flat.items()}
+
+
+def _plain(name: str, value: Any) -> Any:
+    match SETTINGS.get(name):
+        case Sides():
+            return units.size_value(*value)
+        case Inputs():
+            return units.inputs_text(value)
+    return value
+
+
+def in_words(settings: Mapping[str, Any]) -> str:
+    """Return settings as plain data for people: ``alpha 0.5, reduced tail``."""
+    parts = []
+    for name, value in settings.items():
+        word = name.replace("_", " ")
+        shown = str(value).lower() if isinstance(value, bool) else value
+        parts.append(word if value is True else f"{word} {shown}")
+    return ", ".join(parts)
 
 
 def parse_all(
@@ -201,7 +230,3 @@ def _names_a_file(text: str) -> bool:
     """Return whether ``text``, up to the next @ or member, ends as a file that is a target."""
     file = text.partition("@")[0].partition(":")[0]
     return file.endswith((*YAML_SUFFIXES, ".py", ".json"))
-
-
-Settings = Mapping[str, Any]
-"""Parsed values by setting name."""

@@ -33,7 +33,7 @@ CONDITIONS = ("convention", "alpha", "batch", "input", "fold_bn")
 
 KEPT = (
     *(key for key in COLUMNS if key.startswith(("params", "mult_adds")) and "ratio" not in key),
-    *("alpha", "rho", "size", "classes", "batch", "input", "output", "convention"),
+    *("alpha", "rho", "size", "classes", "batch", "input", "output", "convention", "settings"),
     *("input_bytes", "forward_backward_bytes", "param_bytes", "total_bytes"),
     *DEPLOYED_COLUMNS,
     *("params_by_kind", "mult_adds_by_kind"),
@@ -63,6 +63,12 @@ class Snapshot:
     def mult_adds(self) -> int:
         """Multiply-adds of the batch."""
         return int(self.record["mult_adds"])
+
+    @property
+    def settings(self) -> Record | None:
+        """The settings it was counted under; None in a report of an mbcost that wrote none."""
+        found = self.record.get("settings")
+        return found if isinstance(found, dict) else None
 
     @property
     def uncounted(self) -> tuple[str, ...]:
@@ -251,6 +257,13 @@ _COUNT = _Kind(_is_count, "a count", null=False)
 _NUMBER = _Kind(_is_number, "a number")
 _SHAPE = _Kind(_is_shape, "a shape")
 _SUMS = _Kind(_is_sums, "counts by kind")
+_PLAIN = _Kind(
+    lambda value: (
+        isinstance(value, dict)
+        and not any(isinstance(each, dict | list) for each in value.values())
+    ),
+    "a mapping of words and numbers",
+)
 _PART = _Kind(lambda value: isinstance(value, str) or _is_number(value), "a number")
 
 RECORD_FIELDS = {
@@ -260,6 +273,7 @@ RECORD_FIELDS = {
     **dict.fromkeys(("input", "output"), _SHAPE),
     **dict.fromkeys(("alpha", "batch"), _NUMBER),
     **dict.fromkeys((f"{figure}_by_kind" for figure in FIGURES), _SUMS),
+    "settings": _PLAIN,
     "fold_bn": _Kind(lambda value: isinstance(value, bool), "true or false"),
 }
 """What is read of a report; the rest of it may be anything."""

@@ -174,6 +174,7 @@ BROKEN = {
             ("params_by_kind", '{"conv": "x"}', "a mapping is not counts by kind"),
             ("mult_adds_by_kind", "7", "7 is not counts by kind"),
             ("layers", "7", "is not a list"),
+            ("settings", '{"size": [[1]]}', "a mapping is not a mapping of words and numbers"),
         )
     },
     "vast.json": (
