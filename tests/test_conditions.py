@@ -198,7 +198,9 @@ def test_settings_of_a_baseline_that_are_none_are_a_message(
     path.write_text(json.dumps(document))
     result = cli("check", "v2", "--baseline", str(path))
     assert result.exit_code == 2
-    assert f"mbcost: {path}: v2: settings" in result.stderr
+    assert f"mbcost: {path}: " in result.stderr
+    assert "settings" in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
 def test_check_says_what_a_setting_changed(cli: Cli, cli_json: Json) -> None:
