@@ -45,8 +45,8 @@ def find_model(name: str) -> Model | None:
     if colon and prefix in SOURCES:
         require_directory()
         return Model(SOURCES[prefix](rest))
-    path, colon, factory = name.rpartition(":")
-    if colon and path.endswith(".py"):
+    path, _, factory = name.rpartition(":")
+    if runs_code(name):
         from mbcost.models.file import find
 
         return Model(find(path, factory))
@@ -57,6 +57,12 @@ def find_model(name: str) -> Model | None:
             way_out=f"like {name}:build (this runs the file's code)",
         )
     return None
+
+
+def runs_code(name: str) -> bool:
+    """Return whether to count ``name`` is to run code of a file: ``path/to/file.py:factory``."""
+    path, colon, _ = name.rpartition(":")
+    return bool(colon) and path.endswith(".py")
 
 
 @dataclass(frozen=True)
@@ -146,4 +152,4 @@ def _literal(text: str) -> Any:
     return text
 
 
-__all__ = ["DEFAULT_INPUT", "InputShape", "Model", "Source", "find_model"]
+__all__ = ["DEFAULT_INPUT", "InputShape", "Model", "Source", "find_model", "runs_code"]
