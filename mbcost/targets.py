@@ -36,7 +36,7 @@ class Restatement(NamedTuple):
     @property
     def title(self) -> str:
         """Return the header of the figure's column."""
-        unit = "flops" if self.flops or self.convention.mult_adds == 2 else "mult-adds"
+        unit = "flops" if self.flops or self.convention.weights.mult_adds == 2 else "mult-adds"
         return unit if self.convention is PAPERS else f"{unit} as {self.convention.name}"
 
     @property
@@ -145,7 +145,7 @@ def restatement(convention: str | None, unit: str | None) -> Restatement:
             f"unknown unit {unit!r}", place="--unit", way_out="mult-add, or flop: two of them"
         )
     chosen = CONVENTIONS[name]
-    if unit == "flop" and chosen.mult_adds == 2:
+    if unit == "flop" and chosen.weights.mult_adds == 2:
         raise MbcostError(
             f"{name} counts two per multiply-add already",
             place="--unit",

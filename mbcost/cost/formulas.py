@@ -32,10 +32,8 @@ from mbcost.layers import (
 class Terms(NamedTuple):
     """What counters count, each term once, for one image.
 
-    A ``Convention`` has a weight of the same name, in this order, for each term from
-    ``norm_params`` on. The later
-    terms tell apart what was called as a module and what as a function, since several counters
-    see only the one or the other.
+    A ``Convention`` weighs each of them. The later terms tell apart what was called as a module
+    and what as a function, since several counters see only the one or the other.
     """
 
     weights: int = 0
@@ -113,9 +111,6 @@ class Terms(NamedTuple):
         return Terms(*(a + b for a, b in zip(self, other, strict=True)))
 
 
-UNWEIGHTED_TERMS = Terms._fields.index("norm_params")
-"""How many terms come before those that a convention weighs."""
-
 _NOTHING = Terms()
 
 _HOOKED_MODULES = ("relu", "relu6", "gelu")
@@ -134,12 +129,14 @@ def terms(layer: Layer, x: Shape, y: Shape) -> Terms:
             kh, kw = layer.kernel
             weights = kh * kw * (layer.c_in // layer.groups) * layer.c_out
             positions = y[1] * y[2]
+            mult_adds = weights * positions
             if not layer.bias:
-                return Terms(weights, 0, 0, 0, 0, weights * positions)
-            return Terms(weights, layer.c_out, 0, 0, 0, weights * positions, prod(y))
+                return Terms(weights=weights, mult_adds=mult_adds)
+            return Terms(
+                weights=weights, bias_params=layer.c_out, mult_adds=mult_adds, bias_adds=prod(y)
+            )
         case BatchNorm2d():
-            trained = kept = 2 * layer.c
-            return Terms(0, 0, kept, 0, trained, 0, 0, prod(y))
+            return Terms(norm_params=2 * layer.c, norm_buffers=2 * layer.c, norm_elements=prod(y))
         case Linear():
             return Terms(
                 weights=layer.features_in * layer.features_out,

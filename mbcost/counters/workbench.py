@@ -8,7 +8,7 @@ from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from mbcost.cost import CONVENTIONS, Convention, CostReport
+from mbcost.cost import Convention, CostReport
 from mbcost.layers import Graph
 
 if TYPE_CHECKING:
@@ -70,17 +70,17 @@ class Counted(NamedTuple):
 
 
 class Counter(NamedTuple):
-    """A counter: the record key of its figure, the package that must be installed, how it runs."""
+    """A counter: what its figures mean, their record key, the package it needs, how it runs."""
 
-    name: str
+    convention: Convention
     key: str
     package: str
     run: Callable[[Workbench], Counted]
 
     @property
-    def convention(self) -> Convention:
-        """Return what this counter's figures mean."""
-        return CONVENTIONS[self.name]
+    def name(self) -> str:
+        """Return its name, which is that of its convention."""
+        return self.convention.name
 
 
 class Mismatch(NamedTuple):
