@@ -96,10 +96,18 @@ class Subject:
         from mbcost.models.build import running
         from mbcost.trace import trace
 
-        module = self.spec.build(self.settings)
-        inputs = self.spec.inputs(self.settings)
+        spec, settings = self.spec, self.settings
+        module = spec.build(settings)
+        inputs, named = spec.by_name(settings, spec.inputs(settings))
         with running(self.target):
-            return trace(module, inputs, self.target, batch=self.batch)
+            return trace(
+                module,
+                inputs,
+                self.target,
+                named=named,
+                batch=self.batch,
+                built=lambda: spec.build(settings, real=True),
+            )
 
     @cached_property
     def report(self) -> CostReport:
@@ -126,7 +134,8 @@ class Subject:
         if isinstance(self.spec, Model):
             from mbcost.models.bench import ModelWorkbench
 
-            return ModelWorkbench(self.spec, self.settings, self.report)
+            real = bool(self.trace and self.trace.why_real)
+            return ModelWorkbench(self.spec, self.settings, self.report, real=real)
         return Workbench(self.graph, self.batch)
 
 

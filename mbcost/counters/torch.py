@@ -13,7 +13,7 @@ def count_torch(bench: Workbench) -> Counted:
     module = bench.meta_module
     mode = FlopCounterMode(display=False)
     with torch.no_grad(), mode:
-        module(*bench.inputs(bench.batch, "meta"))
+        module(*bench.inputs(bench.batch, bench.meta))
     root = type(module).__name__
     names = {f"{root}.{path}" if path else root: path for path, _ in module.named_modules()}
     inclusive = {

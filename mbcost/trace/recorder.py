@@ -183,8 +183,9 @@ class _Recorder:
         shapes = " and ".join("x".join(map(str, x.shape)) for x in inputs)
         lines = str(error).strip().splitlines() or [""]
         text = f"{type(error).__name__}: {lines[0][:300]}"
-        asks = not self.real and _asks_for_values(error)
-        return (NeedsValuesError if asks else MbcostError)(
+        if not self.real and asks_for_values(error):
+            return NeedsValuesError(_why_values(error), place=name)
+        return MbcostError(
             f"its forward fails on an input of {shapes}: {text}",
             place=f"{name}: {path}" if path else name,
             way_out="another --input or --size; the shape includes the batch: --input 1x3x224x224",
@@ -278,12 +279,24 @@ class _Recorder:
         return value
 
 
-_VALUES = re.compile(r"\bmeta\b|data.?dependent|same device|expected device", re.IGNORECASE)
+_DEVICES = re.compile(r"same device|expected device", re.IGNORECASE)
+_VALUES = re.compile(r"meta(?!data)|data.?dependent|" + _DEVICES.pattern, re.IGNORECASE)
+_NO_SHAPES = re.compile(r"(\w+::\w+).*(no fake impl|'Meta' backend)")
 
 
-def _asks_for_values(error: Exception) -> bool:
+def asks_for_values(error: Exception) -> bool:
     """Return whether an error is of the meta device, or of what is on it and what is not."""
-    return bool(_VALUES.search(f"{type(error).__name__} {error}"))
+    return isinstance(error, NotImplementedError) or bool(_VALUES.search(str(error)))
+
+
+def _why_values(error: Exception) -> str:
+    """Return in words why a forward does not run on the meta device."""
+    operator = _NO_SHAPES.search(str(error))
+    if operator:
+        return f"{operator[1]} does not run on shapes alone"
+    if _DEVICES.search(str(error)):
+        return "it makes tensors on the CPU beside those of its input"
+    return "the path depends on the data"
 
 
 def _off_meta(args: Any) -> tuple[bool, bool]:
