@@ -78,7 +78,10 @@ def count_module(module: nn.Module, given: object) -> CostReport:
     arguments = _argument(DEFAULT_INPUT[0].shape if given is None else given)
     named = arguments if isinstance(arguments, dict) else {}
     inputs = arguments if isinstance(arguments, list | tuple) else [arguments]
-    return trace(module, [] if named else inputs, type(module).__name__, named=named).report
+    name = type(module).__name__
+    found = trace(module, [] if named else inputs, name, named=named)
+    found.coverage.warn(name, stacklevel=3)
+    return found.report
 
 
 def _argument(given: object) -> Any:

@@ -40,7 +40,7 @@ def _grouped(name: str) -> dict[str, Column]:
 
 
 def _by_layer(report: CostReport) -> list[Record]:
-    return [layer.record(report.batch) for layer in report.layers]
+    return report.records()
 
 
 def _by_block(report: CostReport) -> list[Record]:
@@ -160,8 +160,9 @@ def coverage_lines(subject: Subject) -> list[str]:
     )
     named = f": {', '.join(coverage.unknown)}" if coverage.unknown else ""
     return [
+        *filter(None, [coverage.on_real_tensors()]),
         f"traced: {thousands(coverage.seen)} operator calls, {counted} with mult-adds, "
-        f"{zero} known to have none, {unknown} unknown{named}"
+        f"{zero} known to have none, {unknown} unknown{named}",
     ]
 
 

@@ -23,6 +23,8 @@ _PRODUCTS = (
     "attention_mult_adds",
     "named_product_mult_adds",
     "repeated_linear",
+    "unhandled_mult_adds",
+    "parameter_rule_excess",
 )
 PARTS = {
     "core conv": _PRODUCTS,
@@ -69,6 +71,8 @@ def part_of(row: LayerCost, term: str) -> str:
     if term in _PRODUCTS:
         if row.kind in CONVOLUTIONS:
             return "core conv"
+        if row.kind in ("batch_norm", "norm"):
+            return "batch-norm"  # norms of a batch, in torchinfo's rule
         return "core linear" if row.kind == "linear" else "core matmul"
     return next(part for part, terms in PARTS.items() if term in terms)
 
@@ -81,7 +85,7 @@ def parts(report: CostReport, convention: Convention) -> dict[str, int]:
         for term, weight in weights.items():
             figure = getattr(row.terms, term)
             if figure:
-                found[part_of(row, term)] += report.batch * weight * figure
+                found[part_of(row, term)] += report.scale * weight * figure
     return found
 
 

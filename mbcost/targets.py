@@ -65,8 +65,8 @@ class Subject:
 
     @property
     def batch(self) -> int:
-        """Images per batch."""
-        return int(self.settings.get("batch", 1))
+        """Images per batch: of a model from elsewhere the first dimension of what it was given."""
+        return self.report.batch if self.traced else int(self.settings.get("batch", 1))
 
     @property
     def is_network(self) -> bool:
@@ -98,16 +98,18 @@ class Subject:
 
         spec, settings = self.spec, self.settings
         module = spec.build(settings)
-        inputs, named = spec.by_name(settings, spec.inputs(settings))
+        given = spec.inputs(settings, int(settings.get("batch", 1)))
+        inputs, named = spec.by_name(settings, given)
         with running(self.target):
-            return trace(
+            found = trace(
                 module,
                 inputs,
                 self.target,
                 named=named,
-                batch=self.batch,
                 built=lambda: spec.build(settings, real=True),
             )
+        found.coverage.warn(self.target)
+        return found
 
     @cached_property
     def report(self) -> CostReport:
@@ -134,7 +136,7 @@ class Subject:
         if isinstance(self.spec, Model):
             from mbcost.models.bench import ModelWorkbench
 
-            real = bool(self.trace and self.trace.why_real)
+            real = bool(self.trace and self.trace.coverage.real)
             return ModelWorkbench(self.spec, self.settings, self.report, real=real)
         return Workbench(self.graph, self.batch)
 

@@ -108,6 +108,15 @@ def test_a_dead_link_or_anchor_is_found() -> None:
     assert dead_links(README, text) == dead
 
 
+@pytest.mark.parametrize("page", LINKING, ids=lambda page: page.name)
+def test_every_path_that_is_named_is_there(page: Path) -> None:
+    text = text_of(page)
+    paths = re.findall(r"`((?:mbcost|tests|configs|docs|reports)/[\w/.-]*)`", text)
+    modules = re.findall(r"python -m (tests\.[\w.]+)", text)
+    paths += [f"{module.replace('.', '/')}.py" for module in modules]
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
 def test_the_page_of_columns_is_generated_from_the_keys() -> None:
     kept, further = text_of(ROOT / "docs" / "columns.md").split(FURTHER)
     fresh, counters = columns_page().split(FURTHER)

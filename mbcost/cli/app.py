@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Iterable
 from importlib import import_module
 from typing import Annotated, Any, NoReturn
@@ -11,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from mbcost.errors import MbcostError
+from mbcost.errors import MbcostError, MbcostWarning
 
 COMMANDS = {
     "compare": "compare",
@@ -85,7 +86,10 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command; a user's mistake never shows a traceback."""
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.simplefilter("always", MbcostWarning)
+                warnings.showwarning = _say(warnings.showwarning)
+                return super().invoke(ctx)
         except MbcostError as error:
             sys.stdout.flush()
             typer.echo(f"mbcost: {error}", err=True)
@@ -95,6 +99,18 @@ class Commands(TyperGroup):
             raise typer.Exit(0) from None
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
+
+
+def _say(otherwise: Any) -> Any:
+    """Return what shows a warning: one of ours is a line on stderr."""
+
+    def show(message: Any, category: Any, *rest: Any, **named: Any) -> None:
+        if issubclass(category, MbcostWarning):
+            typer.echo(f"mbcost: {message}", err=True)
+        else:
+            otherwise(message, category, *rest, **named)
+
+    return show
 
 
 def _name_page(command: Any, page: str) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from mbcost.cli.app import app
 from mbcost.cli.options import Columns, Exact, FormatName, Output, Sort, with_settings
-from mbcost.cli.output import sink
+from mbcost.cli.output import say, sink
 from mbcost.cli.space_options import (
     Dtype,
     MaxActivationBytes,
@@ -91,7 +91,7 @@ def sweep(
     if where is None or (format == "csv" and not tabular and rest in ([], ["-"])):
         if where is not None:
             _to_stdout(layout, workers)
-        typer.echo(f"mbcost: {note}", err=True)
+        say(f"mbcost: {note}")
         return
     table = _table(layout, note, workers, pivot, figure, columns, sort)
     where.show(lambda: table)
@@ -126,7 +126,7 @@ def _to_file(path: Path, layout: Layout, workers: int, resume: bool) -> None:
 
     steps = to_file(path, layout, workers, resume=resume)
     *_, (_, kept) = progress(steps, layout.plan.total)
-    typer.echo(f"wrote {path}: {kept:,} of {layout.plan.total:,} configs", err=True)
+    say(f"wrote {path}: {kept:,} of {layout.plan.total:,} configs")
 
 
 def _to_stdout(layout: Layout, workers: int) -> None:

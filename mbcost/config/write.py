@@ -12,6 +12,7 @@ from mbcost.lowering import Feed, Lowering
 from mbcost.network import Network, Row, SingleBlock, Spec
 from mbcost.settings import Settings
 from mbcost.space import wired
+from mbcost.visible import visible
 
 
 class _Recorded(Lowering):
@@ -82,14 +83,14 @@ def _fields(block: Block) -> dict[str, Any]:
 
 def spec_yaml(spec: Spec, settings: Settings, comment: str) -> str:
     """Return the YAML of a spec under these settings: ``mbcost model FILE`` costs the same."""
-    note = "".join(f"# {line}\n" for line in comment.splitlines())
+    note = "".join(f"# {visible(line)}\n" for line in comment.splitlines())
     if isinstance(spec, Network):
         return note + _network_yaml(built_network(spec, settings))
     assert isinstance(spec, SingleBlock)
     block = spec.built(settings)
     x = [settings.get("in", spec.x[0]), *settings.get("size", spec.x[1:])]
     row = {"block": spec.block, **_fields(block)}
-    return f"{note}input: {_flow(x)}\nblocks:\n  {spec.name}: {_flow(row)}\n"
+    return f"{note}input: {_flow(x)}\nblocks:\n  {_flow(spec.name)}: {_flow(row)}\n"
 
 
 def _network_yaml(network: Network) -> str:
@@ -118,5 +119,9 @@ def _row(row: Row) -> dict[str, Any]:
 def _flow(value: Any) -> str:
     import yaml
 
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**6)
+    broken = isinstance(value, str) and len(value.splitlines()) > 1
+    style = '"' if broken else None  # on one line: its line breaks are written as \\n
+    text = yaml.safe_dump(
+        value, default_flow_style=True, default_style=style, sort_keys=False, width=10**6
+    )
     return text.removesuffix("\n").removesuffix("...").strip()

@@ -44,9 +44,9 @@ PAPERS = Convention(
 TORCH = Convention(
     "torch",
     "two per multiply-add of a convolution or linear weight",
-    Terms(mult_adds=2),
+    Terms(mult_adds=2, unhandled_mult_adds=-2),
     "FlopCounterMode counts a multiplication and an addition apart, so a multiply-add is two. It "
-    "sees products alone: no biases, norms, activations or pools.",
+    "sees products alone: no biases, norms, activations or pools; and no matrix times a vector.",
 )
 # torchinfo 1.8.0, LayerInfo.calculate_macs: a bias counts like a weight; any other layer
 # with parameters counts them once, so that a batch-norm is 2·C whatever its H·W
@@ -61,9 +61,12 @@ TORCHINFO = Convention(
         functional_bias_adds=-1,
         functional_norm_params=-1,
         repeated_linear=-1,
+        parameter_rule_excess=1,
     ),
     "torchinfo multiplies parameters by positions, so a bias counts like a weight. Any other "
-    "layer with parameters counts them once: a batch-norm is 2·C whatever its map.",
+    "layer with parameters counts them once: a batch-norm is 2·C whatever its map, a linear layer "
+    "one position of many. A transposed convolution counts its output's positions, not its "
+    "input's.",
 )
 # fvcore 0.1.5, jit_handles: batch-norm in eval mode is 2 per element, an adaptive average
 # pool 1 per input element, bilinear upsampling 4 per output element; activations,
@@ -78,6 +81,7 @@ FVCORE = Convention(
         upsampled_elements=4,
         attention_mult_adds=-1,
         layer_norm_elements=5,
+        unhandled_mult_adds=-1,
     ),
     "fvcore adds 2 per element of a batch-norm (5 of a layer norm) and the inputs of adaptive "
     "average pools. Activations, additions and attention's fused product have no handle.",
@@ -86,7 +90,7 @@ FVCORE = Convention(
 PTFLOPS_ATEN = Convention(
     "ptflops-aten",
     "multiply-adds, one per biased output element",
-    Terms(mult_adds=1, bias_adds=1, unfused_bias_adds=-1),
+    Terms(mult_adds=1, bias_adds=1, unfused_bias_adds=-1, unhandled_mult_adds=-1),
     "ptflops' aten backend reads torch's operators: convolutions and addmm with their biases, mm "
     "and bmm without. A bias added in an operator of its own is not seen.",
 )

@@ -100,6 +100,12 @@ class Terms(NamedTuple):
     """Of ``upsampled_elements``, those that upsampling modules put out."""
     response_norm_elements: int = 0
     """Elements that local response norms put out."""
+    unhandled_mult_adds: int = 0
+    """Of ``mult_adds``, those of operators that FlopCounterMode has no formula for: deformable
+    convolutions, bilinear layers, matrix by vector, distances."""
+    parameter_rule_excess: int = 0
+    """What torchinfo's rule, a module's parameters times its output positions, gives beyond the
+    terms above: on transposed convolutions, recurrent layers, norms of a batch."""
 
     @property
     def params(self) -> int:

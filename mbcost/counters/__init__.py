@@ -21,6 +21,7 @@ from mbcost.counters.torchinfo import count_torchinfo
 from mbcost.counters.torchprofile import count_torchprofile
 from mbcost.counters.workbench import (
     ACTIVATION_LIMIT_BYTES,
+    MEMORY_LIMIT_BYTES,
     Counted,
     Counter,
     Mismatch,
@@ -50,6 +51,7 @@ __all__ = [
     "ACTIVATION_LIMIT_BYTES",
     "COUNTERS",
     "DEFAULT_COUNTERS",
+    "MEMORY_LIMIT_BYTES",
     "Counted",
     "Counter",
     "Mismatch",

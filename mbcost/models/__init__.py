@@ -132,7 +132,9 @@ class Model:
             found.append(torch.zeros(shape, dtype=getattr(torch, given.dtype), device=device))
         return tuple(found)
 
-    def by_name(self, settings: Settings, inputs: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
+    def by_name(
+        self, settings: Settings, inputs: Sequence[Any]
+    ) -> tuple[list[Any], dict[str, Any]]:
         """Return which of the inputs are given by position, and which by name."""
         names = [given.name for given in self.input_shapes(settings)]
         pairs = list(zip(names, inputs, strict=True))

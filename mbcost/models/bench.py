@@ -7,7 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from mbcost.cost import CostReport
-from mbcost.counters import ACTIVATION_LIMIT_BYTES, Workbench
+from mbcost.counters import Workbench
 from mbcost.models import Model
 from mbcost.settings import Settings
 
@@ -30,10 +30,23 @@ class ModelWorkbench(Workbench):
         self.real = real
         self.meta = "cpu" if real else "meta"
 
-    def fits(self, batch: int) -> bool:
-        """Return whether a forward of ``batch`` images stays under the activation limit."""
-        largest = max((prod(row.x) + prod(row.y) for row in self.report.layers), default=0)
-        return 4 * batch * largest <= ACTIVATION_LIMIT_BYTES
+    @cached_property
+    def map_bytes(self) -> int:
+        """What the largest layer's input and output take, for one image."""
+        maps = (prod(row.x) + row.elements // self.batch for row in self.report.layers)
+        return 4 * max(maps, default=0)
+
+    @cached_property
+    def weight_bytes(self) -> int:
+        """What all parameters and buffers take, called or not."""
+        from torch.nn.parameter import is_lazy
+
+        held = (*self._built.parameters(), *self._built.buffers())
+        return sum(t.numel() * t.element_size() for t in held if not is_lazy(t))
+
+    @cached_property
+    def _built(self) -> nn.Module:
+        return self.model.build(self.settings)
 
     @cached_property
     def module(self) -> nn.Module:
@@ -42,7 +55,7 @@ class ModelWorkbench(Workbench):
 
         if self.real:
             return self._by_position(self.model.build(self.settings, real=True))
-        return self._by_position(with_zeros(self.model.build(self.settings)))
+        return self._by_position(with_zeros(self._built))
 
     @cached_property
     def meta_module(self) -> nn.Module:
@@ -55,21 +68,27 @@ class ModelWorkbench(Workbench):
         """Let a model take by position what it was given by name: so counters call it."""
         if not any(given.name for given in self.model.input_shapes(self.settings)):
             return module
+        from mbcost.trace.arguments import bind
+
         forward = module.forward
 
         def by_position(*inputs: Any) -> Any:
-            args, kwargs = bind(forward, *self.model.by_name(self.settings, inputs), self.model.name)
+            given, named = self.model.by_name(self.settings, inputs)
+            args, kwargs = bind(forward, given, named, self.model.name)
             return forward(*args, **kwargs)
-
-        from mbcost.trace.arguments import bind
 
         module.forward = by_position  # it was built for this
         return module
 
     def inputs(self, batch: int, device: str = "cpu") -> tuple[Tensor, ...]:
         """Return the inputs, ``batch`` images of them; with values if it was traced with some."""
+        found = self.model.inputs(self.settings, batch, "meta" if self.real else device)
+        if "input" in self.settings and batch != self.batch:  # given whole, with its own batch
+            found = tuple(
+                x.new_zeros(batch, *x.shape[1:]) if x.shape[0] == self.batch else x for x in found
+            )
         if not self.real:
-            return self.model.inputs(self.settings, batch, device)
+            return found
         from mbcost.trace.arguments import with_values
 
-        return with_values(self.model.inputs(self.settings, batch))  # type: ignore[no-any-return]
+        return with_values(found)  # type: ignore[no-any-return]

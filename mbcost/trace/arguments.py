@@ -20,7 +20,8 @@ _SEED = 0
 def bind(
     forward: Callable[..., Any], inputs: Sequence[Any], named: Mapping[str, Any], place: str
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return the arguments for ``forward``: names it does not have make one dict, if it takes one.
+    """Return the arguments for ``forward``: names it does not have make one dict, if it takes one
+    argument.
 
     Raises ``MbcostError`` with the names that it does have.
     """
@@ -37,13 +38,8 @@ def bind(
     else:
         return tuple(inputs), dict(named)
     known = signature.parameters
-    if not inputs and not named.keys() & known.keys():
-        try:
-            signature.bind(dict(named))
-        except TypeError:
-            pass
-        else:
-            return (dict(named),), {}
+    if not inputs and len(known) == 1 and not named.keys() & known.keys():
+        return (dict(named),), {}
     raise MbcostError(
         f"its forward does not take the inputs {', '.join(named)} as they are named",
         place=place,

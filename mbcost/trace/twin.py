@@ -24,6 +24,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from mbcost.errors import MbcostError
+from mbcost.trace.data import Data, NoCopyError
 
 _SHARED = frozenset(
     (
@@ -45,6 +46,9 @@ _INSIDE = {
 }
 """Torch's wrappers that change how a module runs, not what: the module inside stands for them."""
 
+_OPERATORS = ("torch._ops", "torch._library")
+"""Where the types of operators, torch's own and those that users define, stand."""
+
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks")
 _LOCKS = {type(make()): make for make in (threading.Lock, threading.RLock)}
 
@@ -59,8 +63,7 @@ class Twin:
         self._name = name
         self._memo: dict[int, Any] = {}
         self._alive: list[Any] = []  # an id in the memo must not be used twice
-        self._storages: dict[int, Tensor] = {}
-        self._shares = False
+        self._data = Data(real=real)
         self._in_hook = False
         self._class_states: dict[type, list[tuple[str, Any]]] = {}
         self.modules: dict[int, nn.Module] = {}
@@ -70,19 +73,19 @@ class Twin:
         try:
             with _Tensors(self):
                 self.model: nn.Module = self.copy(self.original)
-        except _NoCopyError as error:
+        except NoCopyError as error:
             self._refuse(error)
         for part in self.model.modules():
             part.__dict__["training"] = False  # not .eval(): a model may override train()
 
-    def _refuse(self, error: _NoCopyError) -> NoReturn:
+    def _refuse(self, error: NoCopyError) -> NoReturn:
         paths = {id(part): path for path, part in self.original.named_modules()}
         path = ".".join(p for p in (paths.get(id(error.module), ""), error.attribute) if p)
         raise MbcostError(
             f"cannot be copied: {error.reason}",
             place=f"{self._name}: {path}" if path else self._name,
             way_out=error.way_out
-            or "a model is counted on a copy, so that nothing happens to it: take that off it first",
+            or "a model is counted on a copy, so that it is left as it is: take that off first",
         ) from error
 
     def parameters(self) -> dict[int, int]:
@@ -90,7 +93,7 @@ class Twin:
         that are views of one whole."""
         parameters = {id(p): p for p in self.original.parameters()}
         found = {copied: id(x) for copied, x in self.tensors.items() if id(x) in parameters}
-        if self._shares:
+        if self._data.shares:
             whole = {(p.untyped_storage()._cdata, p.numel()): id(p) for p in parameters.values()}
             for copied, x in self.tensors.items():
                 if copied not in found and x.layout is torch.strided:
@@ -172,6 +175,8 @@ class Twin:
             return self._keep(x, kind(self.copy(dict(x))))
         if x is sys.stdout or x is sys.stderr or kind is contextvars.ContextVar:
             return x
+        if kind.__module__.startswith(_OPERATORS):
+            return x
         return None
 
     def _rebuilt(self, x: Any) -> Any:
@@ -186,11 +191,11 @@ class Twin:
                 return x
             self._alive.append(recipe)
             return self._follow(x, *recipe)
-        except (_NoCopyError, MbcostError):
+        except (NoCopyError, MbcostError):
             raise
         except Exception as error:
             what = (str(error).strip().splitlines() or [""])[0][:200]
-            raise _NoCopyError(what or type(error).__name__) from error
+            raise NoCopyError(what or type(error).__name__) from error
 
     def _follow(
         self,
@@ -226,7 +231,7 @@ class Twin:
         if inside is not x:
             return self._keep(x, self.copy(inside))  # type: ignore[no-any-return]
         if isinstance(x, torch.jit.ScriptModule):
-            raise _NoCopyError(
+            raise NoCopyError(
                 "it is compiled by TorchScript, and what runs in it cannot be watched",
                 module=x,
                 way_out="count the module from before torch.jit.script or torch.jit.trace",
@@ -235,10 +240,10 @@ class Twin:
         try:
             made: nn.Module = object.__new__(kind)
         except TypeError as error:  # it is a list or a dict too
-            raise _NoCopyError(str(error), module=x) from error
+            raise NoCopyError(str(error), module=x) from error
         self._keep(x, made)
         self.modules[id(made)] = x
-        state = object.__getstate__(x)  # type: ignore[attr-defined]  # typeshed lags: 3.11 has it
+        state = object.__getstate__(x)
         plain, slots = state if isinstance(state, tuple) else (state, {})
         if kind not in self._class_states:
             self._class_states[kind] = _class_state(kind)
@@ -251,7 +256,7 @@ class Twin:
                 made.__dict__[name] = value if type(value) in _SHARED else self.copy(value)
             for name, value in slots.items():
                 object.__setattr__(made, name, self.copy(value))
-        except _NoCopyError as error:
+        except NoCopyError as error:
             if error.module is None:
                 error.module, error.attribute = x, name
             raise
@@ -287,13 +292,9 @@ class Twin:
         kind = type(x)
         plain = kind is nn.Parameter or kind is Tensor
         if not plain and is_traceable_wrapper_subclass(x):
-            names, context = x.__tensor_flatten__()
-            inner = {name: self.copy(getattr(x, name)) for name in names}
-            made = kind.__tensor_unflatten__(inner, context, x.shape, x.stride())  # type: ignore[attr-defined]
-        elif x.layout is not torch.strided or x.is_quantized:
-            made = self._other_layout(x)
+            made = self._wrapper(x)
         else:
-            made = self._strided(x)
+            made = self._data.copy(x)
         if kind is nn.Parameter:
             made = nn.Parameter(made, x.requires_grad)
         elif not plain and type(made) is not kind:
@@ -306,51 +307,12 @@ class Twin:
             made.__dict__.update({key: self.copy(value) for key, value in vars(x).items()})
         return made
 
-    def _other_layout(self, x: Tensor) -> Tensor:
-        try:
-            return x.detach().to("cpu", copy=True) if self.real else x.detach().to("meta")
-        except Exception as error:
-            raise _NoCopyError(f"a {x.layout} tensor of {x.dtype} has no twin on meta") from error
-
-    def _strided(self, x: Tensor) -> Tensor:
-        storage = x.untyped_storage()
-        first = self._storages.get(storage._cdata)
-        if first is None:
-            if self.real:
-                first = self._with_values(x)
-            elif storage.nbytes() == x.numel() * x.element_size():
-                made = torch.empty_strided(x.shape, x.stride(), dtype=x.dtype, device="meta")
-                self._storages[storage._cdata] = made
-                return made
-            else:
-                first = torch.empty(storage.nbytes(), dtype=torch.uint8, device="meta")
-            self._storages[storage._cdata] = first
-        else:
-            self._shares = True
-        kept = first.untyped_storage()
-        made = torch.empty(0, dtype=x.dtype, device=first.device)
-        return made.set_(kept, x.storage_offset(), x.shape, x.stride())  # type: ignore[call-overload, no-any-return]
-
-    def _with_values(self, x: Tensor) -> Tensor:
-        if x.is_meta:
-            raise _NoCopyError(
-                "its path depends on values, and it is on the meta device, which has none",
-                way_out="count a model whose weights have values",
-            )
-        storage = x.untyped_storage()
-        copied = storage.clone() if x.device.type == "cpu" else storage.cpu()
-        return torch.empty(0, dtype=torch.uint8).set_(copied)  # type: ignore[call-overload, no-any-return]
-
-
-class _NoCopyError(Exception):
-    """Something that a model holds cannot be copied."""
-
-    def __init__(self, reason: str, module: nn.Module | None = None, way_out: str = "") -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.module = module
-        self.attribute = ""
-        self.way_out = way_out
+    def _wrapper(self, x: Any) -> Tensor:
+        """Return the twin of a tensor that is made of others, as a quantised one is."""
+        names, context = x.__tensor_flatten__()
+        inner = {name: self.copy(getattr(x, name)) for name in names}
+        made: Tensor = type(x).__tensor_unflatten__(inner, context, x.shape, x.stride())
+        return made
 
 
 class _Tensors(TorchFunctionMode):

@@ -22,7 +22,7 @@ def untouched(module: nn.Module | None = None) -> Iterator[None]:
     numpy = sys.modules.get("numpy.random")
     of_numpy = numpy.get_state() if numpy is not None else None
     of_torch = torch.get_rng_state()
-    of_cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    of_cuda = torch.cuda.get_rng_state_all() if torch.cuda._initialized else []
     dtype = torch.get_default_dtype()
     fused = torch.backends.mha.get_fastpath_enabled()
     classes = _classes(module)
@@ -58,3 +58,18 @@ def _put_back(cls: type, known: dict[str, object]) -> None:
     for name, value in known.items():
         if now.get(name) is not value:
             setattr(cls, name, value)
+
+
+@contextmanager
+def plain_operators() -> Iterator[None]:
+    """Run attention on the CPU by its products, as on the meta device: not by fused operators,
+    which tell nothing of what is in them."""
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
