@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, cast
 
 from mbcost.comparison import Comparison, counters_named
-from mbcost.cost import CostReport
+from mbcost.cost import CostReport, UncountedWarning
 from mbcost.errors import MbcostError
 from mbcost.models import Model
 from mbcost.network import Spec, report
-from mbcost.settings import as_text, parse_all
+from mbcost.settings import SETTINGS, as_text, parse_all
 from mbcost.targets import beside_deployed, resolve, resolve_one
 from mbcost.units import parse_inputs
 
@@ -46,7 +47,24 @@ def count(
     ``count("standard", in_=64, out=128)``. A module takes ``input``, a tensor, a shape with its
     batch such as ``(1, 3, 224, 224)``, a list of these, or a dict of them by the names of its
     forward's arguments; the module is left as it was.
+
+    Where a traced model runs an operator without a formula, an ``UncountedWarning`` names it, as
+    does the report's ``coverage``.
     """
+    found = _counted(target, input, settings)
+    if found.coverage is not None and found.uncounted:
+        _warn([f"{found.name}: {found.coverage.problem()}"])
+    return found
+
+
+def _warn(lines: Sequence[str]) -> None:
+    for line in lines:
+        warnings.warn(line, UncountedWarning, stacklevel=3)
+
+
+def _counted(
+    target: str | PathLike[str] | Spec | nn.Module, input: object, settings: dict[str, object]
+) -> CostReport:
     if is_module(target):
         if settings:
             raise MbcostError(
@@ -80,7 +98,7 @@ def count_module(module: nn.Module, given: object) -> CostReport:
     inputs = arguments if isinstance(arguments, list | tuple) else [arguments]
     name = type(module).__name__
     found = trace(module, [] if named else inputs, name, named=named)
-    found.coverage.warn(name, stacklevel=3)
+    found.coverage.warn(name, stacklevel=4)
     return found.report
 
 
@@ -125,11 +143,13 @@ def compare(
     """Return targets side by side, verified by ``counters`` (torchinfo, fvcore, torch) if named.
 
     Has ``records()``, ``frame()`` and a table in notebooks. A counter that disagrees with the
-    closed form raises ``CheckFailedError``. ``fold_bn=True`` puts each target's deployed twin
-    after it.
+    closed form raises ``CheckFailedError``; one that disagrees with a trace, and operators without
+    a formula, are an ``UncountedWarning``. ``fold_bn=True`` puts each target's deployed twin after
+    it.
     """
     given = {name.rstrip("_"): value for name, value in settings.items()}
-    fold_bn = bool(given.pop("fold_bn", False))
+    folding = {"fold_bn": given.pop("fold_bn")} if "fold_bn" in given else {}
+    fold_bn = parse_all(SETTINGS, folding, "compare").get("fold_bn", False)
     subjects = resolve([fspath(target) for target in targets], given)
     if not subjects:
         raise MbcostError("nothing to compare", way_out='compare("v1", "v2")')
@@ -138,5 +158,5 @@ def compare(
     comparison = Comparison(subjects, counters_named(counters, ()), reference)
     for _ in comparison.verify():
         pass
-    comparison.check()
+    _warn(comparison.check())
     return comparison

@@ -19,9 +19,9 @@ from mbcost.network import Network, Spec
 from mbcost.pareto import MAX_OBJECTIVES, pareto_front
 from mbcost.settings import MAX_MULTIPLIER
 from mbcost.space import Axis, Space
-from mbcost.sweep.arrays import Reader
 from mbcost.sweep.fields import COST_KEYS, Layout
 from mbcost.sweep.grid import caption, columns_of, title
+from mbcost.sweep.reader import Reader
 from mbcost.sweep.units import Batch, Plan, count_unit
 from mbcost.tables import Record, Table, choose_columns
 from mbcost.units import parse_count, percent, thousands

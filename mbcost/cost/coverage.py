@@ -10,7 +10,8 @@ from mbcost.errors import CheckFailedError, MbcostWarning, RealTensorsWarning
 
 
 class UncountedWarning(MbcostWarning):
-    """An operator without a formula ran: its cost is missing from the totals."""
+    """A figure of a traced model is not the whole story: an operator without a formula ran, whose
+    cost is missing from the totals, or a counter differs."""
 
 
 @dataclass(frozen=True)

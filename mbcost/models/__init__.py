@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mbcost.errors import MbcostError
+from mbcost.errors import MbcostError, require_directory
 from mbcost.layers import Graph
 from mbcost.models.source import DEFAULT_INPUT, InputShape, Source
 from mbcost.settings import SETTINGS, SettingRule, Settings, parse_all
@@ -43,9 +43,10 @@ def find_model(name: str) -> Model | None:
     """Return the model that ``name`` names, or None if it names something else."""
     prefix, colon, rest = name.partition(":")
     if colon and prefix in SOURCES:
+        require_directory()
         return Model(SOURCES[prefix](rest))
-    path, colon, factory = name.rpartition(":")
-    if colon and path.endswith(".py"):
+    path, _, factory = name.rpartition(":")
+    if runs_code(name):
         from mbcost.models.file import find
 
         return Model(find(path, factory))
@@ -56,6 +57,12 @@ def find_model(name: str) -> Model | None:
             way_out=f"like {name}:build (this runs the file's code)",
         )
     return None
+
+
+def runs_code(name: str) -> bool:
+    """Return whether to count ``name`` is to run code of a file: ``path/to/file.py:factory``."""
+    path, colon, _ = name.rpartition(":")
+    return bool(colon) and path.endswith(".py")
 
 
 @dataclass(frozen=True)
@@ -154,4 +161,4 @@ def _literal(text: str) -> Any:
     return text
 
 
-__all__ = ["DEFAULT_INPUT", "InputShape", "Model", "Source", "find_model"]
+__all__ = ["DEFAULT_INPUT", "InputShape", "Model", "Source", "find_model", "runs_code"]

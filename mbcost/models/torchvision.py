@@ -71,7 +71,7 @@ class TorchvisionModel:
         return {"image_size": size[0]} if self.name.startswith("vit_") else {}
 
     def check_options(self, options: Mapping[str, Any], target: str) -> None:
-        """Raise for an argument that would download weights."""
+        """Raise for an argument that would load weights."""
         no_weights(options, target)
 
     def construct(self, options: Mapping[str, Any]) -> nn.Module:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from mbcost.errors import MbcostError
 from mbcost.space import Space
-from mbcost.sweep.arrays import Choices, Ints, Reader
+from mbcost.sweep.learnt import Choices, Ints
+from mbcost.sweep.reader import Reader
 
 UNIT = 2**16
 """Configs of a unit, before any is dropped."""
