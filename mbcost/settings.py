@@ -42,6 +42,9 @@ class Inputs(NamedTuple):
 
 SettingRule = Rule | Sides | Inputs
 
+Settings = Mapping[str, Any]
+"""Parsed values by setting name."""
+
 SETTINGS: dict[str, SettingRule] = {
     "in": Whole(1, MAX_CHANNELS, "input channels"),
     "out": Whole(1, MAX_CHANNELS, "output channels of a block"),
@@ -132,6 +135,35 @@ def as_text(value: object) -> str:
     return str(value)
 
 
+def as_record(settings: Settings) -> dict[str, Any]:
+    """Return parsed settings as plain data, each as it could be typed: 224 or ``224x160``.
+
+    The arguments of a model's builder stand among them.
+    """
+    flat = {**settings, **settings.get("options", {})}
+    flat.pop("options", None)
+    return {name: _plain(name, value) for name, value in flat.items()}
+
+
+def _plain(name: str, value: Any) -> Any:
+    match SETTINGS.get(name):
+        case Sides():
+            return units.size_value(*value)
+        case Inputs():
+            return units.inputs_text(value)
+    return value
+
+
+def in_words(settings: Mapping[str, Any]) -> str:
+    """Return settings as plain data for people: ``alpha 0.5, reduced tail``."""
+    parts = []
+    for name, value in settings.items():
+        word = name.replace("_", " ")
+        shown = str(value).lower() if isinstance(value, bool) else value
+        parts.append(word if value is True else f"{word} {shown}")
+    return ", ".join(parts)
+
+
 def parse_all(
     accepts: Mapping[str, SettingRule], given: Mapping[str, object], place: str
 ) -> dict[str, Any]:
@@ -169,7 +201,3 @@ def split_inline(target: str) -> tuple[str, dict[str, str]]:
             raise MbcostError(f"{key.strip()!r} is set twice", place=target, way_out="keep one")
         settings[canonical(key)] = value.strip()
     return name, settings
-
-
-Settings = Mapping[str, Any]
-"""Parsed values by setting name."""

@@ -30,7 +30,7 @@ CONDITIONS = ("convention", "alpha", "batch", "input", "fold_bn")
 
 KEPT = (
     *(key for key in COLUMNS if key.startswith(("params", "mult_adds")) and "ratio" not in key),
-    *("alpha", "rho", "size", "classes", "batch", "input", "output", "convention"),
+    *("alpha", "rho", "size", "classes", "batch", "input", "output", "convention", "settings"),
     *("input_bytes", "forward_backward_bytes", "param_bytes", "total_bytes"),
     *DEPLOYED_COLUMNS,
     *("params_by_kind", "mult_adds_by_kind"),
@@ -60,6 +60,12 @@ class Snapshot:
     def mult_adds(self) -> int:
         """Multiply-adds of the batch."""
         return int(self.record["mult_adds"])
+
+    @property
+    def settings(self) -> Record | None:
+        """The settings it was counted under; None in a report of an mbcost that wrote none."""
+        found = self.record.get("settings")
+        return found if isinstance(found, dict) else None
 
     @property
     def uncounted(self) -> tuple[str, ...]:

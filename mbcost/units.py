@@ -182,6 +182,15 @@ def round_count(value: int) -> str:
     return f"{tick(value, prefix)} {prefix}".rstrip()
 
 
+def inputs_text(inputs: Iterable[tuple[Any, ...]]) -> str:
+    """Return inputs as ``parse_inputs`` reads them."""
+    found = []
+    for shape, dtype, *name in inputs:
+        text = shape_text(shape) + (f":{dtype}" if dtype != "float32" else "")
+        found.append("=".join((*filter(None, name), text)))
+    return "+".join(found)
+
+
 def parse_inputs(text: str) -> tuple[tuple[tuple[int, ...], str, str], ...]:
     """Return (shape, type, name) of each input in ``1x3x512x512``, ``1x77:int64+1x77:bool`` or
     ``x=1x3x224x224,mask=1x10:bool``; the name is empty where none is given."""

@@ -177,11 +177,11 @@ class CostReport:
         """Return the shapes of all inputs."""
         return (self.x, *self.more_inputs)
 
-    def restated(self, convention: Convention, factor: int = 1) -> CostReport:
-        """Return the report whose ``mult_adds``, everywhere, are ``factor`` × what a counter of
-        ``convention`` says."""
+    def restated(self, convention: Convention) -> CostReport:
+        """Return the report whose ``mult_adds``, everywhere, are what a counter of ``convention``
+        says."""
         layers = tuple(
-            row._replace(terms=row.terms._replace(mult_adds=factor * convention.total(row.terms)))
+            row._replace(terms=row.terms._replace(mult_adds=convention.total(row.terms)))
             for row in self.layers
         )
         return replace(self, layers=layers)
