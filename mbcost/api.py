@@ -12,7 +12,7 @@ from mbcost.comparison import Comparison, counters_named
 from mbcost.cost import CostReport, UncountedWarning
 from mbcost.errors import MbcostError
 from mbcost.models import Model
-from mbcost.network import Spec, report
+from mbcost.network import Network, SingleBlock, Spec, report
 from mbcost.settings import SETTINGS, as_text, parse_all
 from mbcost.targets import beside_deployed, resolve, resolve_one
 from mbcost.units import parse_inputs
@@ -26,7 +26,7 @@ def load(target: str | PathLike[str]) -> Spec:
 
     Raises ``MbcostError`` naming the place, the problem and the way out.
     """
-    subject = resolve_one(fspath(target))
+    subject = resolve_one(_named(target))
     if subject.settings:
         raise MbcostError(
             "settings belong to count and compare", place=subject.target, way_out="load the name"
@@ -75,11 +75,20 @@ def _counted(
         return count_module(cast("nn.Module", target), input)
     if input is not None:
         settings["input"] = input
-    if isinstance(target, str | PathLike):
-        given = {name.rstrip("_"): value for name, value in settings.items()}
-        return resolve_one(fspath(target), given).report
-    spec = cast("Spec", target)
-    return report(spec, parse_all(spec.accepts, settings, spec.name))
+    if isinstance(target, Network | SingleBlock):
+        return report(target, parse_all(target.accepts, settings, target.name))
+    given = {name.rstrip("_"): value for name, value in settings.items()}
+    return resolve_one(_named(target), given).report
+
+
+def _named(target: object) -> str:
+    """Return the name or path that ``target`` is, or raise for what names nothing."""
+    name = fspath(target) if isinstance(target, str | PathLike) else None
+    if not isinstance(name, str):
+        raise MbcostError(
+            f"a target is a name or a path, not {type(target).__name__}", way_out="like 'v2'"
+        )
+    return name
 
 
 def is_module(target: object) -> bool:
@@ -150,12 +159,21 @@ def compare(
     given = {name.rstrip("_"): value for name, value in settings.items()}
     folding = {"fold_bn": given.pop("fold_bn")} if "fold_bn" in given else {}
     fold_bn = parse_all(SETTINGS, folding, "compare").get("fold_bn", False)
-    subjects = resolve([fspath(target) for target in targets], given)
+    if not isinstance(counters, list | tuple) or not all(isinstance(n, str) for n in counters):
+        raise MbcostError(
+            "counters are not a list of names", way_out='counters=("torchinfo", "fvcore")'
+        )
+    if not isinstance(reference, str | None):
+        raise MbcostError(
+            f"the reference is a {type(reference).__name__}", way_out="one of the targets as given"
+        )
+    subjects = resolve([_named(target) for target in targets], given)
     if not subjects:
         raise MbcostError("nothing to compare", way_out='compare("v1", "v2")')
     if fold_bn:
         subjects = beside_deployed(subjects)
     comparison = Comparison(subjects, counters_named(counters, ()), reference)
+    comparison.reference_index  # noqa: B018 - raises for a reference that is not compared
     for _ in comparison.verify():
         pass
     _warn(comparison.check())

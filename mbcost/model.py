@@ -139,7 +139,11 @@ def add_up(rows: Iterable[Record], report: CostReport) -> Record:
             total[key] += row[key]
     for key, value in total.items():
         if value != getattr(report, key):
-            raise MbcostError(f"the rows add up to {value:,} {key}, not {getattr(report, key):,}")
+            raise MbcostError(
+                f"the rows add up to {value:,} {key}, not {getattr(report, key):,}",
+                place=report.name,
+                way_out="this is a defect of mbcost: please report it",
+            )
     return total
 
 

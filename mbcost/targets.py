@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -246,7 +247,7 @@ def find(name: str) -> Mapping[str, Spec | Model]:
                 f"no {member!r} in it", place=path, way_out=did_you_mean(member, specs)
             )
         return {name: specs[member]}
-    if name.endswith(YAML_SUFFIXES) or "/" in name or Path(name).is_dir():
+    if name.endswith(YAML_SUFFIXES) or "/" in name or os.path.isdir(name):
         specs = load_specs(Path(name))
         return {name if len(specs) == 1 else f"{name}:{key}": s for key, s in specs.items()}
     return {name: builtin(name)}  # raises with the nearest name

@@ -121,8 +121,8 @@ def bar(share: float, width: int = 10) -> str:
 
 def shape_text(shape: Sequence[Any]) -> str:
     """Return a shape as it stands in CSV, ``64x112x112``; of several with ; between."""
-    if shape and not isinstance(shape[0], int):
-        return ";".join(shape_text(each) for each in shape)
+    if shape and isinstance(shape[0], tuple | list):
+        return ";".join("x".join(map(str, each)) for each in shape)
     return "x".join(str(n) for n in shape)
 
 
@@ -166,7 +166,9 @@ def parse_number(text: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise MbcostError(f"{text!r} is not a number")
+        raise MbcostError(
+            f"{text!r} is not a number" if text.strip() else "is empty", way_out="like 12 or 0.5"
+        )
     return value
 
 

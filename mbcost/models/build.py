@@ -104,7 +104,11 @@ def quiet(place: str) -> Iterator[None]:
             way_out=f"pip install {error.name}",
         ) from error
     except RecursionError as error:
-        raise MbcostError("recurses without end", place=_where(error, place)) from error
+        raise MbcostError(
+            "recurses without end",
+            place=_where(error, place),
+            way_out="mend the function that calls itself",
+        ) from error
     except Exception as error:
         first = (str(error).strip().splitlines() or [""])[0][:300]
         raise MbcostError(
