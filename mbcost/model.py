@@ -139,7 +139,11 @@ def add_up(rows: Iterable[Record], report: CostReport) -> Record:
             total[key] += row[key]
     for key, value in total.items():
         if value != getattr(report, key):
-            raise MbcostError(f"the rows add up to {value:,} {key}, not {getattr(report, key):,}")
+            raise MbcostError(
+                f"the rows add up to {value:,} {key}, not {getattr(report, key):,}",
+                place=report.name,
+                way_out="this is a defect of mbcost: please report it",
+            )
     return total
 
 
@@ -176,8 +180,9 @@ def coverage_lines(subject: Subject) -> list[str]:
     )
     named = f": {', '.join(coverage.unknown)}" if coverage.unknown else ""
     lines = [
+        *filter(None, [coverage.on_real_tensors()]),
         f"traced: {thousands(coverage.seen)} operator calls, {counted} with mult-adds, "
-        f"{zero} known to have none, {unknown} unknown{named}"
+        f"{zero} known to have none, {unknown} unknown{named}",
     ]
     if coverage.by_convention:
         words = (f"{what}: {times}" for what, times in coverage.by_convention.items())
