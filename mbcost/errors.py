@@ -52,6 +52,14 @@ class LayerError(MbcostError):
     """A layer that does not fit its input: kernel larger than the padded map, groups, channels."""
 
 
+class MbcostWarning(UserWarning):
+    """Something to know of figures that stand; the command line says it on stderr."""
+
+
+class RealTensorsWarning(MbcostWarning):
+    """A model was counted on real tensors: other weights or another input may cost otherwise."""
+
+
 def shortened(text: str, longest: int | None) -> str:
     """Return ``text`` with its middle left out where it is longer than ``longest``."""
     if longest is None or len(text) <= longest:

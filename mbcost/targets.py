@@ -129,10 +129,20 @@ class Subject:
         from mbcost.models.build import running
         from mbcost.trace import trace
 
-        module = self.spec.build(self.settings)
-        inputs = self.spec.inputs(self.settings, int(self.settings.get("batch", 1)))
+        spec, settings = self.spec, self.settings
+        module = spec.build(settings)
+        given = spec.inputs(settings, int(settings.get("batch", 1)))
+        inputs, named = spec.by_name(settings, given)
         with running(self.target):
-            return trace(module, inputs, self.target)
+            found = trace(
+                module,
+                inputs,
+                self.target,
+                named=named,
+                built=lambda: spec.build(settings, real=True),
+            )
+        found.coverage.warn(self.target)
+        return found
 
     @cached_property
     def report(self) -> CostReport:
@@ -181,7 +191,8 @@ class Subject:
         if isinstance(self.spec, Model):
             from mbcost.models.bench import ModelWorkbench
 
-            return ModelWorkbench(self.spec, self.settings, self.report)
+            real = bool(self.trace and self.trace.coverage.real)
+            return ModelWorkbench(self.spec, self.settings, self.report, real=real)
         return Workbench(self.graph, self.batch)
 
 
