@@ -10,11 +10,12 @@ import typer
 
 from mbcost.cli.app import App, app
 from mbcost.cli.options import FormatName, Target, Targets, with_settings
-from mbcost.cli.output import Sink, say, sink
+from mbcost.cli.output import Sink, sink, write_files
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.export import FORMATS
 
 if TYPE_CHECKING:
+    from mbcost.export.files import Content
     from mbcost.plots import Plot
 
 plot_app = App(
@@ -56,15 +57,19 @@ class Easel(NamedTuple):
     width: float
 
     def show(self, plot: Plot) -> None:
-        """Draw the figure to its files and write its values."""
-        from mbcost.plots import write_figure
-
-        for path in self.figures:
-            write_figure(plot, path, self.width)
-            say(f"wrote {path}")
+        """Draw the figure to its files and write its values: all files or none."""
+        drawn = self.drawn(plot)
         if self.data:
             table = plot.table()
-            self.data.show(lambda: table)
+            self.data.show(lambda: table, beside=lambda: drawn)
+        else:
+            write_files(drawn)
+
+    def drawn(self, plot: Plot) -> dict[Path, Content]:
+        """Return the bytes of each file of the figure."""
+        from mbcost.plots import render
+
+        return {path: render(plot, path.suffix.lower(), self.width) for path in self.figures}
 
 
 def easel(

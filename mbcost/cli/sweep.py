@@ -11,7 +11,7 @@ import typer
 
 from mbcost.cli.app import app
 from mbcost.cli.options import Columns, Exact, FormatName, Output, Sort, with_settings
-from mbcost.cli.output import say, sink
+from mbcost.cli.output import say, sink, write_files
 from mbcost.cli.space_options import (
     Dtype,
     MaxActivationBytes,
@@ -31,7 +31,9 @@ from mbcost.cli.streams import failure
 from mbcost.errors import MbcostError
 
 if TYPE_CHECKING:
+    from mbcost.export.files import Content
     from mbcost.sweep.fields import Layout
+    from mbcost.sweep.run import Target
     from mbcost.tables import Table
 
 
@@ -77,6 +79,7 @@ def sweep(
     mbcost sweep ofa-mobilenetv3 --samples 1000000 --max-mult-adds 300M -o ofa.parquet
     """
     from mbcost.sweep.fields import Layout, at_most
+    from mbcost.sweep.run import Target
     from mbcost.sweep.units import Plan
     from mbcost.sweep.verify import verified_line
 
@@ -87,15 +90,25 @@ def sweep(
     files, rest = _split(output or (), tabular, resume)
     where = sink(format, rest, exact) if rest or not files else None
     note = verified_line(plan, verify)
-    for path in files:
-        _to_file(path, layout, workers, resume)
-    if where is None or (format == "csv" and not tabular and rest in ([], ["-"])):
+    parted = [Target(path, layout) for path in files]
+    kept = [_count(each, workers, resume) for each in parted]
+
+    def whole() -> dict[Path, Content]:
+        return {each.path: each.whole() for each in parted}
+
+    streamed = where is None or (format == "csv" and not tabular and rest in ([], ["-"]))
+    if where is None or streamed:
+        write_files(whole())
+    else:
+        table = _table(layout, note, workers, pivot, figure, columns, sort)
+        where.show(lambda: table, beside=whole)
+    for each, n in zip(parted, kept, strict=True):
+        each.remove_parts()
+        say(f"{each.path}: {n:,} of {plan.total:,} configs")
+    if streamed:
         if where is not None:
             _to_stdout(layout, workers)
         say(f"mbcost: {note}")
-        return
-    table = _table(layout, note, workers, pivot, figure, columns, sort)
-    where.show(lambda: table)
 
 
 def _split(outputs: Sequence[str], tabular: bool, resume: bool) -> tuple[list[Path], list[str]]:
@@ -103,7 +116,7 @@ def _split(outputs: Sequence[str], tabular: bool, resume: bool) -> tuple[list[Pa
     from mbcost.export.files import check_writable
     from mbcost.sweep.writers import WRITERS
 
-    files = [Path(name) for name in outputs if Path(name).suffix in WRITERS]
+    files = list(dict.fromkeys(Path(n) for n in outputs if Path(n).suffix in WRITERS))
     if tabular:
         if any(path.suffix == ".parquet" for path in files):
             raise MbcostError(
@@ -116,18 +129,18 @@ def _split(outputs: Sequence[str], tabular: bool, resume: bool) -> tuple[list[Pa
         raise MbcostError(
             "goes on with a file", place="--resume", way_out="-o FILE.csv or .parquet"
         )
-    for path in files:
-        check_writable(path)
+    check_writable(*files)
     return files, [name for name in outputs if Path(name) not in files]
 
 
-def _to_file(path: Path, layout: Layout, workers: int, resume: bool) -> None:
+def _count(target: Target, workers: int, resume: bool) -> int:
+    """Count the configs into the parts of a file; return how many are kept."""
     from mbcost.progress import progress
-    from mbcost.sweep.run import to_file
+    from mbcost.sweep.run import to_parts
 
-    steps = to_file(path, layout, workers, resume=resume)
-    *_, (_, kept) = progress(steps, layout.plan.total)
-    say(f"wrote {path}: {kept:,} of {layout.plan.total:,} configs")
+    steps = to_parts(target, workers, resume=resume)
+    *_, (_, kept) = progress(steps, target.layout.plan.total)
+    return kept
 
 
 def _to_stdout(layout: Layout, workers: int) -> None:

@@ -1,7 +1,7 @@
 """Counts a plan's units, in one process or several, and keeps what is done.
 
-``stream`` yields results in order. ``to_file`` writes each unit to ``FILE.parts/`` as soon as it is
-counted and joins them at the end, so that an interrupted run loses nothing and ``resume`` goes on.
+``stream`` yields results in order. ``to_parts`` writes each unit to ``FILE.parts/`` as soon as it
+is counted, so that an interrupted run loses nothing and ``resume`` goes on; ``whole`` joins them.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from mbcost.errors import MbcostError, from_system, require_directory
+from mbcost.export.files import destination
 from mbcost.sweep.fields import Layout
 from mbcost.sweep.reader import Reader
 from mbcost.sweep.units import Batch, Plan, count_unit
@@ -125,10 +127,11 @@ class Target:
     path: Path
     layout: Layout
 
-    @property
+    @cached_property
     def parts(self) -> Path:
-        """The directory of the parts."""
-        return self.path.with_name(self.path.name + ".parts")
+        """The directory of the parts, on the disk of the file itself."""
+        place = destination(self.path)
+        return place.with_name(place.name + ".parts")
 
     @property
     def plan_file(self) -> Path:
@@ -205,12 +208,16 @@ class Target:
             self.done_file.write_text(whole + "\n" if whole else "", "utf-8")
         return found
 
-    def finish(self) -> None:
-        """Join the parts into the file, whole or not at all, and remove them."""
-        temporary = self.parts / f"whole{self.path.suffix}"
+    def whole(self) -> Path:
+        """Join the parts, and return the file that is to be moved to ``path``."""
+        joined = self.parts / f"whole{self.path.suffix}"
         writer = _writer(self.path.suffix, self.layout)
-        writer.join((self.part(unit) for unit in range(self.layout.plan.units)), temporary)
-        os.replace(temporary, self.path)
+        with _told(self):
+            writer.join((self.part(unit) for unit in range(self.layout.plan.units)), joined)
+        return joined
+
+    def remove_parts(self) -> None:
+        """Forget the parts: the file is in its place."""
         shutil.rmtree(self.parts)
 
 
@@ -227,17 +234,16 @@ def _write_part(target: Target, batch: Batch, unit: int) -> tuple[int, int]:
     return batch.choices.shape[1], path.stat().st_size
 
 
-def to_file(
-    path: Path, layout: Layout, workers: int = 1, *, resume: bool = False
+def to_parts(
+    target: Target, workers: int = 1, *, resume: bool = False
 ) -> Iterator[tuple[int, int]]:
-    """Write a sweep to ``path``; yields (configs looked at, configs kept) as it goes on.
+    """Count a sweep into its parts; yields (configs looked at, configs kept) as it goes on.
 
     An output that cannot be written raises ``MbcostError``; what was finished stays for a resume.
     """
-    target = Target(path, layout)
-    plan = layout.plan
-    _writer(path.suffix, layout)  # a missing package is an error before any work
-    try:
+    plan = target.layout.plan
+    _writer(target.path.suffix, target.layout)  # a missing package is an error before any work
+    with _told(target):
         finished = target.begin(resume=resume)
         looked, kept = min(len(finished) * plan.unit, plan.total), sum(finished.values())
         yield looked, kept
@@ -250,12 +256,17 @@ def to_file(
                 looked = min(looked + plan.unit, plan.total)
                 kept += rows
                 yield looked, kept
-        target.finish()
+
+
+@contextmanager
+def _told(target: Target) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         if error.errno in (errno.EMFILE, errno.ENFILE):
-            raise from_system(error).at(str(path)) from None
+            raise from_system(error).at(str(target.path)) from None
         raise MbcostError(
             f"cannot be written: {error.strerror or error}",
-            place=str(path),
+            place=str(target.path),
             way_out="free some space or mend the path; then --resume goes on",
         ) from None
