@@ -81,7 +81,7 @@ def each_unit(
         raise MbcostError(
             "a worker process died; what was finished is kept",
             place="--workers",
-            way_out="was it killed for want of memory? with -o FILE, --resume goes on",
+            way_out="did it run out of memory? with -o FILE, --resume goes on",
         ) from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
@@ -268,5 +268,5 @@ def _told(target: Target) -> Iterator[None]:
         raise MbcostError(
             f"cannot be written: {error.strerror or error}",
             place=str(target.path),
-            way_out="free some space or mend the path; then --resume goes on",
+            way_out="free some space or correct the path; then --resume goes on",
         ) from None
