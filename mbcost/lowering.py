@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mbcost.blocks import BLOCKS, MERGES, Block, arity, block_fields
-from mbcost.blocks.fields import width_fields
+from mbcost.blocks import BLOCKS, MERGES, ONE_OF, Block, arity, block_fields
+from mbcost.blocks.fields import stride_fields, width_fields
 from mbcost.errors import LayerError, MbcostError, did_you_mean
 from mbcost.layers import Graph, Node, Shape, wire
 from mbcost.settings import Settings
@@ -45,6 +45,16 @@ def placed(
         feeds = tuple([source if i < 0 else first + i for i in inputs])
         nodes.append(Node(f"{prefix}.{path}", prefix, layer, feeds, x_in, y_out))
     return tuple(nodes), y
+
+
+def overridden(block: str, fields: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a block's fields with new ones; of two ways to say one thing the new one stays."""
+    rivals = set(ONE_OF.get(block, ()))
+    given = sorted(rivals & set(new))
+    if len(given) > 1:
+        raise LayerError(f"{' and '.join(given)} say one thing", way_out="give one of them")
+    gone = rivals - set(given) if given else ()
+    return {name: value for name, value in fields.items() if name not in gone} | dict(new)
 
 
 class Feed(NamedTuple):
@@ -111,7 +121,7 @@ class Lowering:
                 f"reads {len(feeds)} inputs", way_out=f"one; {', '.join(MERGES)} read several"
             )
         else:
-            fields = {**row.fields, **(row.reduced_tail or {})} if self.tail else row.fields
+            fields = self.tailed(row, row.fields)
             feed = feeds[0]
             for repeat in range(row.n):
                 prefix = f"{path}.{repeat}" if row.n > 1 else path
@@ -126,6 +136,12 @@ class Lowering:
                 feed = self.last
         if row.name:
             self.taps[row.name] = self.last
+
+    def tailed(self, row: Row, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a row's fields under the reduced tail, where that is asked for."""
+        if self.tail and row.reduced_tail:
+            return overridden(row.block, fields, row.reduced_tail)
+        return fields
 
     def merge(self, row: Row, path: str, feeds: Sequence[Feed]) -> None:
         """Append a row that joins several maps."""
@@ -170,8 +186,8 @@ class Lowering:
         """Return the row's block with its widths scaled, and what it puts out (still without node
         and shape); a repeat has stride 1."""
         built = dict(fields)
-        if repeat and "s" in built:
-            built["s"] = 1
+        if repeat:  # whether its stride is written or the block's default
+            built |= dict.fromkeys(stride_fields(BLOCKS[row.block]), 1)
         stride, rate = self.strided(row, built, feed)
         nominal = feed.nominal
         if "exp" in built:
@@ -196,10 +212,13 @@ class Lowering:
         As in DeepLab's reference code: a layer whose stride is left out keeps the rate of its
         input, those behind it dilate. A row's own dilation counts in units of that rate.
         """
-        s = built.get("s", 1)
+        known = block_fields(BLOCKS[row.block])
+        s, k = (
+            built.get(name, known[name].default) if name in known else 1 for name in ("s", "k")
+        )
         stride, rate = feed.stride * s, feed.rate
-        if "dilation" in block_fields(BLOCKS[row.block]):
-            if feed.rate > 1 and (built.get("k", 3) > 1):
+        if "dilation" in known:
+            if feed.rate > 1 and k > 1:
                 built["dilation"] = built.get("dilation", 1) * feed.rate
                 if "p" in built:
                     built["p"] *= feed.rate

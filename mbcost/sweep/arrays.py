@@ -25,9 +25,9 @@ from mbcost.cost.activations import largest_activation, peak_activation
 from mbcost.errors import LayerError, MbcostError
 from mbcost.fold import fold_batch_norms
 from mbcost.layers import Graph, Shape
-from mbcost.lowering import Feed, Lowering, lowered
+from mbcost.lowering import Feed, Lowering, lowered, overridden
 from mbcost.network import Network, Row, SingleBlock, Spec
-from mbcost.space import Slot, Space, overridden, with_slots
+from mbcost.space import Slot, Space, with_slots
 from mbcost.units import shape_text
 
 Ints = NDArray[np.int64]
@@ -180,7 +180,7 @@ class _RowPart(_Part):
         for values in product(*widths):
             row, fields, _ = self._chosen(values)
             try:
-                tailed = self._tailed(scaling, fields)
+                tailed = scaling.tailed(self.row, fields)
                 built.append(scaling.block(row, tailed, 0, Feed(-1, (1, 1, 1), 1))[0])
             except LayerError:
                 return settings
@@ -219,7 +219,7 @@ class _RowPart(_Part):
     ) -> tuple[Figures, State]:
         """Return what one repeat costs, and what it hands on."""
         scaling = self._scaling(settings)
-        chosen = self._tailed(scaling, fields)
+        chosen = scaling.tailed(self.row, fields)
         block, feed = scaling.block(row, chosen, repeat, Feed(-1, state.x, state.nominal))
         figures, y = block_figures(block, state.x, self.maxima, self.folds[settings])
         return figures, State(y, feed.nominal)
@@ -236,14 +236,11 @@ class _RowPart(_Part):
         row = self.row if scale == self.row.scale else self.row._replace(scale=scale)
         return row, overridden(self.row.block, fields, layer), n
 
-    def _tailed(self, scaling: Lowering, fields: dict[str, Any]) -> dict[str, Any]:
-        return {**fields, **(self.row.reduced_tail or {})} if scaling.tail else fields
-
     def _scaling(self, settings: tuple[Any, ...]) -> Lowering:
         if settings not in self.scalings:
             chosen = _settings(self.space, settings)
             self.scalings[settings] = Lowering(self.network, chosen)
-            self.folds[settings] = bool(chosen.get("fold_bn"))
+            self.folds[settings] = bool(chosen.get("fold_bn", self.network.fold_bn))
         return self.scalings[settings]
 
 
@@ -288,7 +285,7 @@ class _BlockPart(_Part):
         self, state: State, settings: tuple[Any, ...], values: tuple[Any, ...]
     ) -> tuple[Figures, State]:
         chosen = _settings(self.space, settings)
-        fold = bool(chosen.get("fold_bn"))
+        fold = bool(chosen.get("fold_bn", self.block.fold_bn))
         cost, x = block_figures(self.block.built(chosen), state.x, self.maxima, fold)
         return cost, State(x, state.nominal)
 
