@@ -213,9 +213,7 @@ class Lowering:
         input, those behind it dilate. A row's own dilation counts in units of that rate.
         """
         known = block_fields(BLOCKS[row.block])
-        s, k = (
-            built.get(name, known[name].default) if name in known else 1 for name in ("s", "k")
-        )
+        s, k = (built.get(name, known[name].default) if name in known else 1 for name in ("s", "k"))
         stride, rate = feed.stride * s, feed.rate
         if "dilation" in known:
             if feed.rate > 1 and k > 1:

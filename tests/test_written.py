@@ -132,7 +132,9 @@ def test_a_default_written_out_changes_nothing(block: str) -> None:
     from mbcost.config.specs import read_network
 
     needed = {"c": 48, "t": 2, "exp": 64, "k": 3, "act": "relu", "anchors": 3, "squeeze": 8}
-    widths = dict.fromkeys(("expand1", "expand3", "c1", "reduce3", "c3", "reduce5", "c5", "pool"), 8)
+    widths = dict.fromkeys(
+        ("expand1", "expand3", "c1", "reduce3", "c3", "reduce5", "c5", "pool"), 8
+    )
     fields = block_fields(BLOCKS[block])
     row: dict[str, Any] = {"block": block}
     row |= {name: {**needed, **widths}[name] for name, known in fields.items() if known.required}
