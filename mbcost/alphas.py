@@ -198,9 +198,9 @@ class _Scaling:
             first = (Decimal(step.low) / unit).to_integral_value(ROUND_CEILING)
             for i in range(3):  # either end may belong to the neighbour
                 alpha = (first + i) * unit
-                if step.low <= alpha <= step.high and alpha > 0:
-                    if self.widths(float(alpha)) == step.widths:
-                        return alpha
+                within = step.low <= alpha <= step.high and alpha > 0
+                if within and self.widths(float(alpha)) == step.widths:
+                    return alpha
         return Decimal(repr(step.alpha))
 
 

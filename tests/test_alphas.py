@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def exact_steps(widths: list[int], divisor: int | None) -> list[Fraction]:
             for k in range(MOST * c // divisor + 2):
                 edges |= {Fraction((2 * k + 1) * divisor, 2 * c), Fraction(10 * k * divisor, 9 * c)}
     inside = sorted(edge for edge in edges if edge <= MOST)
-    return [(a + b) / 2 for a, b in zip(inside, inside[1:], strict=False)]
+    return [(a + b) / 2 for a, b in pairwise(inside)]
 
 
 def exact_cost(alpha: Fraction, rows: list[tuple[int, int]], divisor: int | None) -> int | None:
