@@ -18,10 +18,9 @@ from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
 from mbcost.network import Network, Spec
 from mbcost.pareto import MAX_OBJECTIVES, pareto_front
 from mbcost.space import Axis, Space
-from mbcost.sweep.arrays import Reader
 from mbcost.sweep.fields import COST_KEYS, Layout
 from mbcost.sweep.grid import caption, columns_of, title
-from mbcost.sweep.units import Batch, Plan, count_unit
+from mbcost.sweep.units import Batch, Counting, Plan
 from mbcost.tables import Record, Table, choose_columns
 from mbcost.units import percent, thousands
 
@@ -231,9 +230,9 @@ def default_objective(keys: Sequence[str]) -> str:
 
 
 def _batches(plan: Plan) -> Iterator[Batch]:
-    reader = Reader(plan.space)
+    count = Counting(plan)
     for unit in range(plan.units):
-        yield count_unit(plan, reader, unit)
+        yield count(unit)
 
 
 def _column(layout: Layout, batch: Batch, key: str) -> NDArray[np.float64] | NDArray[np.int64]:
