@@ -13,9 +13,10 @@ from decimal import ROUND_CEILING, Decimal
 from math import ceil, inf
 from typing import Any, NamedTuple
 
+from mbcost.blocks import MERGES
 from mbcost.errors import LayerError, MbcostError
-from mbcost.lowering import Feed, Lowering
-from mbcost.network import Network
+from mbcost.lowering import Lowering
+from mbcost.network import Network, Row
 from mbcost.settings import MAX_MULTIPLIER
 from mbcost.space import Axis, Space
 from mbcost.units import parse_count, thousands
@@ -100,7 +101,7 @@ def _mult_adds(space: Space, alphas: Sequence[float]) -> dict[float, int]:
     """Return the mult-adds at each α at which the network can be built."""
     import numpy as np
 
-    from mbcost.sweep.arrays import Reader
+    from mbcost.sweep.reader import Reader
 
     if not alphas:
         return {}
@@ -153,7 +154,7 @@ class _Scaling:
         found = {low, high}
         for c, scale in self.scaled:
             if self.network.width == "divisible" and scale != "truncate":
-                divisor = Lowering(self.network, self.settings).divisor
+                divisor = Lowering(self.network, self.settings).rounding.divisor
                 first, last = int(low * c / divisor) - 1, ceil(high * c / divisor) + 1
                 found.update((k + 0.5) * divisor / c for k in range(first, last))
                 found.update(k * divisor / 0.9 / c for k in range(first, last))
@@ -207,24 +208,19 @@ class _Scaling:
 class _Recorder(Lowering):
     """A lowering that keeps which widths it scales, and by which rule."""
 
-    seen: set[tuple[int, str]]
-
-    def record(self, row: Any) -> None:
-        """Scale the widths of a row."""
-        from mbcost.blocks import MERGES
-
-        if row.block not in MERGES:
-            self.block(row, self.tailed(row, row.fields), 0, Feed(-1, (1, 1, 1), 1.0))
-
     def __init__(self, network: Network, settings: Mapping[str, Any]) -> None:
         super().__init__(network, settings)
-        self.seen = set()
+        self.seen: set[tuple[int, str]] = set()
+
+    def record(self, row: Row) -> None:
+        """Scale the widths of a row."""
+        if row.block in MERGES:
+            return
+        fields = self.tailed(row)
+        self.scaled_row(row, fields)
+        if "exp" in fields and self.network.expansion == "absolute":
+            self.seen.add((fields["exp"], "full"))
 
     def scaled(self, c: int, scale: str) -> int:
         self.seen.add((c, scale))
         return super().scaled(c, scale)
-
-    def expanded(self, exp: int, c_in: int, nominal: float | None) -> int:
-        if self.network.expansion == "absolute":
-            self.seen.add((exp, "full"))
-        return super().expanded(exp, c_in, nominal)

@@ -53,7 +53,7 @@ LIMITS = {
             "multiply-adds of the batch, like 300M",
             parse_count,
             lambda report, _: report.mult_adds,
-            lambda layer, report, _: layer.mult_adds * report.batch,
+            lambda layer, report, _: layer.mult_adds * report.scale,
         ),
         Limit(
             "max_param_bytes",

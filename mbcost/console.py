@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from mbcost.tables import BROAD, GAP, Cells, Table, cells, fitted, reasons_below
+from mbcost.visible import visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -48,14 +49,14 @@ def _fitted(table: Table, width: int, exact: bool) -> RenderableType:
     whole = table
     table, hidden = fitted(whole, width, exact=exact, bars=True)
     found = cells(table, exact=exact, bars=True)
-    notes = [Text(note) for note in (*reasons_below(whole, table), *table.notes)]
+    notes = [Text(visible(note)) for note in (*reasons_below(whole, table), *table.notes)]
     if hidden:
         notes.append(
             Text(f"hidden at {width} columns: {', '.join(hidden)} (--columns chooses)", "dim")
         )
     if not table.columns:
         return Group(*notes)
-    title = [Text(table.title, "bold")] if table.title else []
+    title = [Text(visible(table.title), "bold")] if table.title else []
     return Group(*title, _renderable(table, found), *notes)
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mbcost.visible import visible
+
 
 class MbcostError(Exception):
     """A user's mistake (exit code 2): ``place: problem (way out)``."""
@@ -23,7 +25,7 @@ class MbcostError(Exception):
     def __str__(self) -> str:
         place = f"{self.place}: " if self.place else ""
         way_out = f" ({self.way_out})" if self.way_out else ""
-        return f"{place}{self.problem}{way_out}"
+        return visible(f"{place}{self.problem}{way_out}")
 
     def at(self, place: str) -> MbcostError:
         """Return the same error with ``place`` put before its own place."""

@@ -50,16 +50,14 @@ def explain_table(subject: Subject) -> Table:
 
 def _row(report: CostReport, i: int) -> Record:
     layer = report.layers[i]
-    params_formula, mult_adds_formula = formula(layer)
-    if mult_adds_formula and report.batch > 1:
-        mult_adds_formula += f"·{report.batch}"
+    params_formula, mult_adds_formula = formula(layer, report.scale)
     return {
         "path": layer.path,
         "kind": layer.kind,
         "params_formula": params_formula,
         "params": layer.params,
         "mult_adds_formula": mult_adds_formula,
-        "mult_adds": layer.mult_adds * report.batch,
+        "mult_adds": layer.mult_adds * report.scale,
     }
 
 

@@ -11,7 +11,7 @@ from mbcost.blocks.fields import stride_fields, width_fields
 from mbcost.errors import LayerError, MbcostError, did_you_mean
 from mbcost.layers import Graph, Node, Shape, wire
 from mbcost.settings import Settings
-from mbcost.widths import make_divisible
+from mbcost.widths import Rounding, truncated
 
 if TYPE_CHECKING:
     from mbcost.network import Network, Row
@@ -65,9 +65,68 @@ class Feed(NamedTuple):
     nominal: float | None
     """Width before scaling: what a printed expansion is a ratio of; None after one without c."""
     stride: int = 1
-    """Pixels of the input per cell, along one side."""
+    """Pixels of the input per cell, along one side; kept where an output stride is."""
     rate: int = 1
     """Dilation that stands for the strides left out to keep the output stride."""
+
+
+class ScaledRow(NamedTuple):
+    """A row under settings: what it is fed decides the rest, and nothing else is read.
+
+    Settings under which a row comes to equal ones build it alike after any other row: a sweep
+    counts them once.
+    """
+
+    block: str
+    fields: tuple[tuple[str, Any], ...]
+    """As built, but for an expansion by ratio and for strides and dilations, which are printed."""
+    nominal: float | None
+    """Width before scaling that it hands on, …"""
+    times: float | None
+    """… or if this is given, the one that it is fed times this."""
+    ratio: Rounding | None
+    """Where the expansion is a ratio to the width that it is fed: how that is rounded."""
+    output_stride: int | None
+
+    def repeat(self, index: int, feed: Feed) -> tuple[Block, Feed]:
+        """Return the block of one repeat, and what it puts out (still without node and shape)."""
+        built = dict(self.fields)
+        if index:  # whether its stride is written or the block's default
+            built |= dict.fromkeys(stride_fields(BLOCKS[self.block]), 1)
+        stride, rate = self._strided(built, feed)
+        if self.ratio is not None:
+            if feed.nominal is None:
+                raise LayerError(
+                    "has an expansion by ratio to a width that no row prints",
+                    way_out="expansion: absolute, or a row with c before it",
+                )
+            built["exp"] = self.ratio.of(feed.x[0] * (built["exp"] / feed.nominal))
+        nominal = self.nominal
+        if self.times is not None and feed.nominal is not None:
+            nominal = int(feed.nominal * self.times)
+        after = feed._replace(nominal=nominal, stride=stride, rate=rate)
+        return BLOCKS[self.block](**built), after
+
+    def _strided(self, built: dict[str, Any], feed: Feed) -> tuple[int, int]:
+        """Return the row's (stride, rate) of output; past the output stride, dilate in place.
+
+        As in DeepLab's reference code: a layer whose stride is left out keeps the rate of its
+        input, those behind it dilate. A row's own dilation counts in units of that rate.
+        """
+        if self.output_stride is None:
+            return feed.stride, feed.rate  # of no consequence, and so not told apart
+        known = block_fields(BLOCKS[self.block])
+        s, k = (built.get(name, known[name].default) if name in known else 1 for name in ("s", "k"))
+        stride, rate = feed.stride * s, feed.rate
+        if "dilation" in known:
+            if feed.rate > 1 and k > 1:
+                built["dilation"] = built.get("dilation", 1) * feed.rate
+                if "p" in built:
+                    built["p"] *= feed.rate
+            if s > 1 and stride > self.output_stride:
+                built["s"] = 1
+                stride, rate = feed.stride, feed.rate * s
+        return stride, rate
 
 
 class Lowering:
@@ -78,7 +137,8 @@ class Lowering:
         self.alpha: float = settings.get("alpha", 1.0)
         self.classes = settings.get("classes", network.classes)
         self.tail: bool = settings.get("reduced_tail", False)
-        self.divisor: int = settings.get("round_nearest", network.divisor)
+        divisor = settings.get("round_nearest", network.divisor)
+        self.rounding = Rounding(network.width, divisor if network.width == "divisible" else 1)
         self.output_stride: int | None = settings.get("output_stride", network.output_stride)
         self.x = network.input_shape(settings)
         self.nodes: list[Node] = []
@@ -121,7 +181,7 @@ class Lowering:
                 f"reads {len(feeds)} inputs", way_out=f"one; {', '.join(MERGES)} read several"
             )
         else:
-            fields = self.tailed(row, row.fields)
+            fields = self.tailed(row)
             feed = feeds[0]
             for repeat in range(row.n):
                 prefix = f"{path}.{repeat}" if row.n > 1 else path
@@ -136,12 +196,6 @@ class Lowering:
                 feed = self.last
         if row.name:
             self.taps[row.name] = self.last
-
-    def tailed(self, row: Row, fields: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return a row's fields under the reduced tail, where that is asked for."""
-        if self.tail and row.reduced_tail:
-            return overridden(row.block, fields, row.reduced_tail)
-        return fields
 
     def merge(self, row: Row, path: str, feeds: Sequence[Feed]) -> None:
         """Append a row that joins several maps."""
@@ -180,51 +234,45 @@ class Lowering:
             nominal = float(fields.get("exp", y[0]))
             self.taps[name] = Feed(stages[stage], y, nominal, stride, feed.rate)
 
+    def tailed(self, row: Row) -> Mapping[str, Any]:
+        """Return a row's fields, those of the reduced tail in place of its own where asked for."""
+        if self.tail and row.reduced_tail:
+            return overridden(row.block, row.fields, row.reduced_tail)
+        return row.fields
+
     def block(
         self, row: Row, fields: Mapping[str, Any], repeat: int, feed: Feed
     ) -> tuple[Block, Feed]:
         """Return the row's block with its widths scaled, and what it puts out (still without node
         and shape); a repeat has stride 1."""
+        block, after = self.scaled_row(row, fields).repeat(repeat, feed)
+        if "dilation" in block_fields(BLOCKS[row.block]):
+            self.strides.add(after.stride * after.rate)
+        return block, after
+
+    def scaled_row(self, row: Row, fields: Mapping[str, Any]) -> ScaledRow:
+        """Return the row with these fields under the settings: whatever is fed to it, the settings
+        are not asked again."""
         built = dict(fields)
-        if repeat:  # whether its stride is written or the block's default
-            built |= dict.fromkeys(stride_fields(BLOCKS[row.block]), 1)
-        stride, rate = self.strided(row, built, feed)
-        nominal = feed.nominal
-        if "exp" in built:
-            built["exp"] = self.expanded(built["exp"], feed.x[0], nominal)
         inner = width_fields(BLOCKS[row.block])
         for name in inner:
             built[name] = self.scaled(built[name], row.scale)
+        nominal: float | None = None
+        times: float | None = None
         if built.get("c") == "classes":
             nominal = built["c"] = self.classes
         elif "c" in built:
             nominal = built["c"]
             built["c"] = self.scaled(built["c"], row.scale)
-        elif inner:
-            nominal = None
-        elif row.block == "conv" and nominal is not None:
-            nominal = int(nominal * built["t"])
-        return BLOCKS[row.block](**built), Feed(feed.node, feed.x, nominal, stride, rate)
-
-    def strided(self, row: Row, built: dict[str, Any], feed: Feed) -> tuple[int, int]:
-        """Return the row's (stride, rate) of output; past the output stride, dilate in place.
-
-        As in DeepLab's reference code: a layer whose stride is left out keeps the rate of its
-        input, those behind it dilate. A row's own dilation counts in units of that rate.
-        """
-        known = block_fields(BLOCKS[row.block])
-        s, k = (built.get(name, known[name].default) if name in known else 1 for name in ("s", "k"))
-        stride, rate = feed.stride * s, feed.rate
-        if "dilation" in known:
-            if feed.rate > 1 and k > 1:
-                built["dilation"] = built.get("dilation", 1) * feed.rate
-                if "p" in built:
-                    built["p"] *= feed.rate
-            if self.output_stride is not None and s > 1 and stride > self.output_stride:
-                built["s"] = 1
-                stride, rate = feed.stride, feed.rate * s
-            self.strides.add(feed.stride * feed.rate * s)
-        return stride, rate
+        elif not inner:
+            times = built.get("t", 1) if row.block == "conv" else 1
+        ratio = None
+        if "exp" in built and self.network.expansion == "ratio":
+            ratio = self.rounding
+        elif "exp" in built:
+            built["exp"] = self.rounding.of(built["exp"] * self.alpha)
+        fixed = tuple(built.items())
+        return ScaledRow(row.block, fixed, nominal, times, ratio, self.output_stride)
 
     def check_output_stride(self) -> None:
         """Raise where the output stride asked for is none that the network passes through."""
@@ -242,34 +290,11 @@ class Lowering:
             case "fixed":
                 return c
             case "widen":
-                return self.rounded(c * max(1.0, self.alpha))
+                return self.rounding.of(c * max(1.0, self.alpha))
             case "truncate":
-                return self.truncated(c * self.alpha)
+                return truncated(c * self.alpha)
             case _:
-                return self.rounded(c * self.alpha)
-
-    def rounded(self, value: float) -> int:
-        """Return a scaled width by the network's rule."""
-        if self.network.width == "divisible":
-            return make_divisible(value, self.divisor)
-        return self.truncated(value)
-
-    def truncated(self, value: float) -> int:
-        """Return the whole part of a scaled width."""
-        if value < 1:
-            raise LayerError("no channel is left", way_out="a larger alpha")
-        return int(value)
-
-    def expanded(self, exp: int, c_in: int, nominal: float | None) -> int:
-        """Return the built expansion: as a ratio to the built input width, or scaled by itself."""
-        if self.network.expansion == "ratio":
-            if nominal is None:
-                raise LayerError(
-                    "has an expansion by ratio to a width that no row prints",
-                    way_out="expansion: absolute, or a row with c before it",
-                )
-            return self.rounded(c_in * (exp / nominal))
-        return self.rounded(exp * self.alpha)
+                return self.rounding.of(c * self.alpha)
 
     def _at(self, row: Row, error: LayerError) -> MbcostError:
         return error.at(row.place or self.network.place or self.network.name)

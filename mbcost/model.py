@@ -40,7 +40,7 @@ def _grouped(name: str) -> dict[str, Column]:
 
 
 def _by_layer(report: CostReport) -> list[Record]:
-    return [layer.record(report.batch) for layer in report.layers]
+    return report.records()
 
 
 def _by_block(report: CostReport) -> list[Record]:

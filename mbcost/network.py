@@ -175,6 +175,10 @@ class Network:
         return report(self, parse_all(self.accepts, settings, self.name))
 
 
+INPUT_SETTINGS = ("in", "size", "batch", "fold_bn")
+"""What every block accepts; no field of that name hides it (AlexNet's normalisation has a size)."""
+
+
 @dataclass(frozen=True)
 class SingleBlock:
     """One block with an input of its own; 64 → 128 channels at 224 × 224 unless set."""
@@ -193,11 +197,9 @@ class SingleBlock:
     def accepts(self) -> Mapping[str, SettingRule]:
         """The settings that mean something for this block: its fields, and their longer names."""
         fields = block_fields(BLOCKS[self.block])
-        names = ["in", "size", "batch", "fold_bn"]
-        names += [n for n in FIELD_OF if self._field(n) in fields]
-        return {name: SETTINGS[name] for name in names} | {
-            name: known.rule for name, known in fields.items()
-        }
+        names = [n for n in FIELD_OF if self._field(n) in fields]
+        own = {name: known.rule for name, known in fields.items()}
+        return own | {name: SETTINGS[name] for name in (*INPUT_SETTINGS, *names)}
 
     def _field(self, setting: str) -> str:
         """Return the block's field that a setting means; a convolution's t is not an expansion."""
@@ -208,12 +210,13 @@ class SingleBlock:
     def built(self, settings: Settings) -> Block:
         """Return the block with its fields under these settings."""
         known = block_fields(BLOCKS[self.block])
-        plain = {"c": self.c} if "c" in known else {}
-        chosen = {self._field(name): value for name, value in settings.items()}
-        fields = overridden(self.block, plain, self.fields)
-        fields = overridden(
-            self.block, fields, {name: value for name, value in chosen.items() if name in known}
-        )
+        fields = overridden(self.block, {"c": self.c} if "c" in known else {}, self.fields)
+        chosen = {
+            self._field(name): value
+            for name, value in settings.items()
+            if self._field(name) in known and name not in INPUT_SETTINGS
+        }
+        fields = overridden(self.block, fields, chosen)
         return BLOCKS[self.block](**fields)
 
     def graph(self, settings: Settings | None = None) -> Graph:

@@ -23,6 +23,8 @@ _PRODUCTS = (
     "attention_mult_adds",
     "named_product_mult_adds",
     "repeated_linear",
+    "unhandled_mult_adds",
+    "parameter_rule_excess",
 )
 PARTS = {
     "core conv": _PRODUCTS,
@@ -63,33 +65,14 @@ PARTS = {
 }
 """The terms of each part; products are told apart by the kind of their layer."""
 
-HOW_TO_READ = {
-    "papers": "the papers count the multiply-adds of convolution and linear weights. "
-    "Nothing else enters, which is what mbcost calls mult-adds.",
-    "torch": "FlopCounterMode counts a multiplication and an addition apart, so a multiply-add is "
-    "two. It sees products alone: no biases, norms, activations or pools.",
-    "torchinfo": "torchinfo multiplies parameters by positions, so a bias counts like a weight. "
-    "Any other layer with parameters counts them once: a batch-norm is 2·C whatever its map.",
-    "fvcore": "fvcore adds 2 per element of a batch-norm (5 of a layer norm) and the inputs of "
-    "adaptive average pools. Activations, additions and attention's fused product have no handle.",
-    "ptflops-aten": "ptflops' aten backend reads torch's operators: convolutions and addmm with "
-    "their biases, mm and bmm without. A bias added in an operator of its own is not seen.",
-    "ptflops-pytorch": "ptflops' pytorch backend hooks modules and patches functions, so what is "
-    "both, such as nn.ReLU or a pool module, counts twice. Operators such as * and += count "
-    "nothing, nor do functional convolutions.",
-    "thop": "thop hooks modules by class and counts 4 per element of a batch-norm. Functions are "
-    "not seen, so a functional pool is free where a pool module costs its inputs and outputs.",
-    "torchprofile": "torchprofile traces the graph and adds one per element of a batch-norm, of an "
-    "average pool's output and of an elementwise product. Maximum pools, activations and additions "
-    "are free.",
-}
-
 
 def part_of(row: LayerCost, term: str) -> str:
     """Return the part that a term of a layer belongs to."""
     if term in _PRODUCTS:
         if row.kind in CONVOLUTIONS:
             return "core conv"
+        if row.kind in ("batch_norm", "norm"):
+            return "batch-norm"  # norms of a batch, in torchinfo's rule
         return "core linear" if row.kind == "linear" else "core matmul"
     return next(part for part, terms in PARTS.items() if term in terms)
 
@@ -97,12 +80,12 @@ def part_of(row: LayerCost, term: str) -> str:
 def parts(report: CostReport, convention: Convention) -> dict[str, int]:
     """Return what ``convention`` adds up for each part; the sum is its total."""
     found = dict.fromkeys(PARTS, 0)
-    weights = convention.weights()
+    weights = {term: n for term, n in convention.weights._asdict().items() if n}
     for row in report.layers:
         for term, weight in weights.items():
             figure = getattr(row.terms, term)
             if figure:
-                found[part_of(row, term)] += report.batch * weight * figure
+                found[part_of(row, term)] += report.scale * weight * figure
     return found
 
 
@@ -237,7 +220,7 @@ class Reconciliation:
             *skipped_lines(self.comparison.done, [self.subject]),
             *([absent] if missing else []),
             "how to read this:",
-            *(f"- {name}: {HOW_TO_READ[name]}" for name in self.parts),
+            *(f"- {name}: {CONVENTIONS[name].how_to_read}" for name in self.parts),
         )
 
     def _cause(self, name: str, left: int) -> str:

@@ -71,8 +71,7 @@ class Snapshot:
 
 def snapshot_of(subject: Subject) -> Snapshot:
     """Return what a subject costs now."""
-    layers = (layer.record(subject.report.batch) for layer in subject.report.layers)
-    return Snapshot(record(subject) | deployed_record(subject), _costly(layers))
+    return Snapshot(record(subject) | deployed_record(subject), _costly(subject.report.records()))
 
 
 def _costly(layers: Any) -> tuple[Record, ...]:

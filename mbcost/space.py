@@ -298,22 +298,33 @@ def with_slots(network: Network, chosen: Mapping[Slot, Any]) -> Network:
         for slot, value in chosen.items():
             if slot.row == i and slot.repeat is not None:
                 layers.setdefault(slot.repeat, {})[slot.field] = value
-        n, scale = own.pop("n", row.n), own.pop("scale", row.scale)
-        whole = row._replace(fields=overridden(row.block, row.fields, own), n=n, scale=scale)
-        rows += [whole] if not layers else _layers(whole, layers)
+        whole = edited(row, own)
+        if layers:
+            each = [layer_of(whole, repeat, layers.get(repeat, {})) for repeat in range(whole.n)]
+            rows += wired(each, whole)
+        else:
+            rows.append(whole)
     return replace(network, rows=tuple(rows))
 
 
-def _layers(row: Row, layers: Mapping[int, Mapping[str, Any]]) -> list[Row]:
-    rows = []
-    for repeat in range(row.n):
-        fields = overridden(row.block, row.fields, layers.get(repeat, {}))
-        tail = dict(row.reduced_tail or {})
-        for name in stride_fields(BLOCKS[row.block]) if repeat else ():
-            fields[name] = 1
-            tail.pop(name, None)
-        rows.append(row._replace(fields=fields, n=1, reduced_tail=tail or None))
-    return wired(rows, row)
+def edited(row: Row, own: Mapping[str, Any]) -> Row:
+    """Return a row with these of its fields, its repeats and its scale set."""
+    fields = {name: value for name, value in own.items() if name not in ROW_RULES}
+    return row._replace(
+        fields=overridden(row.block, row.fields, fields),
+        n=own.get("n", row.n),
+        scale=own.get("scale", row.scale),
+    )
+
+
+def layer_of(row: Row, repeat: int, own: Mapping[str, Any]) -> Row:
+    """Return one repeat of a row as a row by itself, with fields of its own set."""
+    fields = overridden(row.block, row.fields, own)
+    tail = dict(row.reduced_tail or {})
+    for name in stride_fields(BLOCKS[row.block]) if repeat else ():
+        fields[name] = 1
+        tail.pop(name, None)
+    return row._replace(fields=fields, n=1, reduced_tail=tail or None)
 
 
 def wired(rows: Sequence[Row], row: Row) -> list[Row]:

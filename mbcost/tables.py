@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from mbcost import units
 from mbcost.errors import MbcostError, did_you_mean
+from mbcost.visible import visible
 
 Record = dict[str, Any]
 
@@ -164,7 +165,7 @@ def cells(table: Table, *, exact: bool = False, bars: bool = False) -> Cells:
     lines = [list(line) for line in zip(*columns, strict=True)]
     left = (*_LEFT, "share") if bars else _LEFT
     return Cells(
-        titles=[column.title for column in shown],
+        titles=[visible(column.title) for column in shown],
         units=units_,
         right=[column.kind not in left for column in shown],
         wraps=[column.kind in _WRAPS for column in shown],
@@ -192,7 +193,7 @@ def _format(kind: str, values: Sequence[Any], exact: bool) -> tuple[str, Callabl
 def _text(value: Any, show: Callable[[Any], str]) -> str:
     if value is PENDING:
         return "…"
-    return "" if value is None else show(value)
+    return "" if value is None else visible(show(value))
 
 
 def _with_bars(texts: list[str], values: Sequence[Any], rows: int) -> list[str]:

@@ -36,7 +36,7 @@ class Restatement(NamedTuple):
     @property
     def title(self) -> str:
         """Return the header of the figure's column."""
-        unit = "flops" if self.flops or self.convention.mult_adds == 2 else "mult-adds"
+        unit = "flops" if self.flops or self.convention.weights.mult_adds == 2 else "mult-adds"
         return unit if self.convention is PAPERS else f"{unit} as {self.convention.name}"
 
     @property
@@ -65,8 +65,8 @@ class Subject:
 
     @property
     def batch(self) -> int:
-        """Images per batch."""
-        return int(self.settings.get("batch", 1))
+        """Images per batch: of a model from elsewhere the first dimension of what it was given."""
+        return self.report.batch if self.traced else int(self.settings.get("batch", 1))
 
     @property
     def is_network(self) -> bool:
@@ -99,9 +99,9 @@ class Subject:
         from mbcost.trace import trace
 
         module = self.spec.build(self.settings)
-        inputs = self.spec.inputs(self.settings)
+        inputs = self.spec.inputs(self.settings, int(self.settings.get("batch", 1)))
         with running(self.target):
-            return trace(module, inputs, self.target, batch=self.batch)
+            return trace(module, inputs, self.target)
 
     @cached_property
     def report(self) -> CostReport:
@@ -147,7 +147,7 @@ def restatement(convention: str | None, unit: str | None) -> Restatement:
             f"unknown unit {unit!r}", place="--unit", way_out="mult-add, or flop: two of them"
         )
     chosen = CONVENTIONS[name]
-    if unit == "flop" and chosen.mult_adds == 2:
+    if unit == "flop" and chosen.weights.mult_adds == 2:
         raise MbcostError(
             f"{name} counts two per multiply-add already",
             place="--unit",

@@ -72,6 +72,12 @@ def megabytes(size_bytes: int) -> str:
     return f"{size_bytes / 10**6:,.2f}"
 
 
+def bytes_in_words(size_bytes: int) -> str:
+    """Return bytes with three digits and their own prefix: 256 MB, 5.38 GB."""
+    prefix = prefix_for([size_bytes])
+    return f"{in_prefix(size_bytes, prefix)} {prefix}B"
+
+
 def percent(share: float, decimals: int = 1) -> str:
     """Return a share of one as a percentage with one decimal."""
     return f"{share * 100:.{decimals}f}%"

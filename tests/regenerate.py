@@ -1,62 +1,44 @@
-"""Writes ``reports/`` and the output in README.md anew: ``python -m tests.regenerate``.
+"""Writes ``reports/``, and the output in README.md and docs/, anew: ``python -m tests.regenerate``.
 
-The commands stand in ``reports/README.md`` and in README.md; nothing else knows them.
+With ``pages`` behind it, the output in README.md and docs/ alone.
+The commands stand in ``reports/README.md`` and in the pages; nothing else knows them.
 """
 
 from __future__ import annotations
 
-import os
-import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-ROOT = Path(__file__).parent.parent
-CONSOLE = re.compile(r"^```console\n(.*?)^```\n", re.M | re.S)
+from tests.pages import CONSOLE, PAGES, ROOT, run_block, runnable, text_of, write_generated
+from tests.reference import CONVENTIONS_MARK, columns_page, conventions_table
 
 
 def report_commands() -> list[list[str]]:
     """Return the commands of ``reports/README.md``, without the program."""
-    text = (ROOT / "reports" / "README.md").read_text("utf-8")
+    text = text_of(ROOT / "reports" / "README.md")
     lines = [line for block in CONSOLE.findall(text) for line in block.splitlines()]
     return [shlex.split(line.removeprefix("$ mbcost ")) for line in lines if line]
 
 
-def readme_blocks() -> list[str]:
-    """Return README's console blocks: commands after ``$``, each with its output."""
-    return CONSOLE.findall((ROOT / "README.md").read_text("utf-8"))
-
-
-def run_block(block: str, cwd: Path) -> str:
-    """Return a console block as it reads when its commands are run in ``cwd``."""
-    environment = {**os.environ, "COLUMNS": "100", "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
-    shown = ""
-    for line in block.splitlines():
-        if line.startswith("$ "):
-            run = subprocess.run(
-                ["bash", "-c", line.removeprefix("$ ")],
-                cwd=cwd,
-                env={**environment, "PATH": path},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                check=False,
-            )
-            shown += f"{line}\n{run.stdout}"
-    return shown
+def write_pages() -> None:
+    """Write what is generated in docs/, and what commands print below them there and in README."""
+    (ROOT / "docs" / "columns.md").write_text(columns_page(), "utf-8")
+    write_generated(ROOT / "docs" / "conventions.md", CONVENTIONS_MARK, conventions_table())
+    for page in PAGES:
+        text = text_of(page)
+        for block in runnable(page):
+            with TemporaryDirectory() as folder:
+                text = text.replace(block, run_block(block, page, Path(folder)))
+        page.write_text(text, "utf-8")
 
 
 def main() -> None:
-    for args in report_commands():
+    for args in report_commands() if sys.argv[1:] != ["pages"] else ():
         subprocess.run([sys.executable, "-m", "mbcost", *args], cwd=ROOT, check=True)
-    readme = ROOT / "README.md"
-    text = readme.read_text("utf-8")
-    for block in readme_blocks():
-        if block.startswith("$ mbcost"):
-            text = text.replace(block, run_block(block, ROOT))
-    readme.write_text(text, "utf-8")
+    write_pages()
 
 
 if __name__ == "__main__":

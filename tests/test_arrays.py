@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from mbcost.config import builtins
 from mbcost.config.spaces import load_space, space_files
@@ -16,8 +15,11 @@ from mbcost.cost.activations import largest_activation, peak_activation
 from mbcost.errors import MbcostError
 from mbcost.network import Network, Row
 from mbcost.space import Space
-from mbcost.sweep.arrays import Choices, Figures, Reader
+from mbcost.sweep.learnt import Choices
+from mbcost.sweep.parts import Figures
+from mbcost.sweep.reader import Reader
 from mbcost.sweep.units import Plan, count_unit
+from tests.proofs import arrays as proof
 
 NETWORKS = [name for name, entry in builtins().items() if entry.kind == "network"]
 SCALED = [name for name in NETWORKS if "alpha" in load_space(name).spec.accepts]
@@ -122,57 +124,49 @@ def test_widths_inside_a_block_tell_two_alphas_apart() -> None:
     assert_equal(space, Plan(space).choices(0))
 
 
-FIELDS = {
-    "k": "1,3,5",
-    "t": "1,2.5,6",
-    "exp": "16,72,200",
-    "c": "8,20,33,64",
-    "s": "1,2",
-    "n": "1:4",
-    "se": "0.25,0.5",
-    "scale": "full,widen,fixed,truncate",
-    "shortcut": "identity,projection,none",
+def test_a_width_handed_on_tells_two_settings_apart() -> None:
+    """160·0.4 and 80·0.8 both build 64 channels; the next row's ratio is to 160, or to 80."""
+    v3 = load_space("v3-large").spec
+    assert isinstance(v3, Network)
+    space = Space("v3", replace(v3, published=()))
+    space = space.narrowed({"alpha": "0.4,0.8", "reduced_tail": "false,true"})
+    counted = Reader(space).count(Plan(space).choices(0)).figures
+    assert (counted["params"][3], counted["mult_adds"][3]) == (1_934_552, 135_443_408)
+    wide = space.narrowed({"alpha": "0.35:1.4:0.05", "size": "96:224:32"})
+    assert_equal(wide, Plan(wide).choices(0))
+
+
+TAILS = {
+    "a field that an axis chooses too": ({"k": 3}, "rows.1.k=3,5"),
+    "an expansion that rounds alike on its own": ({"exp": 477}, "rows.1.se=0.25"),
+    "repeats": ({"s": 3}, "rows.1.n=1,2,3"),
+    "a stride of a layer that chooses for itself": ({"s": 3}, "rows.1.1.k=3,5"),
 }
 
 
-@st.composite
-def spaces(draw: st.DrawFn) -> Space:
-    space = load_space(draw(st.sampled_from([n for n in SCALED if n.startswith("v")])))
-    network = space.spec
-    assert isinstance(network, Network)
-    alphas = st.lists(st.floats(0.3, 2, allow_nan=False), min_size=1, max_size=4)
-    sizes = st.lists(st.integers(32, 320), min_size=1, max_size=3)
-    space = space.narrowed(
-        {
-            "alpha": ",".join(f"{a:.4f}" for a in draw(alphas)),
-            "size": ",".join(map(str, draw(sizes))),
-        }
+@pytest.mark.parametrize("case", TAILS)
+def test_a_reduced_tail_tells_settings_apart_by(case: str) -> None:
+    tail, choice = TAILS[case]
+    rows = (
+        Row("conv", {"c": 160}, reduced_tail={"c": 80}),
+        Row("inverted_residual", {"c": 96, "exp": 480}, n=2, reduced_tail=tail),
+        Row("inverted_residual", {"c": 96, "exp": 480}),
     )
-    blocks = [i for i, row in enumerate(network.rows) if row.block == "inverted_residual"]
-    chosen: dict[str, str] = {}
-    for i in draw(st.lists(st.sampled_from(blocks or [0]), max_size=4, unique=True)):
-        names = ["k", "s", "n", "scale"] if not blocks else list(FIELDS)
-        for name in draw(st.lists(st.sampled_from(names), max_size=3, unique=True)):
-            if not (name == "t" and f"rows.{i}.exp" in chosen):
-                chosen[f"rows.{i}.{name}"] = FIELDS[name]
-    if network.rows[0].block == "conv" and draw(st.booleans()):
-        chosen["rows.0.c"] = "8,16,40"
-    return space.with_fields([f"{path}={values}" for path, values in chosen.items()])
+    network = Network("tailed", (3, 33, 33), rows, width="divisible", expansion="ratio")
+    space = Space("tailed", network).with_fields([choice])
+    space = space.narrowed({"alpha": "0.4,0.8,1.6", "reduced_tail": "false,true"})
+    assert_equal(space, Plan(space).choices(0))
 
 
-@settings(max_examples=40, deadline=None)
-@given(spaces(), st.integers(0, 2**16))
-def test_random_spaces(space: Space, seed: int) -> None:
-    choices = drawn(space, 6, seed)
-    try:
-        expected: Any = [scalar(space, tuple(column)) for column in choices.T.tolist()]
-    except MbcostError:
-        with pytest.raises(MbcostError):
-            Reader(space).count(choices)
-        return
-    counted = Reader(space).count(choices)
-    for i, figures in enumerate(expected):
-        assert {k: int(v[i]) for k, v in counted.figures.items()} == figures._asdict()
+def test_random_spaces_of_every_kind() -> None:
+    """A sample of ``python -m tests.proofs.arrays``, which prints how to repeat what fails."""
+    cases, kinds, failures = proof.run(cases=120, seed=0, seconds=60)
+    assert failures == 0
+    assert cases < 120 or min(kinds[kind] for kind in ("network", "built-in", "block")) > 5
+
+
+def test_two_processes_write_what_one_writes_and_the_closed_form_says(tmp_path: Path) -> None:
+    proof.check_workers(0, tmp_path)
 
 
 def test_a_reader_that_has_learnt_counts_like_a_fresh_one() -> None:

@@ -7,7 +7,8 @@ import pytest
 import mbcost
 from mbcost.blocks import BLOCKS, Block, block_fields
 from mbcost.blocks.inverted_residual import InvertedResidual
-from mbcost.layers import Add, Conv2d
+from mbcost.layers import Add, Conv2d, LocalResponseNorm
+from mbcost.network import Network, Row, SingleBlock
 from mbcost.widths import make_divisible
 
 
@@ -81,3 +82,16 @@ def test_options_reach_only_the_blocks_that_have_them() -> None:
     wide, narrow = (mbcost.count("inverted-residual", expand=t, kernel=5).params for t in (6, 2))
     assert comparison.records()[2]["params"] == wide > narrow
     assert comparison.records()[0]["params"] == mbcost.count("standard", kernel=5).params
+
+
+def test_a_size_is_the_inputs_though_a_block_has_a_field_of_that_name() -> None:
+    block = SingleBlock("lrn", "local_response_norm", {"size": 3}, (8, 20, 20))
+    assert block.graph({"size": (14, 9)}).nodes[0].layer == LocalResponseNorm(3)
+    assert block.count(size="14x9").layers[0].x == (8, 14, 9)
+
+
+def test_an_activation_of_none_is_no_layer() -> None:
+    rows = (Row("conv", {"c": 4}), Row("activation", {"act": "none"}), Row("conv", {"c": 4}))
+    with_none, without = Network("net", (3, 9, 9), rows), Network("net", (3, 9, 9), rows[::2])
+    assert with_none.count().mult_adds == without.count().mult_adds
+    assert len(with_none.graph().nodes) == len(without.graph().nodes) == 6

@@ -13,6 +13,7 @@ from mbcost.cost import DTYPES
 from mbcost.export import FORMATS
 from mbcost.targets import resolve_one
 from tests.conftest import Cli
+from tests.pages import ROOT, files_of
 
 Json = Callable[..., Any]
 V2 = {"params": 3504872, "mult_adds": 300774272}
@@ -291,15 +292,13 @@ def test_the_schema_knows_a_budget_file_and_refuses_what_is_refused() -> None:
         assert list(validator.iter_errors(yaml.safe_load(f"budgets: {{v2: {{{text}}}}}")))
 
 
-def test_the_ci_job_of_the_readme_runs(here: Path, cli: Cli) -> None:
+def test_the_documented_ci_job_runs(here: Path, cli: Cli) -> None:
     import re
     import shlex
 
     import yaml
 
-    readme = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
-    blocks = re.findall(r"^```yaml\n(# (\S+)\n.*?)^```\n", readme, re.M | re.S)
-    files = {name: text for text, name in blocks}
+    files = files_of(ROOT / "docs" / "guard-in-ci.md")
     (here / "budgets.yaml").write_text(files["budgets.yaml"], "utf-8")
     [committed] = re.findall(r"# mbcost (baseline .*)", files["budgets.yaml"])
     assert cli(*shlex.split(committed)).exit_code == 0

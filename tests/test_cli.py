@@ -224,7 +224,7 @@ def test_a_counter_skipped_is_null_with_a_note_and_an_error_if_asked_for(cli: Cl
     assert result.exit_code == 0
     assert record["fvcore_flops"] is None
     assert record["torchinfo_mult_adds"] > record["mult_adds"]
-    assert "fvcore skipped: one image's largest layer is above" in result.stderr
+    assert "fvcore skipped: one image's largest layer takes" in result.stderr
     asked = cli("model", "v2", "--size", "4096", "--counter", "fvcore")
     assert asked.exit_code == 2
     assert "fvcore cannot run" in asked.stderr

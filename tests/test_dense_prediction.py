@@ -234,7 +234,7 @@ def test_printed_figures_are_reproduced_or_have_a_reason(name: str, i: int) -> N
 
 
 def test_the_params_that_differ_from_print_and_the_mult_adds_of_detection_are_these() -> None:
-    """What README says of them."""
+    """What docs/networks.md says of them."""
     found = [
         (name, key, printed.settings)
         for name in names()

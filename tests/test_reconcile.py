@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from mbcost.cost import CONVENTIONS, Convention, Terms
+from mbcost.cost import CONVENTIONS
 from mbcost.counters import COUNTERS, verify
-from mbcost.reconcile import HOW_TO_READ, PARTS, Reconciliation, parts
+from mbcost.reconcile import PARTS, Reconciliation, parts
 from mbcost.targets import resolve_one
 from tests.conftest import Cli
 
@@ -58,7 +58,9 @@ def test_a_residue_is_named_with_the_layers_that_cause_it() -> None:
     for _ in found.steps():
         pass
     bench, report = found.subject.workbench(), found.subject.report
-    blind = COUNTERS["thop"]._replace(name="torch")  # thop's figures under torch's convention
+    blind = COUNTERS["thop"]._replace(
+        convention=CONVENTIONS["torch"]
+    )  # thop's figures under torch's convention
     verification = verify(blind, bench, report)
     first = next(row for row in report.layers if row.mult_adds)
     assert verification.mismatches[0].where == first.path
@@ -72,9 +74,15 @@ def test_the_parts_of_a_convention_sum_to_its_total(name: str) -> None:
 
 
 def test_every_weighted_term_has_one_part_and_every_counter_a_text() -> None:
-    weighted = set(Convention._fields) & set(Terms._fields)
+    weighted = {
+        term
+        for convention in CONVENTIONS.values()
+        for term, weight in convention.weights._asdict().items()
+        if weight
+    }
     assert {term for terms in PARTS.values() for term in terms} == weighted
-    assert set(HOW_TO_READ) == set(CONVENTIONS) == {"papers", *COUNTERS}
+    assert set(CONVENTIONS) == {"papers", *COUNTERS}
+    assert all(convention.how_to_read for convention in CONVENTIONS.values())
 
 
 @pytest.mark.parametrize("name", COUNTERS)

@@ -1,20 +1,16 @@
-"""reports/ and README.md show what the commands beside them really print."""
+"""reports/ holds what the commands beside its files really print."""
 
 from __future__ import annotations
 
-import doctest
-import re
-import shutil
 from pathlib import Path
 
 import pytest
 from matplotlib import __version__ as matplotlib_version
 
 from tests.conftest import Cli
-from tests.regenerate import ROOT, readme_blocks, report_commands, run_block
+from tests.pages import ROOT
+from tests.regenerate import report_commands
 from tests.test_export import unversioned
-
-RUNNABLE = [block for block in readme_blocks() if block.startswith("$ mbcost")]
 
 
 def outputs(args: list[str]) -> list[str]:
@@ -50,32 +46,8 @@ def test_every_report_has_its_command() -> None:
     assert kept == written
 
 
-@pytest.mark.parametrize("block", RUNNABLE, ids=lambda block: block.splitlines()[0][:60])
-def test_readme_shows_real_output(block: str, tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "reports", tmp_path / "reports")
-    assert unversioned(run_block(block, tmp_path)) == unversioned(block)
-
-
 def test_every_figure_has_its_values_beside_it() -> None:
     figures = sorted((ROOT / "reports" / "figures").glob("*.svg"))
     assert figures
     for figure in figures:
         assert figure.with_suffix(".csv").read_text("utf-8").count("\n") > 3
-
-
-def test_readme_python_runs() -> None:
-    text = (ROOT / "README.md").read_text("utf-8")
-    examples = "\n".join(re.findall(r"^```python\n(.*?)^```\n", text, re.M | re.S))
-    parsed = doctest.DocTestParser().get_doctest(examples, {}, "README", "README.md", 0)
-    assert len(parsed.examples) > 3
-    results = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(parsed)
-    assert results.failed == 0
-
-
-def test_readme_names_every_command(cli: Cli) -> None:
-    text = (ROOT / "README.md").read_text("utf-8")
-    commands = cli("--help").stdout.split("Commands:")[1].strip().splitlines()
-    for line in commands:
-        assert f"mbcost {line.split()[0]}" in text
-    assert "make demo" in text
-    assert "make test" in text

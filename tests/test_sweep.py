@@ -20,7 +20,8 @@ import mbcost
 from mbcost.config.spaces import load_space
 from mbcost.errors import CheckFailedError
 from mbcost.network import report
-from mbcost.sweep.arrays import Figures, Reader
+from mbcost.sweep.parts import Figures
+from mbcost.sweep.reader import Reader
 from mbcost.sweep.units import Plan
 from mbcost.sweep.verify import spot_verify
 from tests.conftest import Cli

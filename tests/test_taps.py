@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from mbcost.errors import LayerError, MbcostError
 from mbcost.layers import Concat, Scale, Shape, Upsample, output_shape
 from mbcost.network import Network, Row
 from tests.conftest import Cli
+from tests.pages import ROOT, files_of
 
 HEAD = "input: [3, 16, 16]\nclasses: 5\nrows:\n"
 STEM = "  - {block: conv, c: 8, s: 2, name: low}\n  - {block: conv, c: 8, s: 2, name: high}\n"
@@ -280,7 +280,7 @@ def test_of_the_default_counters_fvcore_alone_counts_upsampling(tmp_path: Path) 
     report = cost_of(network(tmp_path, text).graph(), "mine")
     pooled, upsampled = 3 * 16 * 16, 3 * 16 * 16
     assert report.total(CONVENTIONS["fvcore"]) == pooled + 4 * upsampled
-    counting = {name for name, c in CONVENTIONS.items() if c.upsampled_elements}
+    counting = {name for name, c in CONVENTIONS.items() if c.weights.upsampled_elements}
     assert counting & {"papers", "torch", *DEFAULT_COUNTERS} == {"fvcore"}
     assert "4 per upsampled element" in CONVENTIONS["fvcore"].words(upsampling=report.upsamples)
 
@@ -292,14 +292,12 @@ def test_a_window_is_clipped_to_the_map(tmp_path: Path) -> None:
         assert network(tmp_path, text).count(size=size).y == y
 
 
-def test_readmes_networks_count(tmp_path: Path) -> None:
-    text = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
-    networks: list[str] = re.findall(r"^```yaml\n(.*?)^```\n", text, re.M | re.S)
-    assert any("inputs:" in block for block in networks)
-    for block in networks:
-        if "rows:" in block:
-            assert network(tmp_path, block).count().mult_adds > 0
-            jsonschema.validate(yaml.safe_load(block), json_schema())
+def test_documented_networks_count(tmp_path: Path) -> None:
+    files = files_of(ROOT / "docs" / "write-your-own.md").values()
+    assert any("inputs:" in text for text in files)
+    for text in files:
+        assert network(tmp_path, text).count().mult_adds > 0
+        jsonschema.validate(yaml.safe_load(text), json_schema())
 
 
 def test_folding_keeps_every_output_and_what_is_tapped_before_its_batch_norm(

@@ -16,7 +16,7 @@ from mbcost.config.write import spec_yaml
 from mbcost.errors import MbcostError
 from mbcost.network import report
 from mbcost.space import Space
-from mbcost.sweep.arrays import scalar_figures
+from mbcost.sweep.parts import scalar_figures
 from tests.conftest import Cli
 
 FEATURES = {

@@ -68,5 +68,5 @@ class ActivationLayer:
     act: Act
 
     def steps(self, x: Shape) -> tuple[Step, ...]:
-        """Return act."""
-        return (Step("act", Activation(self.act)),)
+        """Return act; nothing at ``none``."""
+        return () if self.act == "none" else (Step("act", Activation(self.act)),)

@@ -31,6 +31,24 @@ COMMANDS = {
 }
 """Commands in the order of the help, each with the module that defines it."""
 
+PAGES = {
+    "compare": "compare.md",
+    "model": "compare.md",
+    "explain": "explain.md",
+    "reconcile": "any-model.md",
+    "sweep": "sweep-and-search.md",
+    "search": "sweep-and-search.md",
+    "check": "guard-in-ci.md",
+    "baseline": "guard-in-ci.md",
+    "diff": "guard-in-ci.md",
+    "paper": "papers.md",
+    "plot": "figures.md",
+    "list": "networks.md",
+    "show": "write-your-own.md",
+    "schema": "write-your-own.md",
+}
+"""The page of ``docs/`` that the help of a command names."""
+
 
 class Commands(TyperGroup):
     """Imports a command's module when it is called; prints an ``MbcostError`` on stderr as one
@@ -45,7 +63,10 @@ class Commands(TyperGroup):
         """Return a command, its module imported."""
         if cmd_name in COMMANDS and cmd_name not in self.commands:
             self.define([COMMANDS[cmd_name]])
-        return super().get_command(ctx, cmd_name)
+        command = super().get_command(ctx, cmd_name)
+        if command is not None and cmd_name in PAGES:
+            _name_page(command, PAGES[cmd_name])
+        return command
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command that ``args`` name; a misspelt one is compared with all."""
@@ -74,6 +95,13 @@ class Commands(TyperGroup):
             raise typer.Exit(0) from None
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
+
+
+def _name_page(command: Any, page: str) -> None:
+    """End the help of a command, and of each command in it, with its page of the documentation."""
+    command.epilog = f"Docs: docs/{page}"
+    for inner in getattr(command, "commands", {}).values():
+        _name_page(inner, page)
 
 
 app = typer.Typer(
@@ -114,6 +142,8 @@ def root(
     settings inline where several differ: v2@alpha=0.5,size=160.
 
     Exit codes: 0 fine; 1 a check failed; 2 bad usage, config or target; 130 interrupted.
+
+    Docs: README.md and docs/; the help of each command names its page.
     """
 
 

@@ -12,6 +12,7 @@ import typer
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.export import FORMATS
 from mbcost.tables import Table
+from mbcost.visible import visible
 
 
 class Sink(NamedTuple):
@@ -35,7 +36,7 @@ class Sink(NamedTuple):
                 sys.stdout.write(text)
             else:
                 _write_whole(path, text)
-                typer.echo(f"wrote {path}", err=True)
+                say(f"wrote {path}")
 
     def show(self, table_of: Callable[[], Table], steps: Iterable[None] = ()) -> Table:
         """Run ``steps``, filling in the table live where a person watches; then write it."""
@@ -49,6 +50,11 @@ class Sink(NamedTuple):
         table = table_of()
         self.write(table)
         return table
+
+
+def say(message: str) -> None:
+    """Tell a person something, on stderr."""
+    typer.echo(visible(message), err=True)
 
 
 def sink(format_name: str, outputs: Sequence[str] | None, exact: bool = False) -> Sink:

@@ -10,7 +10,7 @@ import typer
 
 from mbcost.cli.app import app
 from mbcost.cli.options import FormatName, Target, Targets, with_settings
-from mbcost.cli.output import Sink, sink
+from mbcost.cli.output import Sink, say, sink
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.export import FORMATS
 
@@ -61,7 +61,7 @@ class Easel(NamedTuple):
 
         for path in self.figures:
             write_figure(plot, path, self.width)
-            typer.echo(f"wrote {path}", err=True)
+            say(f"wrote {path}")
         if self.data:
             table = plot.table()
             self.data.show(lambda: table)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import typer
-
+from mbcost.cli.output import say
 from mbcost.comparison import Comparison, counters_named
 from mbcost.counters import DEFAULT_COUNTERS
 from mbcost.errors import MbcostError
@@ -43,7 +42,7 @@ def run_comparison(
 def check(comparison: Comparison, strict: bool) -> None:
     """Fail where a counter disagrees; on models from elsewhere only warn, unless ``strict``."""
     for warning in comparison.check(strict=strict):
-        typer.echo(f"mbcost: {warning}", err=True)
+        say(f"mbcost: {warning}")
 
 
 def report_skipped(comparison: Comparison, asked: Sequence[str] | None) -> None:
@@ -58,4 +57,4 @@ def report_skipped(comparison: Comparison, asked: Sequence[str] | None) -> None:
                 place=target,
                 way_out="a smaller --size, or leave this --counter out",
             )
-        typer.echo(f"mbcost: {target}: {name} skipped: {verification.skipped}", err=True)
+        say(f"mbcost: {target}: {name} skipped: {verification.skipped}")

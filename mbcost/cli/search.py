@@ -9,7 +9,7 @@ import typer
 
 from mbcost.cli.app import app
 from mbcost.cli.options import Columns, Exact, FormatName, Output, with_settings
-from mbcost.cli.output import sink
+from mbcost.cli.output import say, sink
 from mbcost.cli.space_options import (
     Dtype,
     MaxActivationBytes,
@@ -123,4 +123,4 @@ def _write_winner(path: Path, answer: Answer) -> None:
     from mbcost.export.files import write_whole
 
     write_whole(path, spec_yaml(*answer.spec, answer.describe()))
-    typer.echo(f"wrote {path}", err=True)
+    say(f"wrote {path}")

@@ -12,7 +12,7 @@ import typer
 
 from mbcost.cli.app import app
 from mbcost.cli.options import Columns, Exact, FormatName, Output, Sort, with_settings
-from mbcost.cli.output import sink
+from mbcost.cli.output import say, sink
 from mbcost.cli.space_options import (
     Dtype,
     MaxActivationBytes,
@@ -92,7 +92,7 @@ def sweep(
     if where is None or (format == "csv" and not tabular and rest in ([], ["-"])):
         if where is not None:
             _to_stdout(layout, workers)
-        typer.echo(f"mbcost: {note}", err=True)
+        say(f"mbcost: {note}")
         return
     table = _table(layout, note, workers, pivot, figure, columns, sort)
     where.show(lambda: table)
@@ -123,7 +123,7 @@ def _split(outputs: Sequence[str], tabular: bool, resume: bool) -> tuple[list[Pa
 
 def _to_file(path: Path, layout: Layout, workers: int, resume: bool) -> None:
     from mbcost.progress import progress
-    from mbcost.sweep.parts import Parts
+    from mbcost.sweep.chunks import Chunks
     from mbcost.sweep.run import to_file
 
     steps = to_file(path, layout, workers, resume=resume)
@@ -131,8 +131,8 @@ def _to_file(path: Path, layout: Layout, workers: int, resume: bool) -> None:
         with closing(steps), closing(progress(steps, layout.plan.total)) as shown:
             *_, (_, kept) = shown
     except KeyboardInterrupt:
-        raise Parts(path, layout).interrupted() from None
-    typer.echo(f"wrote {path}: {kept:,} of {layout.plan.total:,} configs", err=True)
+        raise Chunks(path, layout).interrupted() from None
+    say(f"wrote {path}: {kept:,} of {layout.plan.total:,} configs")
 
 
 def _to_stdout(layout: Layout, workers: int) -> None:

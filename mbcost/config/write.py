@@ -17,6 +17,7 @@ from mbcost.lowering import Feed, Lowering
 from mbcost.network import Network, Row, Spec
 from mbcost.settings import Settings
 from mbcost.space import wired
+from mbcost.visible import visible
 
 
 class _Recorded(Lowering):
@@ -96,7 +97,7 @@ def spec_yaml(spec: Spec, settings: Settings, comment: str) -> str:
 
     It is read back: a YAML of other layers is never written.
     """
-    note = "".join(f"# {_printable(line)}\n" for line in comment.splitlines())
+    note = "".join(f"# {visible(line)}\n" for line in comment.splitlines())
     folded = bool(settings.get("fold_bn", spec.fold_bn))
     if isinstance(spec, Network):
         text = note + _network_yaml(replace(built_network(spec, settings), fold_bn=folded))
@@ -121,11 +122,6 @@ def _check_same(text: str, graph: Graph, name: str) -> None:
             place=name,
             way_out="a bug in mbcost: please report it with --version",
         )
-
-
-def _printable(line: str) -> str:
-    """Return a line as a YAML comment can hold it."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)
 
 
 def _network_yaml(network: Network) -> str:
@@ -156,5 +152,9 @@ def _row(row: Row) -> dict[str, Any]:
 def _flow(value: Any) -> str:
     import yaml
 
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**6)
+    broken = isinstance(value, str) and len(value.splitlines()) > 1
+    style = '"' if broken else None  # on one line: its line breaks are written as \\n
+    text = yaml.safe_dump(
+        value, default_flow_style=True, default_style=style, sort_keys=False, width=10**6
+    )
     return text.removesuffix("\n").removesuffix("...").strip()

@@ -5,6 +5,7 @@ does, ``report`` collects the layers of a network, ``weights`` says what they ta
 """
 
 from mbcost.cost.convention import CONVENTIONS, PAPERS, Convention
+from mbcost.cost.coverage import Coverage, UncountedWarning
 from mbcost.cost.formulas import CONVOLUTIONS, KINDS, WITH_PARAMS, Terms, kind, terms
 from mbcost.cost.report import CostReport, LayerCost, cost_of, formula
 from mbcost.cost.weights import DTYPES, DType, weight_bytes
@@ -18,9 +19,11 @@ __all__ = [
     "WITH_PARAMS",
     "Convention",
     "CostReport",
+    "Coverage",
     "DType",
     "LayerCost",
     "Terms",
+    "UncountedWarning",
     "cost_of",
     "formula",
     "kind",

@@ -32,10 +32,8 @@ from mbcost.layers import (
 class Terms(NamedTuple):
     """What counters count, each term once, for one image.
 
-    A ``Convention`` has a weight of the same name, in this order, for each term from
-    ``norm_params`` on. The later
-    terms tell apart what was called as a module and what as a function, since several counters
-    see only the one or the other.
+    A ``Convention`` weighs each of them. The later terms tell apart what was called as a module
+    and what as a function, since several counters see only the one or the other.
     """
 
     weights: int = 0
@@ -102,6 +100,12 @@ class Terms(NamedTuple):
     """Of ``upsampled_elements``, those that upsampling modules put out."""
     response_norm_elements: int = 0
     """Elements that local response norms put out."""
+    unhandled_mult_adds: int = 0
+    """Of ``mult_adds``, those of operators that FlopCounterMode has no formula for: deformable
+    convolutions, bilinear layers, matrix by vector, distances."""
+    parameter_rule_excess: int = 0
+    """What torchinfo's rule, a module's parameters times its output positions, gives beyond the
+    terms above: on transposed convolutions, recurrent layers, norms of a batch."""
 
     @property
     def params(self) -> int:
@@ -112,9 +116,6 @@ class Terms(NamedTuple):
         """Return the sum, term by term."""
         return Terms(*(a + b for a, b in zip(self, other, strict=True)))
 
-
-UNWEIGHTED_TERMS = Terms._fields.index("norm_params")
-"""How many terms come before those that a convention weighs."""
 
 _NOTHING = Terms()
 
@@ -134,12 +135,14 @@ def terms(layer: Layer, x: Shape, y: Shape) -> Terms:
             kh, kw = layer.kernel
             weights = kh * kw * (layer.c_in // layer.groups) * layer.c_out
             positions = y[1] * y[2]
+            mult_adds = weights * positions
             if not layer.bias:
-                return Terms(weights, 0, 0, 0, 0, weights * positions)
-            return Terms(weights, layer.c_out, 0, 0, 0, weights * positions, prod(y))
+                return Terms(weights=weights, mult_adds=mult_adds)
+            return Terms(
+                weights=weights, bias_params=layer.c_out, mult_adds=mult_adds, bias_adds=prod(y)
+            )
         case BatchNorm2d():
-            trained = kept = 2 * layer.c
-            return Terms(0, 0, kept, 0, trained, 0, 0, prod(y))
+            return Terms(norm_params=2 * layer.c, norm_buffers=2 * layer.c, norm_elements=prod(y))
         case Linear():
             return Terms(
                 weights=layer.features_in * layer.features_out,

@@ -11,6 +11,7 @@ from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 from mbcost.cost.convention import PAPERS, Convention
+from mbcost.cost.coverage import Coverage, names
 from mbcost.cost.formulas import CONVOLUTIONS, KINDS, Terms, kind, terms
 from mbcost.cost.weights import DTYPES, weight_bytes
 from mbcost.layers import Conv2d, Graph, Layer, Node, Shape
@@ -40,6 +41,15 @@ class LayerCost(NamedTuple):
     stride: tuple[int, ...] | None = None
     groups: int | None = None
     transposed: bool = False
+    put_out: int | None = None
+    """Elements of the output, of all the images the layer stands for; None where ``y`` says it."""
+    saved: bool | None = None
+    """Whether torchinfo's forward/backward size has the output; None: where there are params."""
+
+    @property
+    def elements(self) -> int:
+        """Return the elements of the output."""
+        return prod(self.y) if self.put_out is None else self.put_out
 
     @property
     def params(self) -> int:
@@ -57,8 +67,8 @@ class LayerCost(NamedTuple):
         path, colon, _ = self.path.partition("#")[0].partition(":")
         return "" if colon and path == "self" else path
 
-    def record(self, batch: int) -> dict[str, object]:
-        """Return the layer as plain data, mult_adds for the whole batch."""
+    def record(self, times: int) -> dict[str, object]:
+        """Return the layer as plain data, its mult_adds ``times`` over: for the whole batch."""
         return {
             "path": self.path,
             "kind": self.kind,
@@ -68,7 +78,7 @@ class LayerCost(NamedTuple):
             "input": list(self.x),
             "output": list(self.y),
             "params": self.params,
-            "mult_adds": self.mult_adds * batch,
+            "mult_adds": self.mult_adds * times,
         }
 
 
@@ -82,7 +92,8 @@ def _side(sides: tuple[int, ...] | None) -> int | str | None:
 class CostReport:
     """What a network costs: its layers, and sums over them.
 
-    Layers are for one image; the report's own figures are for ``batch`` images.
+    Layers are for one image by closed form, for the whole batch where a trace ran it (part of the
+    work may not depend on the batch); the report's own figures are for ``batch`` images.
     """
 
     name: str
@@ -94,10 +105,27 @@ class CostReport:
     """All outputs, where there are several; ``y`` is the last of them."""
     more_inputs: tuple[Shape, ...] = ()
     """Inputs after the first."""
+    images: int = 1
+    """How many images the layers stand for: 1, or the batch."""
+    input_elements: int | None = None
+    """Elements of all inputs for the batch, where not every input has the batch dimension."""
+    coverage: Coverage | None = None
+    """Which operators the costs cover, of a traced model; None by closed form, which covers all."""
+
+    @property
+    def scale(self) -> int:
+        """Return how often the layers' figures enter the report's own."""
+        return self.batch // self.images
+
+    @property
+    def uncounted(self) -> dict[str, int]:
+        """Return the operators whose cost is missing from the totals, each with how often it ran;
+        empty where everything is counted."""
+        return {} if self.coverage is None else self.coverage.unknown
 
     @cached_property
     def terms(self) -> Terms:
-        """Return the sum of the layers' terms, for one image."""
+        """Return the sum of the layers' terms, for ``images`` images."""
         return Terms(*map(sum, zip(*(layer.terms for layer in self.layers), strict=True)))
 
     @property
@@ -128,7 +156,7 @@ class CostReport:
 
     def total(self, convention: Convention) -> int:
         """Return what a counter of ``convention`` says of the batch."""
-        return self.batch * convention.total(self.terms)  # linear in the terms
+        return self.scale * convention.total(self.terms)  # linear in the terms
 
     @property
     def inputs(self) -> tuple[Shape, ...]:
@@ -147,14 +175,20 @@ class CostReport:
     @property
     def input_bytes(self) -> int:
         """Return the bytes of the input batch in float32."""
-        elements = sum(prod(x) for x in self.inputs)
-        return self.batch * elements * BYTES_PER_ELEMENT
+        elements = self.input_elements
+        if elements is None:
+            elements = self.batch * sum(prod(x) for x in self.inputs)
+        return elements * BYTES_PER_ELEMENT
 
     @cached_property
     def forward_backward_bytes(self) -> int:
-        """Return torchinfo's forward/backward size: twice what layers with parameters put out."""
-        elements = sum(prod(layer.y) for layer in self.layers if layer.params)
-        return 2 * self.batch * elements * BYTES_PER_ELEMENT
+        """Return torchinfo's forward/backward size: twice what modules with parameters put out."""
+        elements = sum(
+            layer.elements
+            for layer in self.layers
+            if (layer.params if layer.saved is None else layer.saved)
+        )
+        return 2 * self.scale * elements * BYTES_PER_ELEMENT
 
     @property
     def param_bytes(self) -> int:
@@ -180,7 +214,7 @@ class CostReport:
         sums = dict.fromkeys(KINDS, 0)
         for layer in self.layers:
             sums[layer.kind] += getattr(layer, figure)
-        scale = self.batch if figure == "mult_adds" else 1
+        scale = self.scale if figure == "mult_adds" else 1
         return {name: value * scale for name, value in sums.items() if value}
 
     def by_block(self) -> dict[str, tuple[int, int]]:
@@ -190,17 +224,20 @@ class CostReport:
             params, mult_adds = sums.get(layer.block, (0, 0))
             sums[layer.block] = (
                 params + layer.params,
-                mult_adds + layer.mult_adds * self.batch,
+                mult_adds + layer.mult_adds * self.scale,
             )
         return sums
+
+    def records(self) -> list[dict[str, object]]:
+        """Return the layers as plain data, mult_adds for the batch."""
+        return [layer.record(self.scale) for layer in self.layers]
 
     def frame(self) -> pandas.DataFrame:
         """Return the layers as a DataFrame: path, kind, kernel, …, params, mult_adds."""
         import pandas
 
-        rows = [layer.record(self.batch) for layer in self.layers]
         # object: a kernel is a number, "1x7" or nothing, and an int must not become a float
-        frame = pandas.DataFrame(rows, dtype=object)
+        frame = pandas.DataFrame(self.records(), dtype=object)
         return frame.astype({"params": "int64", "mult_adds": "int64"})
 
     def _repr_html_(self) -> str:
@@ -209,7 +246,8 @@ class CostReport:
 
         totals = f"{self.name}: {self.params:,} params, {self.mult_adds:,} mult-adds"
         layers = self.frame().fillna("").to_html(index=False)
-        return f"<p>{escape(totals)}</p>\n{layers}"
+        missing = f"<p>not counted: {escape(names(self.uncounted))}</p>\n" if self.uncounted else ""
+        return f"<p>{escape(totals)}</p>\n{missing}{layers}"
 
 
 def cost_of(graph: Graph, name: str, batch: int = 1) -> CostReport:
@@ -233,24 +271,34 @@ def _costs(layer: Layer, x: Shape, y: Shape) -> tuple[str, Terms]:
     return kind(layer), terms(layer, x, y)
 
 
-def formula(row: LayerCost) -> tuple[str, str]:
-    """Return the formulas of (params, mult_adds) with the numbers filled in.
+def formula(row: LayerCost, times: int = 1) -> tuple[str, str]:
+    """Return the formulas of (params, mult_adds · ``times``) with the numbers filled in.
 
     A convolution reads kh·kw · c_in/groups · c_out (· h_out·w_out; a transposed one h_in·w_in), a
     linear layer in · out (· positions), a norm 2·c. Empty where zero or where no formula is known.
     """
     if row.kind in CONVOLUTIONS and row.kernel is not None:
-        return _conv_formula(row, row.kernel)
+        return _conv_formula(row, row.kernel, times)
     if row.kind == "linear" and row.terms.weights:
         weights = f"{row.x[-1]}·{row.y[-1]}"
         bias = f" + {row.y[-1]}" if row.terms.bias_params else ""
-        return weights + bias, "·".join((weights, *map(str, row.y[:-1])))
+        once = row.x[-1] * prod(row.y)
+        return weights + bias, _times("·".join((weights, *map(str, row.y[:-1]))), once, row, times)
     if row.kind in ("batch_norm", "norm") and row.terms.norm_params:
         return f"2·{row.terms.norm_params // 2}", ""
     return "", ""
 
 
-def _conv_formula(row: LayerCost, kernel: tuple[int, ...]) -> tuple[str, str]:
+def _times(product: str, once: int, row: LayerCost, times: int) -> str:
+    """Return a product with the images of a batch behind it, or nothing if it is not the figure."""
+    figure = row.mult_adds * times
+    images, left = divmod(figure, once) if once else (0, 0)
+    if left or not images:
+        return ""
+    return product if images == 1 else f"{product}·{images}"
+
+
+def _conv_formula(row: LayerCost, kernel: tuple[int, ...], times: int) -> tuple[str, str]:
     square = len(kernel) == 2 and kernel[0] == kernel[1]
     window = f"{kernel[0]}²" if square else "·".join(map(str, kernel))
     groups = row.groups or 1
@@ -258,4 +306,6 @@ def _conv_formula(row: LayerCost, kernel: tuple[int, ...]) -> tuple[str, str]:
     weights = f"{window}·{fan_in}·{row.y[0]}"
     bias = f" + {row.y[0]}" if row.terms.bias_params else ""
     positions = (row.x if row.transposed else row.y)[1:]
-    return (weights + bias if row.params else ""), "·".join((weights, *map(str, positions)))
+    once = prod(kernel) * row.x[0] // groups * row.y[0] * prod(positions)
+    product = _times("·".join((weights, *map(str, positions))), once, row, times)
+    return (weights + bias if row.params else ""), product

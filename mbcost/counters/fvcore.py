@@ -1,7 +1,8 @@
 """fvcore: flops by operator in a traced graph.
 
 It crashes on meta tensors, so it traces on the CPU: the whole batch while that is small, else one
-image, times the batch (each of its operators is linear in the batch).
+image, times the batch (each of our operators is linear in the batch), or, of a model from
+elsewhere, one and two images.
 """
 
 from __future__ import annotations
@@ -9,19 +10,14 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from mbcost.counters.workbench import ACTIVATION_LIMIT_BYTES, Counted, Workbench, exclusive
-from mbcost.units import megabytes
+from mbcost.counters.workbench import Counted, Workbench, exclusive
 
 
 def count_fvcore(bench: Workbench) -> Counted:
     """Return fvcore's total flops and its figure per layer, or why it was skipped."""
-    if not bench.fits(1):
-        limit = megabytes(ACTIVATION_LIMIT_BYTES).removesuffix(".00")
-        return Counted(
-            None,
-            {},
-            skipped=f"one image's largest layer is above {limit} MB and fvcore needs the CPU",
-        )
+    least = min(bench.batch, 2 if bench.traced else 1)
+    if not bench.fits(least):
+        return Counted(None, {}, skipped=f"{bench.too_large(least)}, and fvcore needs the CPU")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's deprecation of torch.jit is not the user's
         import torch
@@ -40,11 +36,18 @@ def count_fvcore(bench: Workbench) -> Counted:
 def _analysed(bench: Workbench, analysis_class: Any) -> Counted:
     import torch
 
-    batch = bench.batch if bench.fits(bench.batch) else 1
-    scale = bench.batch // batch
-    with torch.no_grad():
-        analysis = analysis_class(bench.module, bench.inputs(batch))
-        analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-        inclusive = {path: scale * int(n) for path, n in analysis.by_module().items()}
-        paths = [path for path, _ in bench.module.named_modules()]
-        return Counted(scale * int(analysis.total()), exclusive(inclusive, paths))
+    def counted(batch: int) -> dict[str, int]:
+        with torch.no_grad():
+            analysis = analysis_class(bench.module, bench.inputs(batch))
+            analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+            return {path: int(n) for path, n in analysis.by_module().items()}
+
+    if bench.fits(bench.batch):
+        inclusive = counted(bench.batch)
+    elif not bench.traced:
+        inclusive = {path: bench.batch * n for path, n in counted(1).items()}
+    else:  # part of the work may not depend on the batch: two batches tell how much
+        one, two = counted(1), counted(2)
+        inclusive = {path: n + (bench.batch - 1) * (two[path] - n) for path, n in one.items()}
+    paths = [path for path, _ in bench.module.named_modules()]
+    return Counted(inclusive[""], exclusive(inclusive, paths))

@@ -18,7 +18,8 @@ def count_ptflops_pytorch(bench: Workbench) -> Counted:
     """Return the total of the ``pytorch`` backend, on the CPU: on meta it counts a biased linear
     layer twice, once more in the decomposed addmm."""
     if not bench.fits(bench.batch):
-        return Counted(None, {}, skipped="this backend runs on the CPU, and the maps are too large")
+        why = bench.too_large(bench.batch)
+        return Counted(None, {}, skipped=f"{why}, and this backend needs the CPU")
     return _counted(bench, bench.module, "pytorch", "cpu")
 
 

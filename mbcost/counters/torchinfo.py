@@ -30,10 +30,10 @@ def count_torchinfo(bench: Workbench) -> Counted:
         if layer.is_leaf_layer:
             path = paths[id(layer.module)]
             by_layer[path] = by_layer.get(path, 0) + layer.macs
-    figures = {"params": statistics.total_params}
-    if not bench.traced:  # of other models it measures a map per module, not per layer with params
-        figures |= {
-            "forward_backward_bytes": statistics.total_output_bytes,
-            "param_bytes": statistics.total_param_bytes,
-        }
+    figures = {
+        "params": statistics.total_params,
+        "forward_backward_bytes": statistics.total_output_bytes,
+    }
+    if not bench.traced:  # of other models it leaves out parameters of modules with children
+        figures["param_bytes"] = statistics.total_param_bytes
     return Counted(statistics.total_mult_adds, by_layer, figures)

@@ -11,7 +11,8 @@ from mbcost.counters.workbench import Counted, Workbench
 def count_torchprofile(bench: Workbench) -> Counted:
     """Return torchprofile's total, or why it was skipped."""
     if not bench.fits(bench.batch):
-        return Counted(None, {}, skipped="it traces on the CPU, and the maps are too large")
+        why = bench.too_large(bench.batch)
+        return Counted(None, {}, skipped=f"{why}, and it traces on the CPU")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import torch

@@ -8,8 +8,9 @@ from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from mbcost.cost import CONVENTIONS, Convention, CostReport
+from mbcost.cost import Convention, CostReport, terms
 from mbcost.layers import Graph
+from mbcost.units import bytes_in_words
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 ACTIVATION_LIMIT_BYTES = 256 * 10**6
 """Counters run a real forward on the CPU while the largest layer's input and output stay under
 this; above it they run on the meta device or on one image."""
+MEMORY_LIMIT_BYTES = 10**9
+"""So much may all weights and that layer take together on the CPU."""
+ADDRESSABLE_BYTES = 2**63
+"""torch has no tensor of so many bytes, not even on the meta device."""
 
 
 class Workbench:
@@ -29,10 +34,42 @@ class Workbench:
         self.graph = graph
         self.batch = batch
 
+    @cached_property
+    def map_bytes(self) -> int:
+        """What the largest layer's input and output take, for one image."""
+        return 4 * max((prod(n.x) + prod(n.y) for n in self.graph.nodes), default=0)
+
+    @cached_property
+    def weight_bytes(self) -> int:
+        """What all parameters take, and the running means and variances."""
+        found = (terms(n.layer, n.x, n.y) for n in self.graph.nodes)
+        return 4 * sum(t.params + t.norm_buffers for t in found)
+
     def fits(self, batch: int) -> bool:
-        """Return whether a forward of ``batch`` images stays under the activation limit."""
-        largest = max((prod(n.x) + prod(n.y) for n in self.graph.nodes), default=0)
-        return 4 * batch * largest <= ACTIVATION_LIMIT_BYTES
+        """Return whether a forward of ``batch`` images may run on the CPU."""
+        return not self.too_large(batch)
+
+    def too_large(self, batch: int) -> str:
+        """Return why a forward of ``batch`` images does not run on the CPU; empty where it may."""
+        maps = batch * self.map_bytes
+        if maps > ACTIVATION_LIMIT_BYTES:
+            whose = "one image's" if batch == 1 else f"of {batch:,} images the"
+            limit = bytes_in_words(ACTIVATION_LIMIT_BYTES)
+            return f"{whose} largest layer takes {bytes_in_words(maps)}, above {limit}"
+        if self.weight_bytes + maps > MEMORY_LIMIT_BYTES:
+            limit = bytes_in_words(MEMORY_LIMIT_BYTES)
+            return (
+                f"weights and maps take {bytes_in_words(self.weight_bytes + maps)}, above {limit}"
+            )
+        return ""
+
+    @property
+    def unaddressable(self) -> str:
+        """Return why the model can run nowhere, not even on meta; empty where it can."""
+        largest = max(self.batch * self.map_bytes, self.weight_bytes)
+        if largest < ADDRESSABLE_BYTES:
+            return ""
+        return f"{bytes_in_words(largest)} are more than torch can address"
 
     @cached_property
     def module(self) -> nn.Module:
@@ -70,17 +107,17 @@ class Counted(NamedTuple):
 
 
 class Counter(NamedTuple):
-    """A counter: the record key of its figure, the package that must be installed, how it runs."""
+    """A counter: what its figures mean, their record key, the package it needs, how it runs."""
 
-    name: str
+    convention: Convention
     key: str
     package: str
     run: Callable[[Workbench], Counted]
 
     @property
-    def convention(self) -> Convention:
-        """Return what this counter's figures mean."""
-        return CONVENTIONS[self.name]
+    def name(self) -> str:
+        """Return its name, which is that of its convention."""
+        return self.convention.name
 
 
 class Mismatch(NamedTuple):
@@ -115,6 +152,8 @@ def verify(counter: Counter, bench: Workbench, report: CostReport) -> Verificati
 
     On a model from elsewhere a counter that crashes is skipped, and what it prints is dropped.
     """
+    if bench.unaddressable:
+        return Verification(counter, None, skipped=bench.unaddressable)
     try:
         counted = counter.run(bench) if not bench.traced else _in_silence(counter, bench)
     except ImportError as error:
@@ -153,7 +192,7 @@ def predicted_by_module(convention: Convention, report: CostReport) -> dict[str,
     """Return what a counter should say of each module: the calls of one, and its own functions."""
     predicted: dict[str, int] = {}
     for layer in report.layers:
-        figure = report.batch * convention.total(layer.terms)
+        figure = report.scale * convention.total(layer.terms)
         predicted[layer.module] = predicted.get(layer.module, 0) + figure
     return predicted
 

@@ -1,33 +1,61 @@
-"""CSV: the raw values, one record a row; a missing value is empty."""
+"""CSV: the raw values, one record a line; a missing value is empty.
+
+Text that a spreadsheet would take for a formula has a ``'`` before it, which spreadsheets read as
+"this is text"; ``plain`` takes it off again. Numbers stay as they are.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
+import re
+from collections.abc import Iterable
 from typing import Any
 
 from mbcost.records import versions_text
 from mbcost.tables import Table
 from mbcost.units import shape_text
+from mbcost.visible import visible
+
+_FORMULA = re.compile(r"[' ]*[=+\-@＝＋－＠]")
+"""How text begins that is a formula somewhere; the last four are so in East Asian spreadsheets."""
 
 
 def to_csv(table: Table, *, exact: bool = True) -> str:
     """Return the table's rows under its fields; a file is always exact."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(table.fields)
-    for row in table.data:
-        writer.writerow([_cell(row.get(key)) for key in table.fields])
-    return out.getvalue()
+    lines = [line(table.fields), *(line(row.get(k) for k in table.fields) for row in table.data)]
+    return "".join(lines)
 
 
-def _cell(value: Any) -> Any:
+def line(values: Iterable[Any]) -> str:
+    """Return the values as a line of a CSV."""
+    text = ",".join(map(cell, values))
+    return (text or '""') + "\n"  # readers skip a line that is empty
+
+
+def cell(value: Any) -> str:
+    """Return a value as a cell: text on one line, and never a formula."""
     match value:
         case None:
             return ""
         case list() | tuple():
-            return shape_text(value)
+            return escape(shape_text(value))
         case dict():
-            return versions_text(value)
+            return escape(versions_text(value))
+        case str():
+            return escape(value)
         case _:
-            return value
+            return str(value)
+
+
+def escape(text: str) -> str:
+    """Return user text as a cell."""
+    shown = visible(text)
+    if _FORMULA.match(shown):
+        shown = f"'{shown}"
+    if any(char in shown for char in ',"'):
+        return '"' + shown.replace('"', '""') + '"'
+    return shown
+
+
+def plain(text: str) -> str:
+    """Return the text that a cell was written for."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from html import escape
+from html import escape as escape_html
 
 from mbcost.tables import Table, cells
+from mbcost.visible import visible
 
 
 def to_html(table: Table) -> str:
@@ -23,6 +24,11 @@ def to_html(table: Table) -> str:
     parts.append("</table>")
     parts += [f"<p>{escape(line)}</p>" for line in (*table.notes, table.caption) if line]
     return "\n".join(parts) + "\n"
+
+
+def escape(text: str) -> str:
+    """Return ``text`` for a page: no tag, no entity, no control character."""
+    return escape_html(visible(text))
 
 
 def _row(tag: str, styles: Iterable[str], texts: Iterable[str]) -> str:

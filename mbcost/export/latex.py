@@ -5,10 +5,12 @@ Needs ``\\usepackage{booktabs}``, and ``longtable`` for more than a page of rows
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 
 from mbcost.tables import WRAPPED, Cells, Table, cells, fitted, reasons_below
+from mbcost.visible import visible
 
 PAGE_ROWS = 40
 PAGE_WIDTH = 84
@@ -43,6 +45,7 @@ _SPECIAL = {
     "⁶": "$^6$",
     "–": "--",
     "—": "---",
+    "`": r"\`{}",
 }
 
 
@@ -57,7 +60,7 @@ def to_latex(table: Table, *, exact: bool = False) -> str:
     needs = "booktabs" if len(table.rows) <= PAGE_ROWS else "booktabs,longtable"
     comments = [rf"% \usepackage{{{needs}}}"]
     if hidden:
-        comments.append(f"% left out: {', '.join(hidden)}; --columns chooses")
+        comments.append(f"% left out: {escape(', '.join(hidden))}; --columns chooses")
     spec = _alignments(found)
     header = _header(found)
     body = [_row(row) for row in found.rows]
@@ -127,18 +130,24 @@ def _header(found: Cells) -> str:
 
 
 def _row(texts: Iterable[str]) -> str:
-    return " & ".join(map(escape, texts)) + r" \\"
+    line = " & ".join(map(escape, texts)) + r" \\"
+    return (
+        "{}" + line if line.lstrip()[0] in "[*" else line
+    )  # or the rule above takes it for its option
 
 
 def escape(text: str) -> str:
     """Return ``text`` for pdflatex; what its fonts lack loses its accent or is ``?``."""
+    apart = "{}".join  # two marks that TeX would join to a dash, a quote or an inverted mark
+    return apart(map(_characters, re.split(r"(?<=-)(?=-)|(?<=')(?=')|(?<=,)(?=,)", visible(text))))
+
+
+def _characters(text: str) -> str:
     return "".join(_SPECIAL.get(char) or _plain(char) for char in text)
 
 
 def _plain(char: str) -> str:
     if " " <= char <= "~":
         return char
-    if char.isspace():
-        return " "
     ascii_only = unicodedata.normalize("NFKD", char).encode("ascii", "ignore").decode()
     return "".join(_SPECIAL.get(c, c) for c in ascii_only) or "?"

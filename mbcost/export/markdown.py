@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from mbcost.tables import Table, cells
+from mbcost.visible import visible
 
 
 def to_markdown(table: Table, *, exact: bool = False) -> str:
@@ -19,9 +20,9 @@ def to_markdown(table: Table, *, exact: bool = False) -> str:
     parts = [f"### {escape(table.title)}\n"] if table.title else []
     parts.append("\n".join(lines) + "\n")
     if table.notes:
-        parts.append("\n".join(f"- {escape(note)}" for note in table.notes) + "\n")
+        parts.append("\n".join(f"- {_paragraph(note)}" for note in table.notes) + "\n")
     if table.caption:
-        parts.append(escape(table.caption) + "\n")
+        parts.append(_paragraph(table.caption) + "\n")
     return "\n".join(parts)
 
 
@@ -31,5 +32,9 @@ def _row(texts: Iterable[str]) -> str:
 
 def escape(text: str) -> str:
     """Return ``text`` so that Markdown shows it as it is, on one line."""
-    one_line = " ".join(text.split("\n"))
-    return re.sub(r"([\\|`*_<>\[\]#~])", r"\\\1", one_line)
+    return re.sub(r"([\\|`*_<>\[\]#~$]|&(?=[#\w]))", r"\\\1", visible(text))
+
+
+def _paragraph(text: str) -> str:
+    """Return ``text`` as a paragraph, which begins neither a list nor a block of code."""
+    return re.sub(r"^(\d*)([-+=]|[.)](?=\s))", r"\1\\\2", escape(text).lstrip())

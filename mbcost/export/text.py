@@ -11,6 +11,7 @@ from textwrap import wrap
 from unicodedata import east_asian_width
 
 from mbcost.tables import BROAD, GAP, Cells, Table, cells
+from mbcost.visible import visible
 
 LINE = 100
 """A title breaks after so many characters, or where a wider table ends."""
@@ -26,7 +27,7 @@ def to_text(table: Table, *, exact: bool = False) -> str:
         header = [[""] * (height - len(column)) + column for column in headers]
         widths = [_column_width(found, i) for i in range(len(found.titles))]
         total_width = sum(widths) + GAP * (len(widths) - 1)
-        lines += wrap(table.title, max(total_width, LINE))
+        lines += wrap(visible(table.title), max(total_width, LINE))
         lines += _row(header, widths, found.right)
         lines.append("─" * total_width)
         rows = [*found.rows, *([[""] * len(widths), found.total] if found.total else [])]
@@ -36,7 +37,7 @@ def to_text(table: Table, *, exact: bool = False) -> str:
                 for text, wraps in zip(row, found.wraps, strict=True)
             ]
             lines += _row(broken, widths, found.right)
-    return "\n".join([*lines, *table.notes, ""]).lstrip("\n")
+    return "\n".join([*lines, *map(visible, table.notes), ""]).lstrip("\n")
 
 
 def _row(

@@ -7,7 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from mbcost.cost import CostReport
-from mbcost.counters import ACTIVATION_LIMIT_BYTES, Workbench
+from mbcost.counters import Workbench
 from mbcost.models import Model
 from mbcost.settings import Settings
 
@@ -26,17 +26,30 @@ class ModelWorkbench(Workbench):
         self.report = report
         self.batch = report.batch
 
-    def fits(self, batch: int) -> bool:
-        """Return whether a forward of ``batch`` images stays under the activation limit."""
-        largest = max((prod(row.x) + prod(row.y) for row in self.report.layers), default=0)
-        return 4 * batch * largest <= ACTIVATION_LIMIT_BYTES
+    @cached_property
+    def map_bytes(self) -> int:
+        """What the largest layer's input and output take, for one image."""
+        maps = (prod(row.x) + row.elements // self.batch for row in self.report.layers)
+        return 4 * max(maps, default=0)
+
+    @cached_property
+    def weight_bytes(self) -> int:
+        """What all parameters and buffers take, called or not."""
+        from torch.nn.parameter import is_lazy
+
+        held = (*self._built.parameters(), *self._built.buffers())
+        return sum(t.numel() * t.element_size() for t in held if not is_lazy(t))
+
+    @cached_property
+    def _built(self) -> nn.Module:
+        return self.model.build(self.settings)
 
     @cached_property
     def module(self) -> nn.Module:
         """The model on the CPU, its parameters zero."""
         from mbcost.models.build import with_zeros
 
-        return with_zeros(self.model.build(self.settings))
+        return with_zeros(self._built)
 
     @cached_property
     def meta_module(self) -> nn.Module:
@@ -45,4 +58,9 @@ class ModelWorkbench(Workbench):
 
     def inputs(self, batch: int, device: str = "cpu") -> tuple[Tensor, ...]:
         """Return the inputs, ``batch`` images of them."""
-        return self.model.inputs(self.settings, batch, device)
+        found = self.model.inputs(self.settings, batch, device)
+        if "input" not in self.settings or batch == self.batch:
+            return found
+        return tuple(  # given whole, with its own batch
+            x.new_zeros(batch, *x.shape[1:]) if x.shape[0] == self.batch else x for x in found
+        )

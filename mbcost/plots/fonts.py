@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from mbcost.errors import MbcostError
+from mbcost.visible import visible
 
 if TYPE_CHECKING:
     from matplotlib.font_manager import FontEntry
@@ -22,7 +23,7 @@ def families(
     """
     from matplotlib import font_manager
 
-    used = {char for word in words for char in shown(word) if not char.isspace()}
+    used = {char for word in words for char in visible(word) if not char.isspace()}
     missing = _lacking(font_manager.findfont(first), 0, used)
     found = [first]
     if installed is None:
@@ -57,14 +58,9 @@ def emphasis() -> str:
     return "bold" if len(matplotlib.rcParams["font.family"]) == 1 else "normal"
 
 
-def shown(text: str) -> str:
-    """Return ``text`` on one line, without what cannot be printed."""
-    return "".join(char if char.isprintable() else " " for char in text)
-
-
 def short(text: str, most: int = 28) -> str:
     """Return ``text`` as a label: on one line, a long path with its middle left out."""
-    line = shown(text)
+    line = visible(text)
     half = (most - 1) // 2
     return line if len(line) <= most else f"{line[:half]}…{line[-half:]}"
 

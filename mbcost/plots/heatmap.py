@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mbcost.errors import MbcostError, did_you_mean
+from mbcost.export.csv import plain
 from mbcost.plots.fonts import short
 from mbcost.plots.page import count_axis
 from mbcost.plots.style import FONT_PT, ink_on
@@ -251,7 +252,7 @@ def _csv_rows(path: Path, needed: Sequence[str]) -> list[tuple[int, dict[str, st
                     place=str(path),
                     way_out=did_you_mean(name, columns) if columns else "a header and rows",
                 )
-        return [(reader.line_num, {k: row[k] or "" for k in needed}) for row in reader]
+        return [(reader.line_num, {k: plain(row[k] or "") for k in needed}) for row in reader]
     except csv.Error as error:
         raise MbcostError(f"is not CSV: {error}", place=f"{path}:{reader.line_num}") from None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
 from typing import TYPE_CHECKING
 
 from mbcost.errors import MbcostError
@@ -64,9 +63,9 @@ class Layers:
                         "path": layer.path,
                         "block": layer.block,
                         "kind": layer.kind,
-                        "mult_adds": layer.mult_adds * report.batch,
+                        "mult_adds": layer.mult_adds * report.scale,
                         "params": layer.params + waiting,
-                        "activation_elements": prod(layer.y) * report.batch,
+                        "activation_elements": layer.elements * report.scale,
                     }
                 )
                 waiting = 0

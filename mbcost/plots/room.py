@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from mbcost.plots.fonts import shown
+from mbcost.visible import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -145,7 +145,7 @@ class Labeller:
         """Write ``text`` near one of ``points``; False where nothing within reach is free."""
         from matplotlib.text import Text
 
-        label = self.axes.annotate(shown(text), points[0], (0, 0), textcoords="offset pixels")
+        label = self.axes.annotate(visible(text), points[0], (0, 0), textcoords="offset pixels")
         label.update(style)
         room = label.get_window_extent()
         label.remove()
@@ -164,7 +164,7 @@ class Labeller:
         self.taken.append(place.box.grown(gap))
         x, y = at[place.point]
         written = self.axes.annotate(
-            shown(text),
+            visible(text),
             points[place.point],
             (
                 ((place.box.x0 + place.box.x1) / 2 - x) / self.pixels_per_pt,

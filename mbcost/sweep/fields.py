@@ -13,7 +13,8 @@ import numpy as np
 from mbcost.cost import DTYPES
 from mbcost.network import Network, Spec
 from mbcost.space import Axis, Space
-from mbcost.sweep.arrays import Ints, input_shape
+from mbcost.sweep.learnt import Ints
+from mbcost.sweep.parts import input_feed
 from mbcost.sweep.units import Batch, Plan
 from mbcost.units import size_value
 
@@ -166,7 +167,7 @@ def _sizes_of_rho(space: Space, axis: int) -> tuple[Any, ...]:
     sizes = []
     for rho in space.axes[axis].values:
         settings = {k: v for k, v in space.settings.items() if k != "size"}
-        sizes.append(size_value(*input_shape(space, {**settings, "rho": rho})[1:]))
+        sizes.append(size_value(*input_feed(space, {**settings, "rho": rho}).x[1:]))
     return tuple(sizes)
 
 

@@ -1,229 +1,297 @@
-"""The finished units of a sweep to a file, as files in ``FILE.parts/``.
+"""What a sweep adds up: the rows of a network, or one layer of a row, a whole network, a block.
 
-A part's name holds its unit, its configs and a digest of its bytes. So there is no list that could
-miss one: what is on disk under its final name is finished, and a byte that flipped shows.
+A part is counted in two steps. ``built`` is all that settings and choices come to; ``cost`` sees
+that and what is fed to the part, never a setting. So configs that come to the same share a cost,
+and none that differ do.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from hashlib import blake2b
-from pathlib import Path
-from typing import IO, Any, NamedTuple
+from collections.abc import Hashable, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple, Protocol
 
-from mbcost.errors import Interrupted, MbcostError
-from mbcost.sweep.fields import Layout
-from mbcost.sweep.units import Batch
-from mbcost.sweep.writers import Writer
+from mbcost.blocks import MERGES, Block
+from mbcost.cost import DTYPES, WITH_PARAMS, Terms, cost_of, terms, weight_bytes
+from mbcost.cost.activations import largest_activation, peak_activation
+from mbcost.errors import MbcostError
+from mbcost.fold import fold_batch_norms
+from mbcost.layers import Graph, Shape
+from mbcost.lowering import Feed, Lowering, ScaledRow, lowered
+from mbcost.network import Network, SingleBlock, Spec
+from mbcost.space import Slot, Space, edited, layer_of, with_slots
 
-_NAME = re.compile(r"(\d{8,})-(\d+)-([0-9a-f]{32})")
-
-
-class Part(NamedTuple):
-    """A finished unit: its file, and the configs in it."""
-
-    path: Path
-    rows: int
-
-    def content(self) -> bytes:
-        """Return its bytes as they were written, or raise."""
-        content = self.path.read_bytes()
-        if _digest(content) != self.path.stem.rpartition("-")[2]:
-            raise MbcostError(
-                "its bytes are not those that were written",
-                place=str(self.path),
-                way_out="--resume counts this chunk anew; is the disk failing?",
-            )
-        return content
+INPUT_SETTINGS = ("in", "size", "rho")
 
 
-def _digest(content: bytes) -> str:
-    return blake2b(content, digest_size=16).hexdigest()
+class Figures(NamedTuple):
+    """What a block or network costs: sums first, then maxima; mult-adds and maps of one image.
+
+    ``*_bytes`` are the weights as stored, one for each of ``DTYPES``.
+    """
+
+    params: int = 0
+    params_weights: int = 0
+    params_all: int = 0
+    mult_adds: int = 0
+    fp32_bytes: int = 0
+    fp16_bytes: int = 0
+    int8_bytes: int = 0
+    largest_activation: int = 0
+    peak_activation: int = 0
+
+    def plus(self, other: Figures, times: int = 1) -> Figures:
+        """Return the figures of this and then ``times`` the other."""
+        n = len(SUMS)
+        sums = [a + times * b for a, b in zip(self[:n], other[:n], strict=True)]
+        return Figures(*sums, *map(max, self[n:], other[n:]))
 
 
-@dataclass(frozen=True)
-class Parts:
-    """The directory beside the file of a sweep, while that is not yet whole."""
+MAXIMA = ("largest_activation", "peak_activation")
+SUMS = Figures._fields[: -len(MAXIMA)]
 
-    path: Path
-    layout: Layout
 
-    @property
-    def directory(self) -> Path:
-        """The directory of the parts."""
-        return self.path.with_name(self.path.name + ".parts")
+_NEEDED = Terms._fields.index("mult_adds") + 1
+"""Parameters and mult-adds: the terms before those that tell counters apart."""
 
-    @property
-    def plan_file(self) -> Path:
-        """What the parts are parts of."""
-        return self.directory / "plan.json"
 
-    @property
-    def lock_file(self) -> Path:
-        """Locked, and holding the number of the process, while one is writing parts."""
-        return self.directory / "lock"
+@lru_cache(maxsize=2**16)
+def block_figures(
+    block: Block, x: Shape, maxima: bool = True, fold: bool = False
+) -> tuple[Figures, Shape]:
+    """Return what a block costs on a map of shape ``x``, and the shape it puts out.
 
-    def identity(self) -> dict[str, Any]:
-        """Return what must be equal for parts to belong together."""
-        import mbcost
-
-        return {
-            "target": self.layout.plan.space.target,
-            "plan": self.layout.plan.fingerprint,
-            "dtype": self.layout.dtype,
-            "mbcost": mbcost.__version__,
-        }
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Make the directory and keep other sweeps out of it; the lock ends with the process.
-
-        A directory in which nothing was finished does not outlast it.
-        """
-        file = self._lock()
-        try:
-            yield
-        finally:
-            if not self.finished():
-                self.remove()
-            file.close()
-
-    def _lock(self) -> IO[str]:
-        while True:
-            self.directory.mkdir(exist_ok=True)
-            file = self.lock_file.open("a+", encoding="utf-8")
-            try:
-                _lock_or_raise(file)
-            except BlockingIOError:
-                file.seek(0)
-                process = file.read(20).strip()
-                file.close()
-                raise MbcostError(
-                    f"another sweep{f' (process {process})' if process else ''} is writing it",
-                    place=str(self.path),
-                    way_out="wait for it, or name another file",
-                ) from None
-            if self._is_there(file):
-                file.truncate(0)
-                file.write(str(os.getpid()))
-                file.flush()
-                return file
-            file.close()  # the sweep that held it has just removed it: make it anew
-
-    def _is_there(self, file: IO[str]) -> bool:
-        try:
-            return os.path.samestat(os.fstat(file.fileno()), self.lock_file.stat())
-        except FileNotFoundError:
-            return False
-
-    def begin(self, *, resume: bool) -> dict[int, Part]:
-        """Return the finished units; a new run has none."""
-        names = [path.name for path in self.directory.iterdir()]
-        if all(name == self.lock_file.name or name.startswith(".") for name in names):
-            temporary = self.directory / ".plan.json"
-            temporary.write_text(json.dumps(self.identity()), "utf-8")
-            os.replace(temporary, self.plan_file)
-            return {}
-        if not resume:
-            raise MbcostError(
-                "an interrupted sweep left its parts here",
-                place=str(self.directory),
-                way_out="--resume goes on with it; or delete the directory",
-            )
-        self._check_identity()
-        return self._intact()
-
-    def _check_identity(self) -> None:
-        way_out = f"delete {self.directory} and start anew"
-        try:
-            known = dict(json.loads(self.plan_file.read_text("utf-8")))
-        except (OSError, ValueError, TypeError, RecursionError):
-            raise MbcostError(
-                "the resume file cannot be read", place=str(self.plan_file), way_out=way_out
-            ) from None
-        if known != self.identity():
-            different = [key for key, value in self.identity().items() if known.get(key) != value]
-            raise MbcostError(
-                f"belongs to another sweep: {' and '.join(different) or 'its keys'} differ",
-                place=str(self.plan_file),
-                way_out=f"give the same target and options; or {way_out}",
-            )
-
-    def finished(self) -> dict[int, Part]:
-        """Return the finished units on disk, whether intact or not."""
-        found = {}
-        for path in sorted(self.directory.glob(f"[0-9]*{self.path.suffix}")):
-            match = _NAME.fullmatch(path.stem)
-            if match and int(match[1]) < self.layout.plan.units:
-                found[int(match[1])] = Part(path, int(match[2]))
-        return found
-
-    def _intact(self) -> dict[int, Part]:
-        """Return the finished units; a part whose bytes have changed is not one of them."""
-        found = self.finished()
-        for unit, part in list(found.items()):
-            try:
-                part.content()
-            except MbcostError:
-                part.path.unlink()
-                del found[unit]
-        return found
-
-    def keep(self, unit: int, batch: Batch, writer: Writer) -> Part:
-        """Write one unit's part whole or not at all."""
-        suffix = self.path.suffix
-        temporary = self.directory / f".{unit:08d}.{os.getpid()}{suffix}"
-        rows = int(batch.choices.shape[1])
-        try:
-            writer.write_part(batch, temporary)
-            digest = _digest(temporary.read_bytes())
-            part = Part(self.directory / f"{unit:08d}-{rows}-{digest}{suffix}", rows)
-            os.replace(temporary, part.path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        return part
-
-    def join(self, found: Mapping[int, Part], writer: Writer) -> Path:
-        """Return the file of all parts, in order; raise where the bytes of one have changed."""
-        whole = self.directory / f".whole{self.path.suffix}"
-        writer.join((found[unit].content() for unit in range(self.layout.plan.units)), whole)
-        return whole
-
-    def remove(self) -> None:
-        """Remove the directory, and nothing that a sweep has not put there."""
-        for part in self.finished().values():
-            part.path.unlink()
-        for path in (*self.directory.glob(".*"), self.plan_file, self.lock_file):
-            path.unlink(missing_ok=True)
-        with suppress(OSError):  # something else lies in it
-            self.directory.rmdir()
-
-    def interrupted(self) -> Interrupted:
-        """Return what to say of a sweep that Ctrl-C ended."""
-        kept = len(self.finished())
-        if not kept:
-            return Interrupted("interrupted before anything was finished", place=str(self.path))
-        return Interrupted(
-            f"interrupted: {kept:,} of {self.layout.plan.units:,} chunks are finished",
-            place=str(self.path),
-            way_out="the same command with --resume goes on",
+    Without ``maxima`` those are left at 0: they take longer than the sums. ``fold`` folds the
+    batch-norms, each of which has its convolution in the same block.
+    """
+    nodes, y = lowered(block, x)
+    if fold:
+        nodes = fold_batch_norms(Graph(x, nodes)).nodes
+    found = [terms(n.layer, n.x, n.y)[:_NEEDED] for n in nodes if isinstance(n.layer, WITH_PARAMS)]
+    total = Terms(*map(sum, zip(*found, strict=True)))
+    bytes_as = {f"{name}_bytes": weight_bytes(total, dtype) for name, dtype in DTYPES.items()}
+    figures = Figures(
+        total.params,
+        total.weights,
+        total.params + total.norm_buffers,
+        total.mult_adds,
+        **bytes_as,
+    )
+    if maxima:
+        figures = figures._replace(
+            largest_activation=largest_activation(x, nodes),
+            peak_activation=peak_activation(x, nodes),
         )
+    return figures, y
 
 
-def _lock_or_raise(file: IO[str]) -> None:
-    try:
-        import fcntl
-    except ImportError:
-        return  # there are no such locks on Windows
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise
-    except OSError:
-        return  # nor on some file systems
+def scalar_figures(spec: Spec, settings: Mapping[str, Any]) -> tuple[Figures, Shape]:
+    """Return what a spec costs by the scalar closed form, and the shape it puts out."""
+    graph = spec.graph(settings)
+    report = cost_of(graph, spec.name, settings.get("batch", 1))
+    figures = Figures(
+        report.params,
+        report.params_weights,
+        report.params_all,
+        report.mult_adds,
+        **{f"{name}_bytes": report.weight_bytes(name) for name in DTYPES},
+        largest_activation=largest_activation(graph.x, graph.nodes),
+        peak_activation=peak_activation(graph.x, graph.nodes, graph.outputs),
+    )
+    return figures, graph.y
+
+
+class Part(Protocol):
+    """A piece of a spec that is counted by itself; one after the other, they are the whole."""
+
+    axes: tuple[int, ...]
+    """The axes of its own fields; settings come apart from these."""
+
+    def built(self, settings: tuple[Any, ...], values: tuple[Any, ...]) -> Hashable:
+        """Return all that settings and a value per axis come to here."""
+        ...
+
+    def cost(self, built: Any, feed: Feed, maxima: bool) -> tuple[Figures, Feed]:
+        """Return what it costs after ``feed``, and what it feeds; the maxima only if asked for."""
+        ...
+
+
+class _BuiltRow(NamedTuple):
+    scaled: ScaledRow
+    n: int
+    fold: bool
+
+
+class RowPart:
+    """A row of a network; with ``repeat``, that one of its layers."""
+
+    def __init__(self, space: Space, scalings: Scalings, row: int, repeat: int | None) -> None:
+        assert isinstance(space.spec, Network)
+        self.row = space.spec.rows[row]
+        self.repeat = repeat
+        self.scalings = scalings
+        slots = {
+            i: [slot for slot in axis.slots if slot.row == row and slot.repeat in (None, repeat)]
+            for i, axis in enumerate(space.axes)
+        }
+        self.slots = {i: mine for i, mine in slots.items() if mine}
+        self.axes = tuple(self.slots)
+        self.repeats: dict[Hashable, tuple[Figures, Feed]] = {}
+        self.scaled: dict[ScaledRow, ScaledRow] = {}
+
+    def built(self, settings: tuple[Any, ...], values: tuple[Any, ...]) -> _BuiltRow | None:
+        """Return the row scaled, and its repeats; None for a layer that is not there."""
+        own: dict[str, Any] = {}
+        layer: dict[str, Any] = {}
+        for value, slots in zip(values, self.slots.values(), strict=True):
+            for slot in slots:
+                (own if slot.repeat is None else layer)[slot.field] = value
+        row = edited(self.row, own)
+        if self.repeat is not None:
+            if self.repeat >= row.n:
+                return None
+            row = layer_of(row, self.repeat, layer)
+        lowering, fold = self.scalings.of(settings)
+        scaled = lowering.scaled_row(row, lowering.tailed(row))
+        return _BuiltRow(self.scaled.setdefault(scaled, scaled), row.n, fold)
+
+    def cost(self, built: _BuiltRow | None, feed: Feed, maxima: bool) -> tuple[Figures, Feed]:
+        """Return the sums over the repeats; equal repeats are counted once and multiplied."""
+        if built is None:
+            return Figures(), feed
+        total: Figures | None = None
+        repeat = 0
+        while repeat < built.n:
+            key = (built.scaled, built.fold, repeat > 0, feed)
+            if key not in self.repeats:
+                block, after = built.scaled.repeat(repeat, feed)
+                figures, y = block_figures(block, feed.x, maxima, built.fold)
+                self.repeats[key] = figures, after._replace(x=y)
+            figures, after = self.repeats[key]
+            times = built.n - repeat if repeat and after == feed else 1
+            total = figures if total is None else total.plus(figures, times)
+            feed = after
+            repeat += times
+        assert total is not None  # a row has a repeat
+        return total, feed
+
+
+class GraphPart:
+    """A whole network, counted once per combination: its rows branch or keep an output stride."""
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self.axes = tuple(i for i, axis in enumerate(space.axes) if axis.slots)
+
+    def built(self, settings: tuple[Any, ...], values: tuple[Any, ...]) -> Hashable:
+        """Return the settings and the fields as they are."""
+        return settings, values
+
+    def cost(
+        self, built: tuple[tuple[Any, ...], tuple[Any, ...]], feed: Feed, maxima: bool
+    ) -> tuple[Figures, Feed]:
+        """Return the scalar closed form's figures."""
+        settings, values = built
+        chosen: dict[Slot, Any] = {}
+        for i, value in zip(self.axes, values, strict=True):
+            chosen.update((slot, value) for slot in self.space.axes[i].slots)
+        c, h, w = feed.x
+        given = {**settings_of(self.space, settings), "in": c, "size": (h, w)}
+        assert isinstance(self.space.spec, Network)
+        figures, y = scalar_figures(with_slots(self.space.spec, chosen), given)
+        return figures, feed._replace(x=y)
+
+
+class BlockPart:
+    """A single block: every setting but its input's is a choice."""
+
+    axes: tuple[int, ...] = ()
+
+    def __init__(self, space: Space, block: SingleBlock) -> None:
+        self.space = space
+        self.block = block
+
+    def built(self, settings: tuple[Any, ...], values: tuple[Any, ...]) -> tuple[Block, bool]:
+        """Return the block, and whether its batch-norms are folded."""
+        chosen = settings_of(self.space, settings)
+        fold = bool(chosen.get("fold_bn", self.block.fold_bn))
+        return self.block.built(chosen), fold
+
+    def cost(self, built: tuple[Block, bool], feed: Feed, maxima: bool) -> tuple[Figures, Feed]:
+        """Return the block's figures."""
+        block, fold = built
+        figures, y = block_figures(block, feed.x, maxima, fold)
+        return figures, feed._replace(x=y)
+
+
+class Scalings:
+    """How each combination of settings scales rows, made once for every part."""
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self.known: dict[tuple[Any, ...], tuple[Lowering, bool]] = {}
+
+    def of(self, settings: tuple[Any, ...]) -> tuple[Lowering, bool]:
+        """Return what scales rows under these settings, and whether batch-norms are folded."""
+        if settings not in self.known:
+            assert isinstance(self.space.spec, Network)
+            chosen = settings_of(self.space, settings)
+            fold = bool(chosen.get("fold_bn", self.space.spec.fold_bn))
+            self.known[settings] = Lowering(self.space.spec, chosen), fold
+        return self.known[settings]
+
+
+def setting_axes(space: Space) -> tuple[int, ...]:
+    """Return the axes that every part depends on: settings, but for the input and the batch."""
+    outside = (*INPUT_SETTINGS, "batch")
+    return tuple(i for i, a in enumerate(space.axes) if not a.slots and a.key not in outside)
+
+
+def settings_of(space: Space, chosen: tuple[Any, ...]) -> dict[str, Any]:
+    """Return the settings, but for the input's and the batch, with the chosen ones."""
+    fixed = {k: v for k, v in space.settings.items() if k not in (*INPUT_SETTINGS, "batch")}
+    keys = [space.axes[i].key for i in setting_axes(space)]
+    return fixed | dict(zip(keys, chosen, strict=True))
+
+
+def input_feed(space: Space, settings: Mapping[str, Any]) -> Feed:
+    """Return what the first part is fed under these settings."""
+    if isinstance(space.spec, Network):
+        return Lowering(space.spec, settings).last
+    assert isinstance(space.spec, SingleBlock)
+    c, h, w = space.spec.x
+    return Feed(-1, (settings.get("in", c), *settings.get("size", (h, w))), None)
+
+
+def parts(space: Space) -> list[Part]:
+    """Return the parts of a space's spec, in the order in which they run."""
+    if isinstance(space.spec, SingleBlock):
+        return [BlockPart(space, space.spec)]
+    if not isinstance(space.spec, Network):
+        raise MbcostError(
+            "is no network or block of mbcost",
+            place=space.target,
+            way_out="sweep one from `mbcost list`, or a YAML file",
+        )
+    if not _is_chain(space.spec):
+        return [GraphPart(space)]
+    chosen = {slot.row for axis in space.axes for slot in axis.slots if slot.repeat is not None}
+    scalings = Scalings(space)
+    found: list[Part] = []
+    for i, row in enumerate(space.spec.rows):
+        depth = space.depth_axis.get(i)
+        most = row.n if depth is None else max(space.axes[depth].values)
+        repeats = range(most) if i in chosen else (None,)
+        found += [RowPart(space, scalings, i, repeat) for repeat in repeats]
+    return found
+
+
+def _is_chain(network: Network) -> bool:
+    """Return whether every row reads the one before alone, whatever stands before that.
+
+    The stride that an output stride asks for is one of the whole network's, so that this is no
+    matter of a row either.
+    """
+    return network.output_stride is None and not any(
+        row.block in MERGES or row.inputs or row.taps or row.output for row in network.rows
+    )

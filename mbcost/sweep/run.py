@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mbcost.errors import MbcostError
+from mbcost.sweep.chunks import Chunk, Chunks
 from mbcost.sweep.fields import Layout
-from mbcost.sweep.parts import Part, Parts
 from mbcost.sweep.units import Batch, Counting, Plan
 from mbcost.sweep.writers import WRITERS, Writer
 
@@ -174,9 +174,9 @@ def _writer(suffix: str, layout: Layout) -> Writer:
     return known[1]
 
 
-def _write_part(parts: Parts, batch: Batch, unit: int) -> Part:
-    layout = parts.layout
-    return parts.keep(unit, batch, _writer(parts.path.suffix, layout))
+def _keep(chunks: Chunks, batch: Batch, unit: int) -> Chunk:
+    layout = chunks.layout
+    return chunks.keep(unit, batch, _writer(chunks.path.suffix, layout))
 
 
 def to_file(
@@ -186,27 +186,27 @@ def to_file(
 
     An output that cannot be written raises ``MbcostError``; what was finished stays for a resume.
     """
-    parts = Parts(path, layout)
+    chunks = Chunks(path, layout)
     plan = layout.plan
     joiner = _writer(path.suffix, layout)  # a missing package is an error before any work
     try:
-        with parts.locked():
-            found = parts.begin(resume=resume)
+        with chunks.locked():
+            found = chunks.begin(resume=resume)
             looked = min(len(found) * plan.unit, plan.total)
             kept = sum(part.rows for part in found.values())
             yield looked, kept
             waiting = [unit for unit in range(plan.units) if unit not in found]
-            work = partial(_write_part, parts)
+            work = partial(_keep, chunks)
             with closing(each_unit(plan, waiting, work, workers)) as counted:
                 for unit, part in counted:
                     found[unit] = part
                     looked = min(looked + plan.unit, plan.total)
                     kept += part.rows
                     yield looked, kept
-            temporary = parts.join(found, joiner)
+            temporary = chunks.join(found, joiner)
             with uninterrupted():
                 os.replace(temporary, path)
-                parts.remove()
+                chunks.remove()
     except OSError as error:
         raise MbcostError(
             f"cannot be written: {error.strerror or error}",

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from mbcost.errors import MbcostError
 from mbcost.space import Axis, Space
-from mbcost.sweep.arrays import INPUT_SETTINGS, Choices, Ints, Reader
+from mbcost.sweep.learnt import Choices, Ints
+from mbcost.sweep.parts import INPUT_SETTINGS
+from mbcost.sweep.reader import Reader
 
 UNIT = 2**16
 """Configs of a unit, before any is dropped."""

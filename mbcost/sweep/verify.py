@@ -11,7 +11,8 @@ import numpy as np
 from mbcost.comparison import raise_if_different
 from mbcost.counters import COUNTERS, DEFAULT_COUNTERS, verify
 from mbcost.errors import CheckFailedError
-from mbcost.sweep.arrays import Reader, scalar_figures
+from mbcost.sweep.parts import scalar_figures
+from mbcost.sweep.reader import Reader
 from mbcost.sweep.units import Plan
 from mbcost.targets import Subject
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from mbcost.errors import MbcostError
+from mbcost.export.csv import cell, line
 from mbcost.sweep.fields import Layout
 from mbcost.sweep.units import Batch
 
@@ -40,15 +41,12 @@ class CsvWriter:
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        self.texts = {
-            field.key: ["" if label is None else _quoted(str(label)) for label in field.labels]
-            for field in layout.fields
-        }
+        self.texts = {field.key: [cell(label) for label in field.labels] for field in layout.fields}
 
     @property
     def header(self) -> str:
         """The names of the columns."""
-        return ",".join(_quoted(field.key) for field in self.layout.fields) + "\n"
+        return line(field.key for field in self.layout.fields)
 
     def text(self, batch: Batch) -> str:
         """Return a line per config."""
@@ -149,9 +147,3 @@ class ParquetWriter:
 
 
 WRITERS: dict[str, type[Writer]] = {".csv": CsvWriter, ".parquet": ParquetWriter}
-
-
-def _quoted(text: str) -> str:
-    if any(char in text for char in ',"\n\r'):
-        return '"' + text.replace('"', '""') + '"'
-    return text

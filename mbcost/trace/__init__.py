@@ -8,41 +8,16 @@ leaves the model as it was. To teach it an operator: its line in ``operators.COS
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING
 
-from mbcost.cost import CostReport
-from mbcost.errors import CheckFailedError, MbcostError
+from mbcost.cost import CostReport, Coverage
+from mbcost.errors import MbcostError
 from mbcost.layers import Shape
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """The operators a forward ran, by name, each with how often."""
-
-    counted: dict[str, int] = field(default_factory=dict)
-    """Their multiply-adds are counted."""
-    zero: dict[str, int] = field(default_factory=dict)
-    """Known to multiply and add no weights: views, elementwise, pooling, normalisation."""
-    unknown: dict[str, int] = field(default_factory=dict)
-    """May compute, and have no formula here: their cost is missing from the totals."""
-
-    @property
-    def seen(self) -> int:
-        """Return how many operator calls the forward made."""
-        return sum(sum(ops.values()) for ops in (self.counted, self.zero, self.unknown))
-
-    def check(self, target: str) -> None:
-        """Raise ``CheckFailedError`` naming the operators without a formula."""
-        if self.unknown:
-            raise CheckFailedError(
-                f"operators without a formula: {', '.join(self.unknown)}",
-                place=target,
-                way_out="their cost is not in the totals; leave out --strict to accept that",
-            )
 
 
 @dataclass(frozen=True)
@@ -53,11 +28,11 @@ class Traced:
     coverage: Coverage
 
 
-def trace(module: nn.Module, inputs: Sequence[Tensor], name: str = "", *, batch: int = 1) -> Traced:
+def trace(module: nn.Module, inputs: Sequence[Tensor], name: str = "") -> Traced:
     """Return the costs of one forward of ``module`` in eval mode on ``inputs`` (shapes matter).
 
-    ``batch`` says how many times the inputs stand for (they are then of one image). The model is
-    left as it was, also when its forward raises, which is an ``MbcostError`` naming the module.
+    The first dimension of the first input is the batch. The model is left as it was, also when its
+    forward raises, which is an ``MbcostError`` naming the module.
     """
     from mbcost.trace.recorder import record_forward
     from mbcost.trace.rows import layer_costs
@@ -66,15 +41,19 @@ def trace(module: nn.Module, inputs: Sequence[Tensor], name: str = "", *, batch:
         raise MbcostError("no input to trace with", place=name, way_out="--input 1x3x224x224")
     recording = record_forward(module, inputs, name)
     shapes = [recording.without_batch(tuple(x.shape)) for x in inputs]
+    coverage = recording.coverage()
     report = CostReport(
         name,
         layer_costs(recording),
         shapes[0],
         recording.output_shape,
-        batch,
+        recording.images,
         more_inputs=tuple(shapes[1:]),
+        images=recording.images,
+        input_elements=sum(prod(x.shape) for x in inputs),
+        coverage=coverage,
     )
-    return Traced(report, Coverage(*recording.coverage()))
+    return Traced(report, coverage)
 
 
 __all__ = ["Coverage", "Shape", "Traced", "trace"]

@@ -16,9 +16,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  (its usual name)
 
 from mbcost.cost import Terms
-from mbcost.trace.operators import OpCost, attention
+from mbcost.trace.operators import OpCost
 
 Args = tuple[Any, ...]
+
+_ORDER = {F.scaled_dot_product_attention: ("query", "key", "value", "attn_mask")}
+
+
+def bound(func: Any, args: Args, kwargs: dict[str, Any]) -> Args:
+    """Return what was given to a function in the order of its signature: its tensors first."""
+    order = _ORDER.get(func, ("input",))[len(args) :]
+    named = [kwargs[name] for name in order if name in kwargs]
+    return (*args, *named, *(value for name, value in kwargs.items() if name not in order))
 
 
 def _elements(value: Any) -> int:
@@ -32,30 +41,41 @@ def _shown(kind: str, args: Args, out: Any, terms: Terms) -> OpCost:
     return OpCost(kind, x, tuple(first.shape), terms)
 
 
-def _activation(args: Args, out: Any) -> OpCost:
-    terms = Terms(activation_function_elements=_elements(args[:1]))
+def _activation(args: Args, out: Any, inside: int) -> OpCost:
+    terms = Terms(mult_adds=inside, activation_function_elements=_elements(args[:1]))
     return _shown("activation", args, out, terms)
 
 
-def _max_pool(args: Args, out: Any) -> OpCost:
-    return _shown("pool", args, out, Terms(pool_function_inputs=_elements(args[:1])))
-
-
-def _average_pool(args: Args, out: Any) -> OpCost:
-    terms = Terms(pool_function_inputs=_elements(args[:1]), average_outputs=_elements(out))
+def _max_pool(args: Args, out: Any, inside: int) -> OpCost:
+    terms = Terms(mult_adds=inside, pool_function_inputs=_elements(args[:1]))
     return _shown("pool", args, out, terms)
 
 
-def _adaptive_average_pool_2d(args: Args, out: Any) -> OpCost:
-    cost = _average_pool(args, out)
+def _average_pool(args: Args, out: Any, inside: int) -> OpCost:
+    terms = Terms(
+        mult_adds=inside,
+        pool_function_inputs=_elements(args[:1]),
+        average_outputs=_elements(out),
+    )
+    return _shown("pool", args, out, terms)
+
+
+def _adaptive_average_pool_2d(args: Args, out: Any, inside: int) -> OpCost:
+    cost = _average_pool(args, out, inside)
     return _shown("pool", args, out, cost.terms._replace(adaptive_pool_inputs=_elements(args[:1])))
 
 
-def _instance_norm(args: Args, out: Any) -> OpCost:
-    return _shown("norm", args, out, Terms(layer_norm_elements=_elements(out)))
+def _instance_norm(args: Args, out: Any, inside: int) -> OpCost:
+    terms = Terms(mult_adds=inside, layer_norm_elements=_elements(out))
+    return _shown("norm", args, out, terms)
 
 
-FUNCTIONS: dict[Any, Callable[[Args, Any], OpCost]] = {
+def _attention(args: Args, out: Any, inside: int) -> OpCost:
+    """Its products with K and with V are operators, seen after broadcasting and under vmap."""
+    return _shown("attention", args, out, Terms(mult_adds=inside, attention_mult_adds=inside))
+
+
+FUNCTIONS: dict[Any, Callable[[Args, Any, int], OpCost]] = {
     **dict.fromkeys(
         (F.relu, F.relu6, F.prelu, F.elu, F.gelu, F.silu, F.softmax),
         _activation,
@@ -77,9 +97,9 @@ FUNCTIONS: dict[Any, Callable[[Args, Any], OpCost]] = {
     ),
     F.adaptive_avg_pool2d: _adaptive_average_pool_2d,
     F.instance_norm: _instance_norm,
-    F.scaled_dot_product_attention: attention,
+    F.scaled_dot_product_attention: _attention,
 }
-"""Functions whose operators stand for one call; what they compute is their line's business."""
+"""Functions that are one row: of what they got, put out, and the mult-adds of their operators."""
 
 NAMED_PRODUCTS = frozenset((torch.matmul, torch.mm, torch.bmm))
 """Products as ptflops' pytorch backend patches them (``@`` and the methods are other functions)."""

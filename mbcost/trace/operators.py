@@ -1,18 +1,19 @@
 """What an operator of torch's dispatcher costs. Importing this imports torch; only ``trace`` does.
 
-``COSTS`` maps an operator's name to the function that reads its arguments; ``is_zero`` says which
-others are known to cost no multiply-adds. Everything else is unknown and reported as such.
+``COSTS`` maps an operator's name to the function that reads its arguments; ``free`` names those
+known to cost no multiply-adds. Everything else is unknown and reported as such, unless torch's
+FlopCounterMode has a formula for it, also one that a user registered.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
-import torch
 from torch import Tensor
+from torch.utils.flop_counter import flop_registry
 
 from mbcost.cost import Terms
 from mbcost.layers import Shape
@@ -100,18 +101,77 @@ def _baddbmm(args: Args, out: Any) -> OpCost:
     return _bmm(args[1:], out)
 
 
+def _addbmm(args: Args, out: Any) -> OpCost:
+    return _unhandled(_bmm(args[1:], out))
+
+
 def _mv(args: Args, out: Any) -> OpCost:
-    return OpCost(
-        "matmul", _shape(args[0]), _shape(out), Terms(mult_adds=prod(args[0].shape)), args[0]
-    )
+    terms = Terms(mult_adds=prod(args[0].shape))
+    return _unhandled(OpCost("matmul", _shape(args[0]), _shape(out), terms, args[0]))
 
 
 def _addmv(args: Args, out: Any) -> OpCost:
     return _mv(args[1:], out)
 
 
+def _int_mm(args: Args, out: Any) -> OpCost:
+    return _unhandled(_mm(args, out))
+
+
+def _addmm_activation(args: Args, out: Any) -> OpCost:
+    return _unhandled(_addmm(args, out))
+
+
+def _unhandled(cost: OpCost) -> OpCost:
+    """Return the cost of an operator for which counters by operator have no formula."""
+    terms = cost.terms
+    return replace(cost, terms=terms._replace(unhandled_mult_adds=terms.mult_adds))
+
+
+def _deform_conv(args: Args, out: Any) -> OpCost:
+    """Each weight meets each output position once, as in any convolution; the resampling of its
+    input is no multiply-add, as in ``grid_sample``."""
+    x, weight, _, _, bias, *numbers = args
+    y = _shape(out)
+    terms = Terms(
+        mult_adds=prod(weight.shape) * y[0] * prod(y[2:]),
+        bias_adds=prod(y),
+    )
+    kernel, strides, groups = tuple(weight.shape[2:]), tuple(numbers[:2]), numbers[6]
+    cost = OpCost("conv", _shape(x), y, terms, weight, bias, kernel, strides, groups)
+    return _unhandled(cost)
+
+
+def _conv_tbc(args: Args, out: Any) -> OpCost:
+    """Time × batch × channels, weights k × in × out."""
+    x, weight, bias = args[:3]
+    y = _shape(out)
+    terms = Terms(mult_adds=prod(weight.shape) * prod(y[:2]), bias_adds=prod(y))
+    return _unhandled(OpCost("matmul", _shape(x), y, terms, weight, bias))
+
+
+def _trilinear(args: Args, out: Any) -> OpCost:
+    """``nn.Bilinear``: each of its out × in1 × in2 weights meets each position once."""
+    a, weight, b, expand_a, expand_weight, expand_b = args[:6]
+    sides = [1] * (a.dim() + len(expand_a))
+    for tensor, expanded in ((a, expand_a), (weight, expand_weight), (b, expand_b)):
+        own = iter(tensor.shape)
+        for i in range(len(sides)):
+            if i not in expanded:
+                sides[i] = max(sides[i], next(own))
+    terms = Terms(mult_adds=prod(sides))
+    return _unhandled(OpCost("matmul", _shape(a), _shape(out), terms, weight))
+
+
+def _distances(args: Args, out: Any) -> OpCost:
+    """Every pair of rows: a difference and its square, or as a product of matrices, per column."""
+    a = args[0]
+    terms = Terms(mult_adds=prod(_shape(out)) * a.shape[-1])
+    return _unhandled(OpCost("matmul", _shape(a), _shape(out), terms))
+
+
 def attention(args: Args, out: Any) -> OpCost:
-    """Return the cost of ``scaled_dot_product_attention``: Q·Kᵀ and its product with V."""
+    """Return the cost of attention in one operator: Q·Kᵀ and its product with V."""
     q, k, v = args[:3]
     first = out[0] if isinstance(out, tuple | list) else out
     positions = prod(q.shape[:-1]) * k.shape[-2]
@@ -180,6 +240,15 @@ COUNTED: dict[str, Callable[[Args, Any], OpCost]] = {
     "dot": _mv,
     "vdot": _mv,
     "addmv": _addmv,
+    "addbmm": _addbmm,
+    "_addmm_activation": _addmm_activation,
+    "_int_mm": _int_mm,
+    "_trilinear": _trilinear,
+    "_cdist_forward": _distances,
+    "_euclidean_dist": _distances,
+    "_pdist_forward": _distances,
+    "conv_tbc": _conv_tbc,
+    "torchvision.deform_conv2d": _deform_conv,
     "_scaled_dot_product_flash_attention": attention,
     "_scaled_dot_product_flash_attention_for_cpu": attention,
     "_scaled_dot_product_efficient_attention": attention,
@@ -248,127 +317,19 @@ SHOWN: dict[str, Callable[[Args, Any], OpCost]] = {
 
 COSTS = {**COUNTED, **SHOWN}
 
-_ZERO = frozenset(
-    (
-        "_index_put_impl",
-        "_local_scalar_dense",
-        "_reshape_copy",
-        "_to_copy",
-        "_unsafe_view",
-        "_upsample_bicubic2d_aa",
-        "_upsample_bilinear2d_aa",
-        "_upsample_nearest_exact2d",
-        "all",
-        "amax",
-        "amin",
-        "any",
-        "arange",
-        "argmax",
-        "argmin",
-        "as_strided",
-        "bernoulli",
-        "bincount",
-        "cat",
-        "channel_shuffle",
-        "clone",
-        "col2im",
-        "constant_pad_nd",
-        "copy",
-        "cumsum",
-        "detach",
-        "device",
-        "diagonal",
-        "empty",
-        "empty_like",
-        "empty_strided",
-        "equal",
-        "eye",
-        "fill",
-        "flip",
-        "full",
-        "full_like",
-        "gather",
-        "im2col",
-        "index",
-        "index_put",
-        "index_select",
-        "is_same_size",
-        "item",
-        "layout",
-        "lift_fresh",
-        "linalg_vector_norm",
-        "linspace",
-        "masked_fill",
-        "max",
-        "meshgrid",
-        "min",
-        "native_dropout",
-        "new_empty",
-        "new_empty_strided",
-        "new_full",
-        "new_ones",
-        "new_zeros",
-        "nonzero",
-        "norm",
-        "normal",
-        "one_hot",
-        "ones",
-        "ones_like",
-        "pad",
-        "pixel_shuffle",
-        "pixel_unshuffle",
-        "prod",
-        "rand",
-        "rand_like",
-        "randint",
-        "randint_like",
-        "randn",
-        "randn_like",
-        "randperm",
-        "reflection_pad1d",
-        "reflection_pad2d",
-        "reflection_pad3d",
-        "repeat",
-        "repeat_interleave",
-        "replication_pad1d",
-        "replication_pad2d",
-        "replication_pad3d",
-        "resize",
-        "roll",
-        "scalar_tensor",
-        "scatter",
-        "select_scatter",
-        "set_",
-        "size",
-        "slice_scatter",
-        "sort",
-        "stack",
-        "std",
-        "std_mean",
-        "stride",
-        "sum",
-        "topk",
-        "tril",
-        "triu",
-        "unfold",
-        "unsafe_chunk",
-        "unsafe_split",
-        "uniform",
-        "unique",
-        "upsample_bicubic2d",
-        "upsample_linear1d",
-        "upsample_nearest1d",
-        "upsample_nearest2d",
-        "upsample_nearest3d",
-        "upsample_trilinear3d",
-        "var",
-        "var_mean",
-        "where",
-        "zero",
-        "zeros",
-        "zeros_like",
-    )
-)
+
+def registered(func: Any) -> Callable[[Args, Any], OpCost] | None:
+    """Return the cost of an operator that only FlopCounterMode has a formula for, or None."""
+    formula = flop_registry.get(func._overloadpacket)
+    if formula is None:
+        return None
+
+    def cost(args: Args, out: Any) -> OpCost:
+        first = out[0] if isinstance(out, tuple | list) else out
+        flops = formula(*args, out_val=out)
+        return OpCost("matmul", _shape(args[0]), _shape(first), Terms(mult_adds=flops // 2))
+
+    return cost
 
 
 def name_of(func: Any) -> str:
@@ -378,8 +339,3 @@ def name_of(func: Any) -> str:
     if name.endswith("_") and not name.endswith("__"):
         name = name[:-1]
     return name if space == "aten" else f"{space}.{name}"
-
-
-def is_zero(func: Any, name: str) -> bool:
-    """Return whether an operator is known to do no multiply-adds with weights."""
-    return name in SHOWN or name in _ZERO or func.is_view or torch.Tag.pointwise in func.tags

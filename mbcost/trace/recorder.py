@@ -5,10 +5,11 @@ Importing this imports torch; only ``trace`` does.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+from weakref import ref
 
 import torch
 from torch import Tensor, nn
@@ -21,15 +22,18 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mbcost.cost import Terms
+from mbcost.cost.coverage import Coverage
 from mbcost.errors import MbcostError
 from mbcost.layers import Shape
-from mbcost.trace.calls import FUNCTIONS, MODULES, NAMED_PRODUCTS
-from mbcost.trace.operators import COSTS, COUNTED, NOTHING, OpCost, is_zero, name_of
+from mbcost.trace.calls import FUNCTIONS, MODULES, NAMED_PRODUCTS, bound
+from mbcost.trace.free import BY_CONVENTION, REDUCED_PRODUCT, is_zero
+from mbcost.trace.operators import COSTS, COUNTED, NOTHING, OpCost, name_of, registered
 from mbcost.trace.untouched import untouched
 
 _ATTENTION_INSIDE = "attention"
 _NAMED = "named"
 _SILENT = "silent"
+_COPIES = ("_unsafe_view", "clone", "_to_copy")
 
 
 @dataclass
@@ -63,20 +67,30 @@ class Recording:
     images: int
     calls: list[Call]
     ops: Counter[Any]
+    reduced: int = 0
+    """Elementwise products that were summed."""
     output_shape: Shape = ()
 
     def without_batch(self, shape: Shape) -> Shape:
         """Return a shape without its batch dimension, where it has one."""
         return shape[1:] if len(shape) > 1 and shape[0] == self.images else shape
 
-    def coverage(self) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
-        """Return (counted, known zero, unknown) operators by name."""
-        found: tuple[dict[str, int], ...] = ({}, {}, {})
+    def coverage(self) -> Coverage:
+        """Return which operators ran: counted, known to be zero, unknown."""
+        found = Coverage()
         for func, times in self.ops.items():
             name = name_of(func)
-            which = 0 if name in COUNTED else 1 if is_zero(func, name) else 2
-            found[which][name] = found[which].get(name, 0) + times
-        return found[0], found[1], found[2]
+            if name in COUNTED or registered(func) is not None:
+                which = found.counted
+            else:
+                which = found.zero if is_zero(func, name) else found.unknown
+            which[name] = which.get(name, 0) + times
+            if name in BY_CONVENTION:
+                words = f"{BY_CONVENTION[name]} ({name})"
+                found.by_convention[words] = found.by_convention.get(words, 0) + times
+        if self.reduced:
+            found.by_convention[REDUCED_PRODUCT] = self.reduced
+        return found
 
 
 def record_forward(module: nn.Module, inputs: Sequence[Tensor], name: str) -> Recording:
@@ -89,13 +103,27 @@ def record_forward(module: nn.Module, inputs: Sequence[Tensor], name: str) -> Re
         )
     recorder = _Recorder(module)
     meta = [x.to("meta") if x.device.type != "meta" else x for x in inputs]
-    first = meta[0].shape
-    images = int(first[0]) if len(first) in (2, 4, 5) else 1
     with untouched(module), torch.no_grad():
         output = recorder.run(meta, name)
-    recording = Recording(module, images, recorder.calls, recorder.ops)
+    images = _images(tuple(meta[0].shape), recorder.calls)
+    recording = Recording(module, images, recorder.calls, recorder.ops, recorder.reduced)
     recording.output_shape = recording.without_batch(_first_shape(output))
     return recording
+
+
+def _images(x: Shape, calls: Sequence[Call]) -> int:
+    """Return how many images an input of shape ``x`` holds: its first dimension.
+
+    A vector is one image, as is what a convolution takes without a batch: C×H×W in two dimensions.
+    """
+    if len(x) < 2:
+        return 1
+    for call in calls:
+        for event in call.events:
+            kernel = event.cost.kernel
+            if kernel is not None and len(kernel) == len(x) - 1 and event.cost.x[0] == 1 != x[0]:
+                return 1
+    return x[0]
 
 
 def _first_shape(value: Any) -> Shape:
@@ -126,6 +154,9 @@ class _Recorder:
         self.numbers: Counter[int] = Counter()
         self.ops: Counter[Any] = Counter()
         self.context: list[str] = []
+        self.inside: list[int] = []  # mult-adds of the operators in each function that stands alone
+        self.products: deque[ref[Tensor]] = deque(maxlen=8)  # elementwise, and views of them
+        self.reduced = 0
         self.params = {id(p): id(p) for p in model.parameters()}
         self.tensors = self.params.keys() | {id(b) for b in model.buffers()}
         self.views: list[Tensor] = []  # keeps views alive: an id must not be used twice
@@ -184,6 +215,19 @@ class _Recorder:
 
     def add(self, name: str, cost: OpCost, params: dict[int, str]) -> None:
         self.stack[-1].events.append(Event(name, cost, params))
+
+    def watch_products(self, func: Any, name: str, args: Any, out: Any) -> None:
+        """Note where an elementwise product of two tensors is summed: a contraction that is
+        written so that no counter sees one."""
+        if name == "mul":
+            a, b = args[:2]
+            if isinstance(b, Tensor) and a is not b and a.numel() > 1 < b.numel():
+                self.products.append(ref(out))
+        elif self.products and args and any(product() is args[0] for product in self.products):
+            if name in ("sum", "mean"):
+                self.reduced += 1
+            elif isinstance(out, Tensor) and (func.is_view or name in _COPIES):
+                self.products.append(ref(out))
 
     def parameters_in(self, args: Any, cost: OpCost | None) -> dict[int, str]:
         """Return the parameters among ``args``, also as views, each with its role in ``cost``."""
@@ -270,13 +314,17 @@ class _Functions(TorchFunctionMode):
             return func(*args, **kwargs)
         recorder = self.recorder
         recorder.context.append(context)
+        recorder.inside.append(0)
         try:
             out = func(*args, **kwargs)
         finally:
             recorder.context.pop()
-        if known is not None and _SILENT not in recorder.context:
-            given = args or tuple(kwargs.values())  # F.adaptive_avg_pool2d(input=…) is rare
-            cost = known(given, out)
+            inside = recorder.inside.pop()
+        if _SILENT in recorder.context:
+            recorder.inside[-1] += inside
+        elif known is not None:
+            given = bound(func, args, kwargs)
+            cost = known(given, out, inside)
             recorder.add(func.__name__, cost, recorder.parameters_in(given, cost))
         return out
 
@@ -302,17 +350,20 @@ class _Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch ha
         if out is NotImplemented:
             out = func(*args, **kwargs)
         name = name_of(func)
-        if func.is_view or name in ("_unsafe_view", "clone", "_to_copy"):
+        recorder.watch_products(func, name, args, out)
+        if func.is_view or name in _COPIES:
             recorder.remember_views(args, out)
             return out
-        if _SILENT in recorder.context:
-            return out
-        compute = COSTS.get(name)
+        compute = COSTS.get(name) or registered(func)
         cost = (
             compute(args, out)
             if compute is not None and isinstance(out, Tensor | tuple | list)
             else None
         )
+        if _SILENT in recorder.context:
+            if cost is not None:
+                recorder.inside[-1] += cost.terms.mult_adds
+            return out
         params = recorder.parameters_in(args, cost)
         if cost is not None:
             recorder.add(name, self.in_context(cost), params)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from math import prod
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mbcost.cost import CONVOLUTIONS, LayerCost, Terms
+from mbcost.cost import CONVENTIONS, CONVOLUTIONS, LayerCost, Terms
 from mbcost.layers import Shape
 from mbcost.trace.calls import STANDARD, STANDARD_NORMS
 from mbcost.trace.operators import OpCost
@@ -22,7 +23,7 @@ def layer_costs(recording: Recording) -> tuple[LayerCost, ...]:
     """Return a row per call of a module without children, and per operator of any other.
 
     A parameter is counted where it is first used; those that no operator used have a row of their
-    own. Shapes are of one image.
+    own. Shapes are of one image, figures of all that ran.
     """
     return tuple(_Rows(recording).rows())
 
@@ -48,7 +49,8 @@ class _Rows:
         own = dict(call.module.named_parameters(recurse=False))
         if not call.events:
             if own:
-                self.append(call, call.path, OpCost("other", (), call.y), self.take(own, "other"))
+                terms = _with_excess(call, self.take(own, "other"))
+                self.append(call, call.path, OpCost("other", (), call.y), terms, saved=True)
             return
         main = max(call.events, key=_importance).cost
         terms = call.terms
@@ -58,9 +60,11 @@ class _Rows:
         terms = terms.plus(self.take(own, main.kind))
         for event in call.events:  # parameters of another module, used here
             terms = terms.plus(self.take_used(event))
+        if own:
+            terms = _with_excess(call, terms)
         y = call.y or call.events[-1].cost.y
         main = _with_shapes(main, call.events[0].cost.x if main.kind == "other" else main.x, y)
-        self.append(call, call.path, main, terms)
+        self.append(call, call.path, main, terms, saved=bool(own))
 
     def as_module(self, call: Call, main: OpCost, terms: Terms) -> Terms:
         """Return the terms with those that depend on the module's class."""
@@ -126,7 +130,9 @@ class _Rows:
             return Terms(bias_params=size) if role == "bias" else Terms(weights=size)
         return Terms(other_params=size)
 
-    def append(self, call: Call, path: str, cost: OpCost, terms: Terms) -> None:
+    def append(
+        self, call: Call, path: str, cost: OpCost, terms: Terms, *, saved: bool = False
+    ) -> None:
         if cost.kind == "batch_norm" and isinstance(call.module, _BatchNorm) and call.number == 1:
             stored = (call.module.running_mean, call.module.running_var)
             terms = terms._replace(norm_buffers=sum(b.numel() for b in stored if b is not None))
@@ -146,6 +152,8 @@ class _Rows:
                 cost.stride,
                 cost.groups,
                 cost.transposed,
+                prod(cost.y) if cost.y else 0,
+                saved,
             )
         )
 
@@ -164,6 +172,20 @@ class _Rows:
                 cost = OpCost(kind, (), ())
                 call = Call(path, module, 1)
                 self.append(call, path or "self:parameters", cost, terms)
+
+
+def _with_excess(call: Call, terms: Terms) -> Terms:
+    """Return a leaf's terms with what torchinfo's rule, ``LayerInfo.calculate_macs``, gives beyond
+    them: parameters times positions, where the class name says which dimensions are positions."""
+    y, found = call.y, 0
+    for name, parameter in call.module.named_parameters(recurse=False) if y else ():
+        if name in ("weight", "bias"):
+            conv = "Conv" in type(call.module).__name__
+            found += parameter.numel() * (prod((y[0], *y[2:])) if conv else y[0])
+        elif "weight" in name or "bias" in name:
+            found += parameter.numel() * prod(y[:2])
+    known = CONVENTIONS["torchinfo"].total(terms)
+    return terms._replace(parameter_rule_excess=found - known)
 
 
 def _as_function(terms: Terms) -> Terms:

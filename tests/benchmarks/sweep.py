@@ -17,7 +17,7 @@ import numpy as np
 from mbcost.config.spaces import load_space
 from mbcost.network import report
 from mbcost.space import Space
-from mbcost.sweep.arrays import Reader
+from mbcost.sweep.reader import Reader
 from mbcost.sweep.units import Plan
 from tests.benchmarks.measure import run
 

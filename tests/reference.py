@@ -1,0 +1,192 @@
+"""The pages and tables of docs/ that are generated: the keys of files, and the conventions.
+
+A new key needs its line in ``MEANINGS``, a new counter none: its convention says what it counts.
+``python -m tests.regenerate`` writes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import mbcost
+from mbcost import check, diff, explain, listing, records
+from mbcost.cost import CONVENTIONS
+from mbcost.counters import COUNTERS
+from mbcost.papers import table as paper
+from mbcost.sweep import fields as sweep
+
+MEANINGS = {
+    "name": ("text", "the YAML's stem or the model's name: `standard`, `v2`"),
+    "target": ("text", "what was typed"),
+    "alpha": ("number", "width multiplier α; empty where there is none"),
+    "rho": ("number", "resolution multiplier ρ: height ÷ native height; empty where there is none"),
+    "size": ("pixels", "height and width of the input: 224, or `224x160`"),
+    "classes": ("count", "classes; empty where there are none"),
+    "batch": ("images", "images per batch"),
+    "input": ("elements", "C×H×W of one image: `[3, 224, 224]` in JSON, `3x224x224` in CSV"),
+    "output": ("elements", "the same of what is put out; a list where there are several outputs"),
+    "params": ("count", "weights, biases, batch-norm γ and β"),
+    "params_weights": ("count", "weights of convolutions and linear layers alone"),
+    "params_all": ("count", "`params` with running means and variances"),
+    "mult_adds": ("count", "multiply-adds of the batch, or what `--convention` and `--unit` say"),
+    "params_ratio": ("ratio", "`params` ÷ those of the reference"),
+    "mult_adds_ratio": ("ratio", "`mult_adds` ÷ those of the reference"),
+    "input_bytes": ("bytes", "input of the batch, float32"),
+    "forward_backward_bytes": ("bytes", "twice what layers with parameters put out, float32"),
+    "param_bytes": ("bytes", "`params`, float32"),
+    "total_bytes": ("bytes", "the three above added up: torchinfo's estimate"),
+    "verified": ("truth", "every counter that ran equals its convention; empty if none ran"),
+    "convention": ("text", "the convention of `mult_adds`; `papers` unless restated"),
+    "versions": ("text", "versions of mbcost and of what ran; an object in JSON"),
+    "fold_bn": ("truth", "batch-norms are folded into the convolution before them"),
+    "fp32_bytes": ("bytes", "weights with 4 bytes a parameter"),
+    "fp16_bytes": ("bytes", "weights with 2 bytes a parameter"),
+    "int8_bytes": ("bytes", "weights with 1 byte a weight and 4 a bias, γ or β"),
+    "top1": ("per cent", "published top-1, of exactly this α, size and all else"),
+    "top1_source": ("text", "where it is printed"),
+    "path": ("text", "the layer's path in the module"),
+    "kind": ("text", "`linear`, `depthwise`, `pointwise`, `conv`, `batch_norm`, …"),
+    "kernel": ("pixels", "of a convolution: 3, or `1x7`"),
+    "stride": ("pixels", "of a convolution"),
+    "groups": ("count", "of a convolution"),
+    "weight_bytes": ("bytes", "weights in the `--dtype`"),
+    "largest_activation_bytes": ("bytes", "the largest map of one image, in the `--dtype`"),
+    "peak_activation_bytes": ("bytes", "the most that is alive at once for one image"),
+    "verdict": ("text", "`pass` or `FAIL`"),
+    "figure": ("text", "which figure is compared"),
+    "value": ("count", "the figure"),
+    "limit": ("count", "the most it may be"),
+    "slack": ("ratio", "what is left of the limit ÷ the limit; negative when over"),
+    "baseline": ("count", "the figure in the baseline"),
+    "growth": ("ratio", "growth since the baseline; 0.01 is 1 %"),
+    "change": ("text", "`added`, `removed` or `changed`"),
+    "path_before": ("text", "the layer's path before"),
+    "what": ("text", "what changed: `output 1000 → 100`"),
+    "params_before": ("count", "`params` before"),
+    "params_after": ("count", "`params` after"),
+    "params_delta": ("count", "after − before"),
+    "params_growth": ("ratio", "delta ÷ before"),
+    "mult_adds_before": ("count", "`mult_adds` before"),
+    "mult_adds_after": ("count", "`mult_adds` after"),
+    "mult_adds_delta": ("count", "after − before"),
+    "mult_adds_growth": ("ratio", "delta ÷ before"),
+    "params_formula": ("text", "the formula with the numbers filled in: `3²·3·32`"),
+    "mult_adds_formula": ("text", "the same for mult-adds"),
+    "title": ("text", "the name in full"),
+    "settings": ("text", "the settings it takes"),
+    "source": ("text", "the paper or code it follows"),
+}
+"""Unit and meaning of each key; where one key means two things, ``IN_PLACE`` has the second."""
+
+IN_PLACE = {
+    ("layers", "input"): ("elements", "C×H×W that the layer reads"),
+    ("layers", "output"): ("elements", "C×H×W that the layer puts out"),
+    ("layers", "params"): ("count", "trainable parameters of the layer"),
+    ("explain", "params"): ("count", "trainable parameters of the layer"),
+    ("paper", "paper"): ("text", "`v1`, `v2` or `v3`"),
+    ("paper", "version"): ("text", "version of the paper"),
+    ("paper", "table"): ("text", "table, figure or section"),
+    ("paper", "row"): ("text", "the printed row"),
+    ("paper", "figure"): ("text", "what the printed figure is of"),
+    ("paper", "target"): ("text", "what is built for it here"),
+    ("paper", "printed"): ("text", "as printed"),
+    ("paper", "ours"): ("text", "ours, in the manner of the printed one"),
+    ("paper", "value"): ("number", "ours, every digit"),
+    ("paper", "verdict"): ("text", "see [the papers](papers.md)"),
+    ("paper", "reason"): ("text", "why, where it is not simply reproduced"),
+    ("list", "kind"): ("text", "`network`, `detection`, `segmentation`, `block` or `space`"),
+}
+
+_HEAD = "| key | unit | meaning |\n|---|---|---|\n"
+CONVENTIONS_MARK = "conventions: written by python -m tests.regenerate"
+FURTHER = "## Further counters\n"
+
+
+def columns_page() -> str:
+    """Return ``docs/columns.md``."""
+    first = [key for key in records.RECORD_KEYS if key not in _MEASURED]
+    counted = [key for key in records.RECORD_KEYS if key in _MEASURED]
+    diffs = dict.fromkeys(key for view in diff.VIEWS.values() for key in view)
+    return f"""# Columns and keys
+
+What files hold, by command. CSV and JSON have the same keys, with raw integers in base units. A
+value that is missing is empty (`null` in JSON), never 0. `--columns` and `--sort` take these keys.
+
+<!-- written by python -m tests.regenerate -->
+
+## Records: `compare`, `model`, `mbcost.count`
+
+{_table("records", first)}
+Each counter has a key of its own, empty where it was not run:
+
+{_table("records", counted)}
+With `--fold-bn`, and wherever `--columns` asks for them:
+
+{_table("records", (*records.DEPLOYED_COLUMNS, *records.EXTRA_COLUMNS))}
+JSON adds `params_by_kind` and `mult_adds_by_kind`; `model` adds `layers`, and `by_block` or
+`by_kind` as `--by` says.
+
+## Layers: `model`
+
+{_table("layers", records.LAYER_KEYS)}
+`mult_adds` are those of the layer, for the batch. `--by block` and `--by kind` have `block` or
+`kind`, `params` and `mult_adds`.
+
+## Sweeps: `sweep`, `search`
+
+First what was chosen, each choice under its own key (`alpha`, `size`, `rows.3.t`), then what it
+costs, and `top1` where one is published:
+
+{_table("sweep", sweep.COST_KEYS)}
+## `check`
+
+{_table("check", check.COLUMNS)}
+## `diff`
+
+{_table("diff", diffs)}
+## `explain`
+
+{_table("explain", explain.FIELDS)}
+## `paper`
+
+{_table("paper", paper.FIELDS)}
+## `list`
+
+{_table("list", listing.FIELDS)}
+{FURTHER}
+Where they were run (`--counter NAME`), their figures stand behind those of torch:
+
+{_table("records", (c.key for c in COUNTERS.values() if c.key not in records.RECORD_KEYS))}"""
+
+
+_MEASURED = {counter.key: counter for counter in COUNTERS.values()}
+
+
+def _table(place: str, keys: Iterable[str]) -> str:
+    return _HEAD + "".join(_line(place, key) for key in keys)
+
+
+def _line(place: str, key: str) -> str:
+    unit, meaning = IN_PLACE.get((place, key)) or MEANINGS.get(key) or _counted(key)
+    return f"| `{key}` | {unit} | {meaning} |\n"
+
+
+def _counted(key: str) -> tuple[str, str]:
+    if key not in _MEASURED:
+        raise KeyError(f"{key} has no line in tests.reference.MEANINGS")
+    counter = _MEASURED[key]
+    return "count", f"{counter.name}: {CONVENTIONS[counter.name].counts}"
+
+
+def conventions_table() -> str:
+    """Return the conventions in words, each with its total of V2."""
+    report = mbcost.count("v2")
+    head = "\n| convention | what is counted | v2 |\n|---|---|--:|\n"
+    return (
+        head
+        + "".join(
+            f"| `{name}` | {convention.counts} | {report.total(convention):,} |\n"
+            for name, convention in CONVENTIONS.items()
+        )
+        + "\n"
+    )
