@@ -12,7 +12,7 @@ from mbcost.cost import CostReport
 from mbcost.errors import MbcostError
 from mbcost.models import Model
 from mbcost.network import Spec, report
-from mbcost.settings import as_text, parse_all
+from mbcost.settings import SETTINGS, as_text, parse_all
 from mbcost.targets import beside_deployed, resolve, resolve_one
 from mbcost.units import parse_inputs
 
@@ -104,7 +104,8 @@ def compare(
     after it.
     """
     given = {name.rstrip("_"): value for name, value in settings.items()}
-    fold_bn = bool(given.pop("fold_bn", False))
+    folding = {"fold_bn": given.pop("fold_bn")} if "fold_bn" in given else {}
+    fold_bn = parse_all(SETTINGS, folding, "compare").get("fold_bn", False)
     subjects = resolve([fspath(target) for target in targets], given)
     if not subjects:
         raise MbcostError("nothing to compare", way_out='compare("v1", "v2")')

@@ -49,6 +49,33 @@ class LayerError(MbcostError):
     """A layer that does not fit its input: kernel larger than the padded map, groups, channels."""
 
 
+def from_system(error: OSError) -> MbcostError:
+    """Return what the operating system refused as a user's message."""
+    import errno
+    import os
+
+    problem = error.strerror or str(error) or type(error).__name__
+    place = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return MbcostError(problem, place=place, way_out="allow more: ulimit -n 1024")
+    if error.errno == errno.ENOENT and not place:
+        try:
+            os.getcwd()
+        except OSError:
+            return MbcostError("the working directory was deleted", way_out="cd to one that exists")
+    return MbcostError(problem, place=place, way_out="a limit or a fault of this system")
+
+
+def require_directory() -> None:
+    """Raise where the working directory was deleted: worker processes and MKL's threads need it."""
+    import os
+
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise from_system(error) from None
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return a way out that names the nearest known word, or else all of them."""
     from difflib import get_close_matches  # only when something went wrong

@@ -152,9 +152,9 @@ def _place(place: str, name: str) -> str:
 
 def split_inline(target: str) -> tuple[str, dict[str, str]]:
     """Return (name, settings) of ``v2@alpha=0.5,size=160``."""
-    name, _, inline = target.partition("@")
+    name, at, inline = target.partition("@")
     settings: dict[str, str] = {}
-    for item in inline.split(",") if inline else []:
+    for item in inline.split(",") if at else []:
         key, equals, value = item.partition("=")
         if not equals or not key.strip() or not value.strip():
             raise MbcostError(

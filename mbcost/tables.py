@@ -245,11 +245,10 @@ def choose_columns(
     """Return the columns named in ``wanted`` (keys with commas between), or the default ones."""
     if wanted is None:
         return tuple(known[key] for key in default)
-    keys = [key.strip().replace("-", "_") for key in wanted.split(",") if key.strip()]
-    if not keys:
-        raise MbcostError(
-            "names no column", place="--columns", way_out=f"some of: {', '.join(known)}"
-        )
+    keys = [key.strip().replace("-", "_") for key in wanted.split(",")]
+    if not all(keys):
+        problem = f"{wanted!r} has an empty item" if any(keys) else "names no column"
+        raise MbcostError(problem, place="--columns", way_out=f"some of: {', '.join(known)}")
     for key in keys:
         if key not in known:
             raise MbcostError(

@@ -21,7 +21,7 @@ MBCOST = (sys.executable, "-m", "mbcost")
 BAD_USAGE = {
     "unknown target": (["compare", "v4"], "no network or block is called 'v4'"),
     "near target": (["model", "vv2"], "did you mean 'v2'"),
-    "empty target": (["compare", ""], "a target is empty"),
+    "empty target": (["compare", ""], "TARGET: is empty"),
     "alpha zero": (["compare", "v2", "--alpha", "0"], "--alpha: 0 is out of range"),
     "alpha negative": (["compare", "v2", "--alpha", "-1"], "--alpha: -1 is out of range"),
     "alpha nan": (["compare", "v2", "--alpha", "nan"], "--alpha: nan is out of range"),

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 
-def on_a_terminal(args: list[str], cwd: Path, columns: int = 120, lines: int = 50) -> list[str]:
+def on_a_terminal(
+    args: list[str], cwd: Path, columns: int = 120, lines: int = 50, encoding: str = "utf-8"
+) -> list[str]:
     """Return what ``mbcost`` writes to a terminal, in the chunks in which it arrives."""
     leader, follower = pty.openpty()
     environment = {
@@ -20,6 +22,7 @@ def on_a_terminal(args: list[str], cwd: Path, columns: int = 120, lines: int = 5
         "COLUMNS": str(columns),
         "LINES": str(lines),
         "TERM": "xterm-256color",
+        "PYTHONIOENCODING": encoding,
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "mbcost", *args],
@@ -41,7 +44,7 @@ def on_a_terminal(args: list[str], cwd: Path, columns: int = 120, lines: int = 5
     _, stderr = process.communicate()
     os.close(leader)
     assert (process.returncode, stderr) == (0, b"")
-    return b"".join(chunks).decode().split("\x1b[2K")
+    return b"".join(chunks).decode(encoding).split("\x1b[2K")
 
 
 def plain(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import typer
 
+from mbcost.cli.streams import print_json
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.export import FORMATS
 from mbcost.tables import Table
@@ -32,7 +33,9 @@ class Sink(NamedTuple):
             if path is None and name == "table" and sys.stdout.isatty():
                 continue
             text = FORMATS[name].write(table, exact=self.exact)
-            if path is None:
+            if path is None and name == "json":
+                print_json(text)
+            elif path is None:
                 sys.stdout.write(text)
             else:
                 _write_whole(path, text)

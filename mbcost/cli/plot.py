@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from mbcost.cli.app import app
+from mbcost.cli.app import App, app
 from mbcost.cli.options import FormatName, Target, Targets, with_settings
 from mbcost.cli.output import Sink, say, sink
 from mbcost.errors import MbcostError, did_you_mean
@@ -17,7 +17,7 @@ from mbcost.export import FORMATS
 if TYPE_CHECKING:
     from mbcost.plots import Plot
 
-plot_app = typer.Typer(
+plot_app = App(
     help="Figures for papers: PNG, SVG or PDF by the suffix of -o.",
     no_args_is_help=True,
     rich_markup_mode=None,

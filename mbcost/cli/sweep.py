@@ -28,6 +28,7 @@ from mbcost.cli.space_options import (
     limits,
     space_of,
 )
+from mbcost.cli.streams import failure
 from mbcost.errors import MbcostError
 
 if TYPE_CHECKING:
@@ -141,6 +142,8 @@ def _to_stdout(layout: Layout, workers: int) -> None:
 
     for _, text in progress(stream_csv(layout, workers), layout.plan.total):
         sys.stdout.write(text)
+        if failure(sys.stdout):  # nobody reads on, so nothing is left to do
+            raise typer.Exit
 
 
 def _table(

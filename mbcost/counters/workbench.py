@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from mbcost.cost import Convention, CostReport, terms
+from mbcost.errors import require_directory
 from mbcost.layers import Graph
 from mbcost.units import bytes_in_words
 
@@ -152,6 +153,7 @@ def verify(counter: Counter, bench: Workbench, report: CostReport) -> Verificati
 
     On a model from elsewhere a counter that crashes is skipped, and what it prints is dropped.
     """
+    require_directory()
     if bench.unaddressable:
         return Verification(counter, None, skipped=bench.unaddressable)
     try:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mbcost.errors import MbcostError
+from mbcost.errors import MbcostError, require_directory
 from mbcost.layers import Graph
 from mbcost.models.source import DEFAULT_INPUT, InputShape, Source
 from mbcost.settings import SETTINGS, SettingRule, Settings, parse_all
@@ -43,6 +43,7 @@ def find_model(name: str) -> Model | None:
     """Return the model that ``name`` names, or None if it names something else."""
     prefix, colon, rest = name.partition(":")
     if colon and prefix in SOURCES:
+        require_directory()
         return Model(SOURCES[prefix](rest))
     path, colon, factory = name.rpartition(":")
     if colon and path.endswith(".py"):

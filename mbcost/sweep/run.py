@@ -6,6 +6,7 @@ counted and joins them at the end, so that an interrupted run loses nothing and 
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -21,7 +22,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mbcost.errors import MbcostError
+from mbcost.errors import MbcostError, from_system, require_directory
 from mbcost.sweep.chunks import Chunk, Chunks
 from mbcost.sweep.fields import Layout
 from mbcost.sweep.units import Batch, Counting, Plan
@@ -102,11 +103,7 @@ def _starting() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise MbcostError(
-            f"no process can be started: {error.strerror or error}",
-            place="--workers",
-            way_out="fewer workers, in a directory that exists",
-        ) from None
+        raise from_system(error).at("--workers") from None
 
 
 def each_unit(
@@ -118,6 +115,7 @@ def each_unit(
         for unit in units:
             yield unit, work(count(unit), unit)
         return
+    require_directory()
     crew = _Crew(plan, work, min(workers, len(units)))
     waiting: deque[tuple[int, Future[Result]]] = deque()
     finished = False
@@ -208,6 +206,8 @@ def to_file(
                 os.replace(temporary, path)
                 chunks.remove()
     except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise from_system(error).at(str(path)) from None
         raise MbcostError(
             f"cannot be written: {error.strerror or error}",
             place=str(path),
