@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from mbcost.api import compare, count, load
     from mbcost.comparison import Comparison
-    from mbcost.cost import CostReport
+    from mbcost.cost import CostReport, UncountedWarning
     from mbcost.errors import CheckFailedError, MbcostError
     from mbcost.network import Network, SingleBlock
 
@@ -27,6 +27,7 @@ __all__ = [
     "MbcostError",
     "Network",
     "SingleBlock",
+    "UncountedWarning",
     "__version__",
     "compare",
     "count",
@@ -40,6 +41,7 @@ _HOMES = {
     "MbcostError": "mbcost.errors",
     "Network": "mbcost.network",
     "SingleBlock": "mbcost.network",
+    "UncountedWarning": "mbcost.cost",
     "compare": "mbcost.api",
     "count": "mbcost.api",
     "load": "mbcost.api",

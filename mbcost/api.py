@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Sequence
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, cast
 
 from mbcost.comparison import Comparison, counters_named
-from mbcost.cost import CostReport
+from mbcost.cost import CostReport, UncountedWarning
 from mbcost.errors import MbcostError
 from mbcost.models import Model
 from mbcost.network import Spec, report
@@ -45,7 +46,24 @@ def count(
     ``settings`` are those of the command line: ``count("v2", alpha=0.5, size=160, batch=8)``,
     ``count("standard", in_=64, out=128)``. A module takes ``input``, a tensor, a shape with its
     batch such as ``(1, 3, 224, 224)``, or a list of these; the module is left as it was.
+
+    Where a traced model runs an operator without a formula, an ``UncountedWarning`` names it, as
+    does the report's ``coverage``.
     """
+    found = _counted(target, input, settings)
+    if found.coverage is not None and found.uncounted:
+        _warn([f"{found.name}: {found.coverage.problem()}"])
+    return found
+
+
+def _warn(lines: Sequence[str]) -> None:
+    for line in lines:
+        warnings.warn(line, UncountedWarning, stacklevel=3)
+
+
+def _counted(
+    target: str | PathLike[str] | Spec | nn.Module, input: object, settings: dict[str, object]
+) -> CostReport:
     if is_module(target):
         if settings:
             raise MbcostError(
@@ -100,8 +118,9 @@ def compare(
     """Return targets side by side, verified by ``counters`` (torchinfo, fvcore, torch) if named.
 
     Has ``records()``, ``frame()`` and a table in notebooks. A counter that disagrees with the
-    closed form raises ``CheckFailedError``. ``fold_bn=True`` puts each target's deployed twin
-    after it.
+    closed form raises ``CheckFailedError``; one that disagrees with a trace, and operators without
+    a formula, are an ``UncountedWarning``. ``fold_bn=True`` puts each target's deployed twin after
+    it.
     """
     given = {name.rstrip("_"): value for name, value in settings.items()}
     folding = {"fold_bn": given.pop("fold_bn")} if "fold_bn" in given else {}
@@ -114,5 +133,5 @@ def compare(
     comparison = Comparison(subjects, counters_named(counters, ()), reference)
     for _ in comparison.verify():
         pass
-    comparison.check()
+    _warn(comparison.check())
     return comparison

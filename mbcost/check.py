@@ -13,7 +13,7 @@ from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
 from mbcost.matching import match_layers
 from mbcost.snapshots import CONDITIONS, Snapshot, named, snapshot_of
 from mbcost.tables import Column, Record, Table, choose_columns, sort_rows
-from mbcost.targets import Subject, resolve
+from mbcost.targets import Subject, resolve, uncounted_lines
 from mbcost.units import percent, shape_text, signed, signed_percent, thousands
 
 COLUMNS = {
@@ -30,6 +30,14 @@ COLUMNS = {
     )
 }
 HEAVIEST = 3
+UNCOUNTED = Limit(
+    "uncounted",
+    "operators without a formula",
+    "calls of operators whose cost is missing from the totals",
+    int,
+    lambda report, _: sum(report.uncounted.values()),
+)
+"""Not a budget: a figure that misses a cost is within none."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +98,13 @@ def checks_of(
     budgets: Mapping[str, Budget],
     settings: Mapping[str, object],
     baseline: Sequence[Snapshot] | None = None,
+    *,
+    allow_uncounted: bool = False,
 ) -> list[Check]:
     """Return every check of every target, in order; ``settings`` are those for all targets.
 
-    A budget that checks nothing is an error, as is a growth without a baseline.
+    A budget that checks nothing is an error, as is a growth without a baseline. A target that runs
+    operators without a formula has a check of its own, which fails, unless they are allowed.
     """
     found = []
     for budget, subjects in _resolved(budgets, settings):
@@ -102,6 +113,9 @@ def checks_of(
             found += [_limited(subject, LIMITS[k], budget, n) for k, n in budget.limits.items()]
             if baseline is not None:
                 found += _grown(subject, budget, baseline)
+            if subject.report.uncounted and not allow_uncounted:
+                calls = UNCOUNTED.of_report(subject.report, budget.dtype)
+                found.append(Check(subject, UNCOUNTED, budget.dtype, calls, 0))
     return found
 
 
@@ -215,6 +229,7 @@ def check_table(
         rows,
         {
             "passed": not failed,
+            **({"uncounted": uncounted} if (uncounted := _uncounted(checks)) else {}),
             "checks": [
                 {
                     **row,
@@ -229,8 +244,20 @@ def check_table(
         if failed
         else f"{len(checks)} checks passed",
         caption=_caption(checks),
-        notes=tuple(check.sentence() for check in checks if check.layers),
+        notes=(
+            *(check.sentence() for check in checks if check.layers),
+            *uncounted_lines([check.subject for check in checks]),
+        ),
     )
+
+
+def _uncounted(checks: Sequence[Check]) -> Record:
+    """Return the operators without a formula by target, of those that have some."""
+    return {
+        check.subject.target: check.subject.report.uncounted
+        for check in checks
+        if check.subject.report.uncounted
+    }
 
 
 def _caption(checks: Sequence[Check]) -> str:
@@ -248,8 +275,9 @@ def _caption(checks: Sequence[Check]) -> str:
 
 def raise_if_over(checks: Sequence[Check]) -> None:
     """Raise ``CheckFailedError`` naming every figure over its limit."""
-    over = [check for check in checks if not check.passed]
-    if not over:
+    over = [check for check in checks if not check.passed and check.kind is not UNCOUNTED]
+    missing = uncounted_lines([check.subject for check in checks if check.kind is UNCOUNTED])
+    if not over and not missing:
         return
     sentences = [
         f"{check.subject.target}: {thousands(check.value)} {check.figure}, limit "
@@ -257,7 +285,9 @@ def raise_if_over(checks: Sequence[Check]) -> None:
         + (f" ({signed_percent(check.slack)} slack)" if check.slack is not None else "")
         for check in over
     ]
-    raise CheckFailedError("over budget: " + "; ".join(sentences))
+    said = (["over budget: " + "; ".join(sentences)] if over else []) + missing
+    way_out = "--allow-uncounted accepts operators without a formula" if missing else ""
+    raise CheckFailedError("; ".join(said), way_out=way_out)
 
 
 def chosen_budgets(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from mbcost.agreement import raise_if_different, seen_lines, skipped_lines, verified_line
 from mbcost.cost import DTYPES, CostReport
 from mbcost.counters import COUNTERS, Counter, Verification, verify
 from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
@@ -18,11 +19,10 @@ from mbcost.records import (
     deployed_record,
     extras,
     record,
-    verified,
     versions_text,
 )
 from mbcost.tables import PENDING, Column, Record, Table, choose_columns, sort_rows
-from mbcost.targets import AS_IN_PAPERS, Restatement, Subject
+from mbcost.targets import AS_IN_PAPERS, Restatement, Subject, uncounted_lines
 from mbcost.units import shape_text
 
 if TYPE_CHECKING:
@@ -39,13 +39,17 @@ class Comparison:
     counters: Sequence[Counter] = ()
     reference: str | None = None
     done: dict[tuple[int, str], Verification] = field(default_factory=dict)
+    referees: dict[int, Verification] = field(default_factory=dict)
+    """Of each model from elsewhere on which a counter differs: FlopCounterMode's word."""
 
     def verify(self) -> Iterator[None]:
         """Run the counters one by one; yields after each, so that a table can fill in."""
         for i, subject in enumerate(self.subjects):
             bench = subject.workbench()
             for counter in self.counters:
-                self.done[i, counter.name] = verify(counter, bench, subject.report)
+                found = self.done[i, counter.name] = verify(counter, bench, subject.report)
+                if found.agrees is False and subject.traced and i not in self.referees:
+                    self.referees[i] = verify(COUNTERS["torch"], bench, subject.report)
                 yield
 
     def verifications(self, i: int) -> dict[str, Verification]:
@@ -192,13 +196,19 @@ class Comparison:
         return {c.name: c.convention.words(upsampling=upsampling) for c in self.counters}
 
     def notes(self) -> tuple[str, ...]:
-        """Return the verified line, and a line for each counter that was skipped."""
+        """Return the verified line, what counters do not see, which were skipped, and what is not
+        counted at all."""
+        missing = uncounted_lines(self.subjects)
         if not self.counters:
-            return (f"{self.ours().removeprefix('the ')} alone: no counter was run",)
+            return (f"{self.ours().removeprefix('the ')} alone: no counter was run", *missing)
         if not self.complete:
-            return ("verifying: the counters are running …",)
-        ours = self.ours()
-        return (verified_line(self.done.values(), ours), *skipped_lines(self.done, self.subjects))
+            return ("verifying: the counters are running …", *missing)
+        return (
+            verified_line(self.done, self.ours(), self.referees),
+            *seen_lines(self.done, self.subjects),
+            *skipped_lines(self.done, self.subjects),
+            *missing,
+        )
 
     def ours(self) -> str:
         """Return what the figures come from: the closed form, the trace, or both."""
@@ -213,16 +223,13 @@ class Comparison:
         On models from elsewhere that is so only when ``strict``, as are operators without a
         formula; otherwise return what is to be said of them.
         """
-        warnings = []
+        warnings = uncounted_lines(self.subjects)
+        if strict and warnings:
+            raise CheckFailedError("; ".join(warnings), way_out="leave out --strict to accept that")
         for i, subject in enumerate(self.subjects):
-            checks = [
-                partial(raise_if_different, subject, v) for v in self.verifications(i).values()
-            ]
-            if subject.trace is not None:
-                checks.insert(0, partial(subject.trace.coverage.check, subject.target))
-            for check in checks:
+            for verification in self.verifications(i).values():
                 try:
-                    check()
+                    raise_if_different(subject, verification, self.referees.get(i))
                 except CheckFailedError as error:
                     if strict or not subject.traced:
                         raise
@@ -263,47 +270,6 @@ def caption_of(
         f"{versions_text(versions)}.",
     ]
     return " ".join(word for word in words if word)
-
-
-def verified_line(verifications: Iterable[Verification], ours: str = "the closed form") -> str:
-    """Return the line that says whether the counters agree with ``ours``."""
-    ran = [v for v in verifications if v.agrees is not None]
-    names = list(dict.fromkeys(v.counter.name for v in ran))
-    if not names:
-        return "not verified: no counter ran"
-    who = " and ".join(names) if len(names) < 3 else f"{', '.join(names[:-1])} and {names[-1]}"
-    verb = "agree" if len(names) > 1 else "agrees"
-    if verified(ran):
-        return f"verified: {who} {verb} with {ours} to the unit, on every layer"
-    return f"NOT VERIFIED: a counter and {ours} differ"
-
-
-def skipped_lines(
-    done: dict[tuple[int, str], Verification], subjects: Sequence[Subject]
-) -> list[str]:
-    """Return a line for each counter that did not run, and why."""
-    return [
-        f"{subjects[i].target}: {name} skipped: {verification.skipped}"
-        for (i, name), verification in done.items()
-        if verification.skipped
-    ]
-
-
-def raise_if_different(subject: Subject, verification: Verification) -> None:
-    """Raise ``CheckFailedError`` with the first layers that differ."""
-    if verification.agrees is not False:
-        return
-    shown = "; ".join(str(m) for m in verification.mismatches[:3])
-    more = len(verification.mismatches) - 3
-    rest = f"; and {more} more" if more > 0 else ""
-    ours = "the trace" if subject.traced else "the closed form"
-    raise CheckFailedError(
-        f"{verification.counter.name} and {ours} differ: {shown}{rest}",
-        place=subject.target,
-        way_out="mbcost reconcile takes the difference apart"
-        if subject.traced
-        else "a bug in mbcost or a changed counter: please report it with --version",
-    )
 
 
 def counters_named(names: Sequence[str] | None, default: Sequence[str]) -> list[Counter]:

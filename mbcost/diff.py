@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mbcost.cost import KINDS
+from mbcost.cost.coverage import names
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.matching import match_layers, same
 from mbcost.snapshots import FIGURES, Snapshot, is_report, named, read_report, snapshot_of
@@ -306,6 +307,13 @@ def _notes(diff: Diff, rows: Sequence[Record], view: str, total: Record) -> list
         f"{word}: {thousands(total[f'{figure}_before'])} → {thousands(total[f'{figure}_after'])} "
         f"({_in_words(total, figure)})"
         for figure, word in zip(FIGURES, ("params", "mult-adds"), strict=True)
+    ]
+    lines += [
+        f"{side.source or side.target}: operators without a formula, whose cost is missing from "
+        f"the totals: {names(side.uncounted)}"
+        for pair in diff.pairs
+        for side in pair
+        if side and side.uncounted
     ]
     if diff.single:
         differing = _conditions(*diff.single)

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 
 from mbcost.comparison import Comparison
-from mbcost.cost import DTYPES, CostReport
+from mbcost.cost import DTYPES, LAYER_KEYS, CostReport
 from mbcost.errors import MbcostError
-from mbcost.records import LAYER_KEYS
 from mbcost.tables import Column, Record, Table, choose_columns, sort_rows
 from mbcost.targets import Subject, trained
 from mbcost.units import megabytes, thousands
@@ -159,10 +158,14 @@ def coverage_lines(subject: Subject) -> list[str]:
         thousands(sum(ops.values())) for ops in (coverage.counted, coverage.zero, coverage.unknown)
     )
     named = f": {', '.join(coverage.unknown)}" if coverage.unknown else ""
-    return [
+    lines = [
         f"traced: {thousands(coverage.seen)} operator calls, {counted} with mult-adds, "
         f"{zero} known to have none, {unknown} unknown{named}"
     ]
+    if coverage.by_convention:
+        words = (f"{what}: {times}" for what, times in coverage.by_convention.items())
+        lines.append(f"no mult-adds by convention: {'; '.join(words)}")
+    return lines
 
 
 def counter_lines(comparison: Comparison) -> list[str]:

@@ -70,18 +70,6 @@ EXTRA_COLUMNS: dict[str, Column] = {
 }
 """Keys of a record that stand in it only where ``--columns`` asks for them."""
 
-LAYER_KEYS = (
-    "path",
-    "kind",
-    "kernel",
-    "stride",
-    "groups",
-    "input",
-    "output",
-    "params",
-    "mult_adds",
-)
-
 
 def record(
     subject: Subject,
@@ -124,6 +112,7 @@ def record(
         "versions": versions(name for name, v in ran.items() if v.total is not None),
         "params_by_kind": report.by_kind("params"),
         "mult_adds_by_kind": report.by_kind("mult_adds"),
+        **({} if report.coverage is None else {"uncounted": report.uncounted}),
     }
 
 

@@ -61,6 +61,12 @@ class Snapshot:
         """Multiply-adds of the batch."""
         return int(self.record["mult_adds"])
 
+    @property
+    def uncounted(self) -> tuple[str, ...]:
+        """Operators whose cost is missing from the totals; none are known of an older file."""
+        found = self.record.get("uncounted")
+        return tuple(map(str, found)) if isinstance(found, dict) else ()
+
     def condition(self, key: str) -> str:
         """Return one of ``CONDITIONS`` as text, equal where the condition is."""
         value = self.record.get(key)
@@ -98,6 +104,7 @@ def baseline_table(subjects: Sequence[Subject]) -> Table:
             "target": s.target,
             "name": s.record["name"],
             **{key: s.record[key] for key in sorted(KEPT)},
+            **({"uncounted": s.record["uncounted"]} if s.uncounted else {}),
             "layers": list(s.layers or ()),
         }
         for s in snapshots

@@ -132,6 +132,12 @@ class Subject:
         return Workbench(self.graph, self.batch)
 
 
+def uncounted_lines(subjects: Sequence[Subject]) -> list[str]:
+    """Return a line for each subject whose totals miss the cost of operators without a formula."""
+    traced = {s.target: s.trace.coverage.problem() for s in subjects if s.trace is not None}
+    return [f"{target}: {problem}" for target, problem in traced.items() if problem]
+
+
 def restatement(convention: str | None, unit: str | None) -> Restatement:
     """Return how to show mult-adds by the names of a convention and of a unit."""
     name = (convention or PAPERS.name).replace("_", "-")

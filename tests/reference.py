@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import mbcost
 from mbcost import check, diff, explain, listing, records
-from mbcost.cost import CONVENTIONS
+from mbcost.cost import CONVENTIONS, LAYER_KEYS
 from mbcost.counters import COUNTERS
 from mbcost.papers import table as paper
 from mbcost.sweep import fields as sweep
@@ -124,11 +124,12 @@ With `--fold-bn`, and wherever `--columns` asks for them:
 
 {_table("records", (*records.DEPLOYED_COLUMNS, *records.EXTRA_COLUMNS))}
 JSON adds `params_by_kind` and `mult_adds_by_kind`; `model` adds `layers`, and `by_block` or
-`by_kind` as `--by` says.
+`by_kind` as `--by` says. Of a traced model JSON has `uncounted` too: the operators whose cost is
+missing from the totals, each with how often it ran.
 
 ## Layers: `model`
 
-{_table("layers", records.LAYER_KEYS)}
+{_table("layers", LAYER_KEYS)}
 `mult_adds` are those of the layer, for the batch. `--by block` and `--by kind` have `block` or
 `kind`, `params` and `mult_adds`.
 

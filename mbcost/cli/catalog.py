@@ -45,10 +45,10 @@ def schema() -> None:
     """The JSON schema of the YAML, for editors: mbcost schema > mbcost.schema.json."""
     import json
 
-    from mbcost.cli.streams import print_json
+    from mbcost.cli.streams import as_encoded
     from mbcost.config.schema import json_schema
 
-    print_json(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(as_encoded(json.dumps(json_schema(), indent=2, ensure_ascii=False)) + "\n")
 
 
 def version_text() -> str:

@@ -7,7 +7,15 @@ from typing import Annotated
 import typer
 
 from mbcost.cli.app import app
-from mbcost.cli.options import Columns, FormatName, Output, Sort, Targets, with_settings
+from mbcost.cli.options import (
+    AllowUncounted,
+    Columns,
+    FormatName,
+    Output,
+    Sort,
+    Targets,
+    with_settings,
+)
 from mbcost.cli.output import sink
 from mbcost.errors import MbcostError
 
@@ -53,6 +61,7 @@ def check(
         str | None,
         _limit("--max-growth", "PERCENT", "How much they may grow over the baseline; 0% if unset."),
     ] = None,
+    allow_uncounted: AllowUncounted = False,
     sort: Sort = None,
     columns: Columns = None,
     format: FormatName = "table",
@@ -61,7 +70,8 @@ def check(
 ) -> None:
     """Targets against a budget or a baseline; exit code 1 when one is over.
 
-    The closed form alone; torch is not imported. Without a TARGET all those of the budget file;
+    The closed form alone; torch is not imported, but for models from elsewhere, which are traced.
+    An operator without a formula is exit code 1 too. Without a TARGET all those of the budget file;
     options win over the file.
 
     mbcost check v2 --max-params 3.5M --max-mult-adds 300M
@@ -74,6 +84,7 @@ def check(
 
     from mbcost.budget import budget_given
     from mbcost.check import check_table, checks_of, chosen_budgets, raise_if_over
+    from mbcost.cli.run import report_uncounted
     from mbcost.config.budgets import load_budgets
     from mbcost.snapshots import read_snapshots
 
@@ -97,7 +108,9 @@ def check(
     if baseline is None and file is not None:
         baseline = file.baseline
     known = read_snapshots(Path(baseline)) if baseline is not None else None
-    checks = checks_of(budgets, settings, known)
+    checks = checks_of(budgets, settings, known, allow_uncounted=allow_uncounted)
     table = check_table(checks, columns, sort)
     where.show(lambda: table)
+    if allow_uncounted:
+        report_uncounted([check.subject for check in checks])
     raise_if_over(checks)

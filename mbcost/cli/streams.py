@@ -168,10 +168,10 @@ def written_in(encoding: str | None, text: str) -> bool:
     return True
 
 
-def print_json(text: str) -> None:
-    """Write JSON to stdout; what its encoding lacks stands as JSON's own escapes."""
-    if not written_in(sys.stdout.encoding, text):
-        import json
+def as_encoded(document: str) -> str:
+    """Return JSON for stdout; what its encoding lacks stands as JSON's own escapes."""
+    if written_in(sys.stdout.encoding, document):
+        return document
+    import json
 
-        text = re.sub(r"[^\x00-\x7f]", lambda found: json.dumps(found[0])[1:-1], text)
-    sys.stdout.write(text)
+    return re.sub(r"[^\x00-\x7f]", lambda found: json.dumps(found[0])[1:-1], document)

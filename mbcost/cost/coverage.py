@@ -9,7 +9,8 @@ from mbcost.errors import CheckFailedError
 
 
 class UncountedWarning(UserWarning):
-    """An operator without a formula ran: its cost is missing from the totals."""
+    """A figure of a traced model is not the whole story: an operator without a formula ran, whose
+    cost is missing from the totals, or a counter differs."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,20 @@ BYTES_PER_ELEMENT = 4
 """float32, as torchinfo counts."""
 
 
+LAYER_KEYS = (
+    "path",
+    "kind",
+    "kernel",
+    "stride",
+    "groups",
+    "input",
+    "output",
+    "params",
+    "mult_adds",
+)
+"""The keys of a layer's record."""
+
+
 class LayerCost(NamedTuple):
     """One layer of a network: where it is, what it maps, what it costs for one image.
 
@@ -237,7 +251,7 @@ class CostReport:
         import pandas
 
         # object: a kernel is a number, "1x7" or nothing, and an int must not become a float
-        frame = pandas.DataFrame(self.records(), dtype=object)
+        frame = pandas.DataFrame(self.records(), columns=list(LAYER_KEYS), dtype=object)
         return frame.astype({"params": "int64", "mult_adds": "int64"})
 
     def _repr_html_(self) -> str:

@@ -141,6 +141,7 @@ class Verification(NamedTuple):
     skipped: str = ""
     crashed: bool = False
     by_layer: Mapping[str, int] = MappingProxyType({})
+    tells_layers: bool = True
 
     @property
     def agrees(self) -> bool | None:
@@ -187,7 +188,13 @@ def verify(counter: Counter, bench: Workbench, report: CostReport) -> Verificati
         for figure, value in counted.figures.items()
         if value != getattr(report, figure)
     ]
-    return Verification(counter, counted.total, tuple(found), by_layer=counted.by_layer)
+    return Verification(
+        counter,
+        counted.total,
+        tuple(found),
+        by_layer=counted.by_layer,
+        tells_layers=counted.tells_layers,
+    )
 
 
 def predicted_by_module(convention: Convention, report: CostReport) -> dict[str, int]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mbcost.comparison import raise_if_different
+from mbcost.agreement import raise_if_different
 from mbcost.counters import COUNTERS, DEFAULT_COUNTERS, verify
 from mbcost.errors import CheckFailedError
 from mbcost.sweep.parts import scalar_figures
