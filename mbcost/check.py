@@ -7,10 +7,13 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from mbcost.budget import GROWING, LIMITS, Budget, Limit
+from mbcost.conditions import OF_INPUT, difference, given, partly, some
 from mbcost.config.budgets import BudgetFile
 from mbcost.cost import DTYPES
 from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
 from mbcost.matching import match_layers
+from mbcost.models import runs_code
+from mbcost.settings import in_words, split_inline
 from mbcost.snapshots import CONDITIONS, Snapshot, named, snapshot_of
 from mbcost.tables import Column, Record, Table, choose_columns, sort_rows
 from mbcost.targets import Subject, resolve, uncounted_lines
@@ -119,6 +122,21 @@ def checks_of(
     return found
 
 
+def _refuse_code(budgets: Mapping[str, Budget]) -> None:
+    """Raise for a target that cannot be counted without running code of its own."""
+    for target, budget in budgets.items():
+        try:
+            name, _ = split_inline(target)
+        except MbcostError as error:
+            raise error.at(budget.place) from None
+        if runs_code(name):
+            raise MbcostError(
+                "counting it runs the code of that file",
+                place=budget.place,
+                way_out="--allow-code if you trust it, or type the target",
+            )
+
+
 def _refuse_idle(budget: Budget, with_baseline: bool) -> None:
     """Raise if the budget asks for a growth over nothing, or for nothing at all."""
     if with_baseline:
@@ -179,8 +197,9 @@ def _grown(subject: Subject, budget: Budget, baseline: Sequence[Snapshot]) -> li
             raise MbcostError(
                 f"its {subject.target!r} has {condition} {old}, not {new}",
                 place=before.source,
-                way_out="the settings it was written with, or write it anew with `mbcost baseline`",
+                way_out=_ANEW,
             )
+    _refuse_other_settings(subject, before)
     growth = budget.max_growth or Fraction(0)
     found = []
     for key in GROWING:
@@ -192,6 +211,19 @@ def _grown(subject: Subject, budget: Budget, baseline: Sequence[Snapshot]) -> li
         layers = _heaviest(_deltas(before, after, figure)) if value > base else ()
         found.append(Check(subject, kind, budget.dtype, value, limit, base, layers))
     return found
+
+
+_ANEW = "the settings it was written with, or write it anew with `mbcost baseline`"
+
+
+def _refuse_other_settings(subject: Subject, before: Snapshot) -> None:
+    """Raise where the baseline's settings make another network of the target than those now."""
+    recorded = before.settings
+    if recorded is None:  # of an mbcost that did not write them: those that it tells otherwise
+        recorded = some(given(subject), (*CONDITIONS, *OF_INPUT))
+    other = difference(subject, recorded, f"{before.source}: {subject.target}: settings")
+    if other:
+        raise MbcostError(f"its {subject.target!r} has {other}", place=before.source, way_out=_ANEW)
 
 
 def _deltas(before: Snapshot, after: Snapshot, figure: str) -> list[tuple[str, int]]:
@@ -235,6 +267,7 @@ def check_table(
                     **row,
                     "dtype": check.dtype if check.kind.by_dtype else None,
                     "passed": check.passed,
+                    "settings": given(check.subject),
                     "layers": [{"path": path, "value": value} for path, value in check.layers],
                 }
                 for check, row in zip(checks, rows, strict=True)
@@ -245,6 +278,7 @@ def check_table(
         else f"{len(checks)} checks passed",
         caption=_caption(checks),
         notes=(
+            *partly(list({check.subject.target: check.subject for check in checks}.values())),
             *(check.sentence() for check in checks if check.layers),
             *uncounted_lines([check.subject for check in checks]),
         ),
@@ -263,14 +297,19 @@ def _uncounted(checks: Sequence[Check]) -> Record:
 def _caption(checks: Sequence[Check]) -> str:
     """Return what was checked under which conditions."""
     seen = {check.subject.target: check.subject for check in checks}
-    parts = [
-        f"{target}: input {shape_text(s.report.x).replace('x', '×')}, batch {s.report.batch}"
-        f"{', batch-norms folded' if s.folded else ''}."
-        for target, s in seen.items()
-    ]
+    parts = [f"{target}: {_conditions(subject)}." for target, subject in seen.items()]
     dtypes = dict.fromkeys(check.dtype for check in checks if check.kind.by_dtype)
     parts += [f"{name}: {DTYPES[name].stores}." for name in dtypes]
     return " ".join([*parts, "Slack: what is left of the limit."])
+
+
+def _conditions(subject: Subject) -> str:
+    """Return what a target was counted under: ``classes 10, input 3×224×224, batch 1``."""
+    shape = shape_text(subject.report.x).replace("x", "×")
+    own = {n: v for n, v in given(subject).items() if n not in (*OF_INPUT, "batch", "fold_bn")}
+    parts = [in_words(own)] if own else []
+    parts += [f"input {shape}", f"batch {subject.report.batch}"]
+    return ", ".join([*parts, "batch-norms folded"] if subject.folded else parts)
 
 
 def raise_if_over(checks: Sequence[Check]) -> None:
@@ -291,11 +330,17 @@ def raise_if_over(checks: Sequence[Check]) -> None:
 
 
 def chosen_budgets(
-    targets: Sequence[str], given: Budget, file: BudgetFile | None, dtype: str | None
+    targets: Sequence[str],
+    given: Budget,
+    file: BudgetFile | None,
+    dtype: str | None,
+    *,
+    allow_code: bool = False,
 ) -> dict[str, Budget]:
     """Return the budget of each target: the file's, with what the command line gives on top.
 
-    ``given`` and ``dtype`` are the command line's; targets choose among those of the file.
+    ``given`` and ``dtype`` are the command line's; targets choose among those of the file. One
+    that runs code must be typed, or ``allow_code`` given: a file may come from anyone.
     """
     weighed = [given, *(file.budgets.values() if file else ())]
     if dtype is not None and not any("max_param_bytes" in budget.limits for budget in weighed):
@@ -313,6 +358,8 @@ def chosen_budgets(
                 place=file.path,
                 way_out=did_you_mean(target, file.budgets),
             )
+    if not targets and not allow_code:
+        _refuse_code(file.budgets)
     return {
         target: replace(
             budget,

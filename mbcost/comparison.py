@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from mbcost import conditions
 from mbcost.agreement import raise_if_different, seen_lines, skipped_lines, verified_line
 from mbcost.cost import DTYPES, CostReport
 from mbcost.counters import COUNTERS, Counter, Verification, verify
@@ -21,6 +22,7 @@ from mbcost.records import (
     record,
     versions_text,
 )
+from mbcost.settings import in_words
 from mbcost.tables import PENDING, Column, Record, Table, choose_columns, sort_rows
 from mbcost.targets import AS_IN_PAPERS, Restatement, Subject, uncounted_lines
 from mbcost.units import shape_text
@@ -87,7 +89,7 @@ class Comparison:
         Where batch-norms are folded, or with ``stored``, they have the bytes of the weights too.
         """
         stored = stored or self.folds
-        further = dict.fromkeys(key for key in self.keys if key not in RECORD_KEYS)
+        further = dict.fromkeys(c.key for c in self.counters if c.key not in RECORD_KEYS)
         return [
             further
             | record(subject, self.reference_report, self.verifications(i))
@@ -97,8 +99,9 @@ class Comparison:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The keys of the CSV: a record's own, and those of further counters asked for."""
-        return tuple(dict.fromkeys((*RECORD_KEYS, *(counter.key for counter in self.counters))))
+        """The keys of the CSV: a record's own, flops and further counters where asked for."""
+        asked = (*(counter.key for counter in self.counters), self.restatement.figure)
+        return tuple(dict.fromkeys((*RECORD_KEYS, *asked)))
 
     def frame(self) -> pandas.DataFrame:
         """Return the records as a DataFrame."""
@@ -114,11 +117,12 @@ class Comparison:
     def table(self, columns: str | None = None, sort: str | None = None) -> Table:
         """Return the comparison as a table; counters that have yet to run show an ellipsis."""
         records = self.records(stored=columns is not None)
-        default = ["target", "output", "params"]
+        figure = self.restatement.figure
+        default = ["target", *self._telling_apart(), "output", "params"]
         if len(self.subjects) > 1:
-            default += ["params_ratio", "mult_adds", "mult_adds_ratio"]
+            default += ["params_ratio", figure, "mult_adds_ratio"]
         else:
-            default += ["mult_adds"]
+            default += [figure]
         weights = [key for key in DEPLOYED_COLUMNS if key != "fold_bn"] if self.folds else []
         default += weights
         default += [counter.key for counter in self.counters]
@@ -132,9 +136,13 @@ class Comparison:
         if columns is None:
             fields = (*self.keys, *DEPLOYED_COLUMNS) if self.folds else self.keys
         document = rows if columns is None else [{k: row.get(k) for k in fields} for row in rows]
+        names = conditions.differing(self.subjects)
+        shown = rows
+        if columns is None and names:  # the others stand in the title
+            shown = [{**r, "settings": conditions.some(r["settings"], names)} for r in rows]
         return Table(
             chosen,
-            rows,
+            shown,
             fields,
             rows,
             document,
@@ -148,11 +156,19 @@ class Comparison:
         """Whether a subject has its batch-norms folded."""
         return any(subject.folded for subject in self.subjects)
 
+    def _telling_apart(self) -> list[str]:
+        """Return the columns of what rows were counted under, where that differs."""
+        found = ["settings"] if conditions.differing(self.subjects) else []
+        inputs = {subject.report.inputs for subject in self.subjects}
+        return found + (["input"] if len(inputs) > 1 else [])
+
     def _known_columns(self) -> dict[str, Column]:
         name = self.subjects[self.reference_index].target
         known = {**COLUMNS, **DEPLOYED_COLUMNS, **EXTRA_COLUMNS}
         figure_title = self.restatement.title
-        known["mult_adds"] = Column("mult_adds", figure_title, "count")
+        known["mult_adds"] = Column("mult_adds", self.restatement.mult_adds_title, "count")
+        if self.restatement.in_flops:
+            known["flops"] = Column("flops", figure_title, "count")
         for key, figure in (("params_ratio", "params"), ("mult_adds_ratio", figure_title)):
             known[key] = Column(key, f"{figure} vs {name}", "ratio", COLUMNS[key].rank)
         return known
@@ -169,20 +185,28 @@ class Comparison:
         return self.subjects[0].restatement if self.subjects else AS_IN_PAPERS
 
     def title(self) -> str:
-        """Return what all subjects have in common: settings, input and batch."""
+        """Return what all subjects have in common, settings, input and batch; then the settings
+        that changed some of them and others not."""
         inputs = {shape_text(s.report.inputs).replace("x", "×") for s in self.subjects}
         batches = {s.batch for s in self.subjects}
-        parts = [
-            name.replace("_", " ") if value is True else f"{name.replace('_', ' ')} {value}"
-            for name, value in self.subjects[0].settings.items()
-            if name not in ("in", "size", "rho", "batch", "input", "options")
-            and all(s.settings.get(name) == value for s in self.subjects)
-        ]
+        known = [conditions.given(subject) for subject in self.subjects]
+        common = {
+            name: value
+            for name, value in known[0].items()
+            if name
+            not in (*conditions.OF_INPUT, "batch", *self.subjects[0].settings.get("options", ()))
+            and all(settings.get(name) == value for settings in known)
+        }
+        parts = [in_words(common)] if common else []
         if len(inputs) == 1:
             parts.append(f"input {inputs.pop()}")
         if len(batches) == 1:
             parts.append(f"batch {batches.pop()}")
-        return ", ".join(parts)
+        return "; ".join((", ".join(parts), *self._partly))
+
+    @cached_property
+    def _partly(self) -> list[str]:
+        return conditions.partly(self.subjects)
 
     def caption(self) -> str:
         """Return what the figures mean and which versions counted them."""

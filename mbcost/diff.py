@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from mbcost.conditions import OF_INPUT
 from mbcost.cost import KINDS
 from mbcost.cost.coverage import names
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.matching import match_layers, same
+from mbcost.settings import as_text
 from mbcost.snapshots import FIGURES, Snapshot, is_report, named, read_report, snapshot_of
 from mbcost.tables import Column, Record, Table, choose_columns, sort_rows
 from mbcost.targets import resolve, resolve_one
@@ -287,6 +289,13 @@ def _conditions(before: Snapshot, after: Snapshot) -> list[str]:
             if key == "input":
                 old, new = old.replace("x", "×"), new.replace("x", "×")
             found.append(f"{key} {old} → {new}")
+    sides = before.settings, after.settings
+    if sides[0] is None or sides[1] is None:
+        return found
+    told = {"alpha", "batch", "fold_bn", *OF_INPUT}
+    for key in dict.fromkeys(name for side in sides if side for name in side if name not in told):
+        was, is_ = (as_text((side or {}).get(key, "unset")) for side in sides)
+        found += [f"{key} {was} → {is_}"] if was != is_ else []
     return found
 
 

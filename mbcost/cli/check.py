@@ -51,8 +51,20 @@ def check(
         _limit("--dtype", "fp32|fp16|int8", "How weights are stored; int8 has int32 biases."),
     ] = None,
     budget: Annotated[
-        str | None, _limit("--budget", "FILE", "A YAML file with the budgets of several targets.")
+        str | None,
+        _limit(
+            "--budget",
+            "FILE",
+            "A YAML file with the budgets of several targets. One that runs code (file.py:factory) "
+            "is refused without --allow-code.",
+        ),
     ] = None,
+    allow_code: Annotated[
+        bool,
+        typer.Option(
+            "--allow-code", help="Run the code of targets in the budget file: you trust that file."
+        ),
+    ] = False,
     baseline: Annotated[
         str | None,
         _limit("--baseline", "FILE", "JSON of `mbcost baseline`: params and mult-adds since then."),
@@ -104,7 +116,7 @@ def check(
         raise MbcostError(
             "no target", way_out="mbcost check v2 --max-params 3.5M, or --budget FILE"
         )
-    budgets = chosen_budgets(targets or [], given, file, dtype)
+    budgets = chosen_budgets(targets or [], given, file, dtype, allow_code=allow_code)
     if baseline is None and file is not None:
         baseline = file.baseline
     known = read_snapshots(Path(baseline)) if baseline is not None else None

@@ -92,7 +92,8 @@ def compare(
             return {}
         from mbcost.plots import Bars
 
-        return drawing.drawn(Bars(comparison.records(), comparison.reference_index))
+        records = [{**r, "mult_adds": r[restated.figure]} for r in comparison.records()]
+        return drawing.drawn(Bars(records, comparison.reference_index, restated.title))
 
     where.show(lambda: comparison.table(columns, sort), comparison.verify(), figures)
     report_skipped(comparison, counter)

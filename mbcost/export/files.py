@@ -116,7 +116,8 @@ class Staged:
 
     def __exit__(self, *_: object) -> None:
         for path in self.left:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
 
     def _written(self, place: Path, content: Content) -> Path:
         """Return a file that holds the content, on the disk of its place."""
@@ -147,18 +148,14 @@ class Staged:
             raise
 
     def _kept(self, place: Path) -> Path | None:
-        """Return a second name for what stands at ``place``, to bring it back by."""
+        """Return a copy of what stands at ``place``, to bring it back by."""
         if not place.exists():
             return None
         handle, name = tempfile.mkstemp(dir=place.parent, prefix=".mbcost.")
         os.close(handle)
         kept = Path(name)
         self.left.append(kept)
-        try:
-            kept.unlink()
-            os.link(place, kept)
-        except OSError:  # a disk without hard links
-            shutil.copy2(place, kept)
+        shutil.copy2(place, kept)  # no hard link: one to another user's file may be there for good
         return kept
 
 
