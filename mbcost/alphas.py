@@ -13,12 +13,12 @@ from decimal import ROUND_CEILING, Decimal
 from math import ceil, inf
 from typing import Any, NamedTuple
 
-from mbcost.blocks import MERGES
 from mbcost.errors import LayerError, MbcostError
-from mbcost.lowering import Lowering
-from mbcost.network import Network, Row
-from mbcost.settings import MAX_MULTIPLIER
-from mbcost.space import Axis, Space
+from mbcost.networks.blocks import MERGES
+from mbcost.networks.lowering import Lowering
+from mbcost.networks.network import Network, Row
+from mbcost.networks.settings import MAX_MULTIPLIER
+from mbcost.studies.spaces.space import Axis, Space
 from mbcost.units import parse_count, thousands
 
 TENTHS = tuple(float(Decimal(i) / 10) for i in range(1, int(10 * MAX_MULTIPLIER) + 1))
@@ -101,7 +101,7 @@ def _mult_adds(space: Space, alphas: Sequence[float]) -> dict[float, int]:
     """Return the mult-adds at each α at which the network can be built."""
     import numpy as np
 
-    from mbcost.sweep.reader import Reader
+    from mbcost.studies.spaces.reader import Reader
 
     if not alphas:
         return {}

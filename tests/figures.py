@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
 
-from mbcost.comparison import DEFAULT_BLOCKS, Comparison
-from mbcost.config import builtins
-from mbcost.plots import Bars, Layers, Plot, Share, accuracy_plot, heat_map_of_grid
-from mbcost.plots.page import COLUMN_IN, paint, styled, words_of
-from mbcost.targets import resolve, resolve_one
+from mbcost.networks.yaml import builtins
+from mbcost.output.plots import Bars, Layers, Plot, Share, accuracy_plot, heat_map_of_grid
+from mbcost.output.plots.page import COLUMN_IN, paint, styled, words_of
+from mbcost.studies.compare.comparison import DEFAULT_BLOCKS, Comparison
+from mbcost.targets.resolve import resolve, resolve_one
 
 NETWORKS = tuple(name for name, entry in builtins().items() if entry.kind == "network")
 ALPHAS = ("0.35", "0.5", "0.75", "1", "1.4")

@@ -20,13 +20,13 @@ from torchvision.models.segmentation import (
 )
 
 import mbcost
-from mbcost.config import builtin, builtins
 from mbcost.cost import cost_of
-from mbcost.counters import COUNTERS, Workbench, verify
 from mbcost.errors import MbcostError
-from mbcost.layers import Conv2d, Graph
-from mbcost.network import Network, Published
-from mbcost.targets import resolve_one
+from mbcost.graph.graph import Conv2d, Graph
+from mbcost.modules.counters import COUNTERS, Workbench, verify
+from mbcost.networks.network import Network, Published
+from mbcost.networks.yaml import builtin, builtins
+from mbcost.targets.resolve import resolve_one
 from mbcost.units import parse_count
 from tests.conftest import Cli
 

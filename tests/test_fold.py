@@ -5,12 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mbcost.build import build
-from mbcost.config import builtin, builtins
 from mbcost.cost import DTYPES, cost_of
-from mbcost.counters import COUNTERS, Workbench, verify
-from mbcost.fold import fold_batch_norms
-from mbcost.layers import (
+from mbcost.graph.fold import fold_batch_norms
+from mbcost.graph.graph import (
     Activation,
     Add,
     BatchNorm2d,
@@ -22,6 +19,9 @@ from mbcost.layers import (
     pair,
     wire,
 )
+from mbcost.modules.build import build
+from mbcost.modules.counters import COUNTERS, Workbench, verify
+from mbcost.networks.yaml import builtin, builtins
 from tests.conftest import Cli
 
 if TYPE_CHECKING:

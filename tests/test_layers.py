@@ -5,10 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mbcost.build import build, primitive
 from mbcost.cost import CONVENTIONS, cost_of, kind, terms
 from mbcost.errors import LayerError
-from mbcost.layers import (
+from mbcost.graph.graph import (
     Activation,
     AdaptiveAvgPool2d,
     Add,
@@ -29,6 +28,7 @@ from mbcost.layers import (
     output_shape,
     wire,
 )
+from mbcost.modules.build import build, primitive
 
 
 def test_stride_two_rounds_odd_sizes_up() -> None:

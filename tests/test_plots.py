@@ -25,9 +25,9 @@ from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 
 import mbcost
-from mbcost.config import builtins
 from mbcost.errors import MbcostError
-from mbcost.plots import (
+from mbcost.networks.yaml import builtins
+from mbcost.output.plots import (
     FIGURE_SUFFIXES,
     Bars,
     HeatMap,
@@ -37,9 +37,9 @@ from mbcost.plots import (
     heat_map_of_grid,
     render,
 )
-from mbcost.plots.accuracy import pareto
-from mbcost.plots.fonts import families, short
-from mbcost.plots.style import (
+from mbcost.output.plots.accuracy import pareto
+from mbcost.output.plots.fonts import families, short
+from mbcost.output.plots.style import (
     FONT_PT,
     KIND_FILLS,
     OKABE_ITO,
@@ -50,7 +50,7 @@ from mbcost.plots.style import (
     pens,
     text_colour,
 )
-from mbcost.targets import resolve, resolve_one
+from mbcost.targets.resolve import resolve, resolve_one
 from tests.figures import (
     ALPHAS,
     FIGURES,
@@ -378,7 +378,7 @@ def test_the_same_figure_gives_the_same_bytes(name: str, suffix: str) -> None:
 def test_bytes_depend_neither_on_the_process_nor_on_the_users_style(tmp_path: Path) -> None:
     (tmp_path / "matplotlibrc").write_text("font.size: 20\naxes.facecolor: red\nsvg.hashsalt: x\n")
     code = (
-        "import sys; from mbcost.plots import render; from tests.figures import FIGURES\n"
+        "import sys; from mbcost.output.plots import render; from tests.figures import FIGURES\n"
         "for suffix in ('.svg', '.pdf'):\n"
         "    sys.stdout.buffer.write(render(FIGURES['bars of blocks'](), suffix))"
     )

@@ -7,8 +7,8 @@ from math import floor
 
 import pytest
 
-from mbcost.config import builtin, builtins
-from mbcost.network import Network, Published
+from mbcost.networks.network import Network, Published
+from mbcost.networks.yaml import builtin, builtins
 from mbcost.units import PREFIXES
 
 NETWORKS = {

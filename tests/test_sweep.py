@@ -13,13 +13,13 @@ import pyarrow.parquet
 import pytest
 
 import mbcost
-from mbcost.config.spaces import load_space
 from mbcost.errors import CheckFailedError
-from mbcost.network import report
-from mbcost.sweep.parts import Figures
-from mbcost.sweep.reader import Reader
-from mbcost.sweep.units import Plan
-from mbcost.sweep.verify import spot_verify
+from mbcost.networks.network import report
+from mbcost.studies.spaces.parts import Figures
+from mbcost.studies.spaces.plan import Plan
+from mbcost.studies.spaces.reader import Reader
+from mbcost.studies.spaces.space_file import load_space
+from mbcost.studies.spaces.verify import spot_verify
 from tests.conftest import Cli
 
 MBCOST = (sys.executable, "-m", "mbcost")

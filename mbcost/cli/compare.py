@@ -27,7 +27,7 @@ from mbcost.cli.plot import Width, figure_only
 from mbcost.cli.run import check, report_skipped, run_comparison
 
 if TYPE_CHECKING:
-    from mbcost.export.files import Content
+    from mbcost.output.files import Content
 
 
 @app.command()
@@ -76,8 +76,8 @@ def compare(
 
     mbcost compare v2 --fold-bn   (the trained network and, below it, the deployed one)
     """
-    from mbcost.comparison import DEFAULT_BLOCKS
-    from mbcost.targets import restatement
+    from mbcost.studies.compare.comparison import DEFAULT_BLOCKS
+    from mbcost.targets.resolve import restatement
 
     where = sink(format, output, exact)
     drawing = figure_only(plot, width) if plot else None
@@ -90,7 +90,7 @@ def compare(
     def figures() -> dict[Path, Content]:
         if drawing is None:
             return {}
-        from mbcost.plots import Bars
+        from mbcost.output.plots import Bars
 
         records = [{**r, "mult_adds": r[restated.figure]} for r in comparison.records()]
         return drawing.drawn(Bars(records, comparison.reference_index, restated.title))

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from mbcost.cost.convention import PAPERS, Convention
 from mbcost.cost.coverage import Coverage, names
 from mbcost.cost.formulas import CONVOLUTIONS, KINDS, Terms, kind, terms
-from mbcost.cost.weights import DTYPES, weight_bytes
+from mbcost.cost.storage import DTYPES, weight_bytes
 from mbcost.errors import MbcostError, shown
-from mbcost.layers import Conv2d, Graph, Layer, Node, Shape
+from mbcost.graph.graph import Conv2d, Graph, Layer, Node, Shape
 
 if TYPE_CHECKING:
     import pandas

@@ -1,0 +1,1 @@
+"""The closed set of primitive layers: shapes, wiring, folding, live ranges."""

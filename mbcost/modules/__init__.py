@@ -1,0 +1,1 @@
+"""Networks as ``nn.Module``s, really run: built, traced, counted."""
