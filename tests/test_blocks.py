@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 import mbcost
-from mbcost.graph.graph import Add, Conv2d, LocalResponseNorm
+from mbcost.graph.primitives import Add, Conv2d, LocalResponseNorm
 from mbcost.networks.blocks import BLOCKS, Block, block_fields
 from mbcost.networks.blocks.inverted_residual import InvertedResidual
 from mbcost.networks.network import Network, Row, SingleBlock

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from mbcost.errors import LayerError, MbcostError
-from mbcost.graph.graph import ACTIVATIONS
+from mbcost.graph.primitives import ACTIVATIONS
 from mbcost.modules.counters import COUNTERS, Counted, Workbench, verify
 from mbcost.modules.counters.workbench import ACTIVATION_LIMIT_BYTES
 from mbcost.networks.blocks import BLOCKS

@@ -22,7 +22,8 @@ from torchvision.models.segmentation import (
 import mbcost
 from mbcost.cost import cost_of
 from mbcost.errors import MbcostError
-from mbcost.graph.graph import Conv2d, Graph
+from mbcost.graph.graph import Graph
+from mbcost.graph.primitives import Conv2d
 from mbcost.modules.counters import COUNTERS, Workbench, verify
 from mbcost.networks.network import Network, Published
 from mbcost.networks.yaml import builtin, builtins

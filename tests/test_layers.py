@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from mbcost.cost import CONVENTIONS, cost_of, kind, terms
 from mbcost.errors import LayerError
-from mbcost.graph.graph import (
+from mbcost.graph.graph import Graph, Node, Step, wire
+from mbcost.graph.primitives import (
     Activation,
     AdaptiveAvgPool2d,
     Add,
@@ -16,18 +17,14 @@ from mbcost.graph.graph import (
     Concat,
     Conv2d,
     Flatten,
-    Graph,
     Layer,
     Linear,
     LocalResponseNorm,
-    Node,
     Pool2d,
     Shape,
     Slice,
-    Step,
-    output_shape,
-    wire,
 )
+from mbcost.graph.shapes import output_shape
 from mbcost.modules.build import build, primitive
 
 

@@ -13,7 +13,8 @@ import yaml
 import mbcost
 from mbcost.cost import CONVENTIONS, cost_of
 from mbcost.errors import LayerError, MbcostError
-from mbcost.graph.graph import Concat, Scale, Shape, Upsample, output_shape
+from mbcost.graph.primitives import Concat, Scale, Shape, Upsample
+from mbcost.graph.shapes import output_shape
 from mbcost.modules.build import build
 from mbcost.modules.counters import COUNTERS, DEFAULT_COUNTERS, Workbench, verify
 from mbcost.networks.blocks import MERGES

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from mbcost.graph.graph import BatchNorm2d, Conv2d, Graph, Node
+from mbcost.graph.graph import Graph, Node
+from mbcost.graph.primitives import BatchNorm2d, Conv2d
 
 
 def fold_batch_norms(graph: Graph) -> Graph:

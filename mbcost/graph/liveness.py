@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from mbcost.graph.graph import Node, Shape
+from mbcost.graph.graph import Node
+from mbcost.graph.primitives import Shape
 
 
 def largest_activation(x: Shape, nodes: Sequence[Node]) -> int:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from mbcost.graph.graph import (
+from mbcost.graph.graph import Graph
+from mbcost.graph.primitives import (
     Activation,
     AdaptiveAvgPool2d,
     Add,
@@ -17,7 +18,6 @@ from mbcost.graph.graph import (
     Concat,
     Conv2d,
     Flatten,
-    Graph,
     Layer,
     Linear,
     LocalResponseNorm,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mbcost.graph.graph import Add, ChannelShuffle, Concat, Flatten, Graph, Layer, Scale, Slice
+from mbcost.graph.graph import Graph
+from mbcost.graph.primitives import Add, ChannelShuffle, Concat, Flatten, Layer, Scale, Slice
 from mbcost.modules.build import primitive
 
 

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from mbcost.cost import CostReport, cost_of
 from mbcost.errors import LayerError, MbcostError
 from mbcost.graph.fold import fold_batch_norms
-from mbcost.graph.graph import Graph, Node, Shape, wire
+from mbcost.graph.graph import Graph, Node, wire
+from mbcost.graph.primitives import Shape
 from mbcost.networks.blocks import BLOCKS, Block, block_fields
 from mbcost.networks.lowering import Lowering, overridden
 from mbcost.networks.settings import FIELD_OF, SETTINGS, SettingRule, Settings, parse_all

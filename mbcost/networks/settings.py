@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, assert_never
 
 from mbcost import units
 from mbcost.errors import MbcostError, did_you_mean
-from mbcost.graph.graph import ACTIVATIONS
+from mbcost.graph.primitives import ACTIVATIONS
 from mbcost.networks.blocks.fields import (
     MAX_CHANNELS,
     MAX_KERNEL,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from mbcost.cost import CostReport, Coverage
 from mbcost.errors import MbcostError
-from mbcost.graph.graph import Shape
+from mbcost.graph.primitives import Shape
 
 if TYPE_CHECKING:
     from torch import nn

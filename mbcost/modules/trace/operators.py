@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.flop_counter import flop_registry
 
 from mbcost.cost import Terms
-from mbcost.graph.graph import Shape
+from mbcost.graph.primitives import Shape
 
 NOTHING = Terms()
 

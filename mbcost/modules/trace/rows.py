@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mbcost.cost import CONVENTIONS, CONVOLUTIONS, LayerCost, Terms
-from mbcost.graph.graph import Shape
+from mbcost.graph.primitives import Shape
 from mbcost.modules.trace.calls import STANDARD, STANDARD_NORMS
 from mbcost.modules.trace.operators import OpCost
 from mbcost.modules.trace.recorder import Call, Event, Recording

@@ -7,7 +7,8 @@ from functools import lru_cache
 from typing import Annotated
 
 from mbcost.errors import LayerError
-from mbcost.graph.graph import Activation, BatchNorm2d, Conv2d, Shape, Step, pair
+from mbcost.graph.graph import Step
+from mbcost.graph.primitives import Activation, BatchNorm2d, Conv2d, Shape, pair
 from mbcost.networks.blocks.fields import (
     Act,
     Dilation,

@@ -9,7 +9,8 @@ import dataclasses
 from functools import cache
 from typing import Annotated, Any, ClassVar, NamedTuple, Protocol, get_args, get_type_hints
 
-from mbcost.graph.graph import ACTIVATIONS, Shape, Step
+from mbcost.graph.graph import Step
+from mbcost.graph.primitives import ACTIVATIONS, Shape
 
 MAX_CHANNELS = 2**20
 MAX_KERNEL = 65536

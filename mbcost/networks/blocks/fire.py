@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mbcost.graph.graph import Concat, Shape, Step
+from mbcost.graph.graph import Step
+from mbcost.graph.primitives import Concat, Shape
 from mbcost.networks.blocks.conv import conv_bn
 from mbcost.networks.blocks.fields import InnerChannels
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from mbcost.graph.graph import Add, Shape, Step
+from mbcost.graph.graph import Step
+from mbcost.graph.primitives import Add, Shape
 from mbcost.networks.blocks.conv import conv_bn
 from mbcost.networks.blocks.fields import Act, Channels, Kernel, Number, Stride
 

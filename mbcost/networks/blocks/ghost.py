@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from mbcost.graph.graph import Add, Concat, Shape, Slice, Step
+from mbcost.graph.graph import Step
+from mbcost.graph.primitives import Add, Concat, Shape, Slice
 from mbcost.networks.blocks.conv import conv_bn
 from mbcost.networks.blocks.fields import Channels, Kernel, Number, Stride, Whole
 from mbcost.networks.blocks.inverted_residual import squeeze_excite

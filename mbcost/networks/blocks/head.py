@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Annotated
 
-from mbcost.graph.graph import Activation, AdaptiveAvgPool2d, Flatten, Linear, Pool2d, Shape, Step
+from mbcost.graph.graph import Step
+from mbcost.graph.primitives import Activation, AdaptiveAvgPool2d, Flatten, Linear, Pool2d, Shape
 from mbcost.networks.blocks.fields import MAX_KERNEL, Act, Channels, Kernel, Stride, Truth, Whole
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from mbcost.graph.graph import Concat, Pool2d, Shape, Step, pair
+from mbcost.graph.graph import Step
+from mbcost.graph.primitives import Concat, Pool2d, Shape, pair
 from mbcost.networks.blocks.conv import conv_bn
 from mbcost.networks.blocks.fields import MAX_KERNEL, InnerChannels, Truth, Whole
 

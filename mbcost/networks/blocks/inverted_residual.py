@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from mbcost.errors import LayerError
-from mbcost.graph.graph import Activation, AdaptiveAvgPool2d, Add, Conv2d, Scale, Shape, Step, pair
+from mbcost.graph.graph import Step
+from mbcost.graph.primitives import Activation, AdaptiveAvgPool2d, Add, Conv2d, Scale, Shape, pair
 from mbcost.networks.blocks.conv import conv_bn
 from mbcost.networks.blocks.fields import (
     Act,

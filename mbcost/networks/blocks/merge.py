@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from typing import ClassVar, Protocol
 
 from mbcost.errors import LayerError
-from mbcost.graph.graph import Add, Concat, Scale, Shape, Step, Upsample, shape_of
+from mbcost.graph.graph import Step
+from mbcost.graph.primitives import Add, Concat, Scale, Shape, Upsample
+from mbcost.graph.shapes import shape_of
 
 
 class Merge(Protocol):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from mbcost.graph.graph import LocalResponseNorm, Pool2d, Shape, Step, pair
+from mbcost.graph.graph import Step
+from mbcost.graph.primitives import LocalResponseNorm, Pool2d, Shape, pair
 from mbcost.networks.blocks.fields import (
     MAX_CHANNELS,
     MAX_KERNEL,

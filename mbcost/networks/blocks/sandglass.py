@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Annotated
 
-from mbcost.graph.graph import Add, Shape, Step
+from mbcost.graph.graph import Step
+from mbcost.graph.primitives import Add, Shape
 from mbcost.networks.blocks.conv import conv_bn
 from mbcost.networks.blocks.fields import Act, Channels, Number, OneOf, Stride
 from mbcost.networks.widths import make_divisible

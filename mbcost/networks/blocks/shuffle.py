@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from mbcost.errors import LayerError
-from mbcost.graph.graph import (
+from mbcost.graph.graph import Step
+from mbcost.graph.primitives import (
     Activation,
     Add,
     ChannelShuffle,
@@ -14,7 +15,6 @@ from mbcost.graph.graph import (
     Pool2d,
     Shape,
     Slice,
-    Step,
     pair,
 )
 from mbcost.networks.blocks.conv import conv_bn

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from mbcost.errors import LayerError
-from mbcost.graph.graph import Add, Shape, Step
+from mbcost.graph.graph import Step
+from mbcost.graph.primitives import Add, Shape
 from mbcost.networks.blocks.conv import conv_bn
 from mbcost.networks.blocks.fields import MAX_KERNEL, Act, Channels, Number, Stride, Whole
 

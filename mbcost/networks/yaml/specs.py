@@ -8,7 +8,7 @@ from typing import Any
 
 from mbcost import units
 from mbcost.errors import MbcostError, did_you_mean
-from mbcost.graph.graph import Shape
+from mbcost.graph.primitives import Shape
 from mbcost.networks.blocks import BLOCKS, MERGES, ONE_OF, block_fields
 from mbcost.networks.blocks.fields import (
     MAX_CHANNELS,

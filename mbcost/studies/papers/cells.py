@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import cache, cached_property
 from typing import Any
 
-from mbcost.graph.graph import Shape
+from mbcost.graph.primitives import Shape
 from mbcost.networks.settings import YAML_SUFFIXES, split_inline
 from mbcost.networks.yaml import find_builtin
 from mbcost.studies.papers.architecture import built_parts, differing, parts_text

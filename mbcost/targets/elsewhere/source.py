@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mbcost.graph.graph import Shape
+from mbcost.graph.primitives import Shape
 
 if TYPE_CHECKING:
     from torch import nn
