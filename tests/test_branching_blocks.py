@@ -11,7 +11,7 @@ from mbcost.cost import cost_of
 from mbcost.errors import LayerError
 from mbcost.graph.graph import Graph, Node, wire
 from mbcost.graph.primitives import Add, ChannelShuffle, Concat, Conv2d, Shape, Slice
-from mbcost.modules.build import build
+from mbcost.modules import build
 from mbcost.modules.counters import COUNTERS, Workbench, verify
 from mbcost.networks.blocks import BLOCKS
 from mbcost.networks.blocks.fields import Block

@@ -9,7 +9,7 @@ from mbcost.cost import DTYPES, cost_of
 from mbcost.graph.fold import fold_batch_norms
 from mbcost.graph.graph import Graph, Node, Step, wire
 from mbcost.graph.primitives import Activation, Add, BatchNorm2d, Conv2d, Linear, pair
-from mbcost.modules.build import build
+from mbcost.modules import build
 from mbcost.modules.counters import COUNTERS, Workbench, verify
 from mbcost.networks.yaml import builtin, builtins
 from tests.conftest import Cli

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mbcost.errors import MbcostError
-from mbcost.modules.build import build
+from mbcost.modules import build
 from mbcost.networks.blocks import BLOCKS, MERGES
 from mbcost.networks.network import Network
 from mbcost.networks.yaml import builtin, builtins, load_specs

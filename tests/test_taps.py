@@ -15,7 +15,7 @@ from mbcost.cost import CONVENTIONS, cost_of
 from mbcost.errors import LayerError, MbcostError
 from mbcost.graph.primitives import Concat, Scale, Shape, Upsample
 from mbcost.graph.shapes import output_shape
-from mbcost.modules.build import build
+from mbcost.modules import build
 from mbcost.modules.counters import COUNTERS, DEFAULT_COUNTERS, Workbench, verify
 from mbcost.networks.blocks import MERGES
 from mbcost.networks.network import Network, Row

@@ -61,7 +61,7 @@ def torchinfo_loop(space: Space, n: int) -> float:
     """Return configs a second of building and counting ``n`` of the same samples by torchinfo."""
     import torchinfo
 
-    from mbcost.modules.build import build
+    from mbcost.modules import build
 
     choices = Plan(space, n).choices(0)
     counted = Reader(space).count(choices).figures

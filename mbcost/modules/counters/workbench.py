@@ -79,14 +79,14 @@ class Workbench:
     @cached_property
     def module(self) -> nn.Module:
         """The graph as a module on the CPU."""
-        from mbcost.modules.build import build
+        from mbcost.modules import build
 
         return build(self.graph)
 
     @cached_property
     def meta_module(self) -> nn.Module:
         """The graph as a module on the meta device."""
-        from mbcost.modules.build import build
+        from mbcost.modules import build
 
         return build(self.graph, "meta")
 
