@@ -87,14 +87,13 @@ def compare(
         targets or DEFAULT_BLOCKS, settings, counter, fast, reference, fold_bn, restated
     )
 
-    def figures() -> dict[Path, Content]:
+    def drawn() -> dict[Path, Content]:
         if drawing is None:
             return {}
-        from mbcost.output.plots import Bars
+        from mbcost.studies import figures
 
-        records = [{**r, "mult_adds": r[restated.figure]} for r in comparison.records()]
-        return drawing.drawn(Bars(records, comparison.reference_index, restated.title))
+        return drawing.drawn(figures.bars(comparison))
 
-    where.show(lambda: comparison.table(columns, sort), comparison.verify(), figures)
+    where.show(lambda: comparison.table(columns, sort), comparison.verify(), drawn)
     report_skipped(comparison, counter)
     check(comparison, strict)

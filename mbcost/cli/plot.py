@@ -147,10 +147,10 @@ def accuracy(
 
     mbcost plot accuracy v1 v2 v3-large v3-small -o accuracy.pdf
     """
-    from mbcost.output.plots import accuracy_plot
+    from mbcost.studies import figures
 
     where = easel(output, width, show_data, format)
-    where.show(accuracy_plot(targets or (), x.replace("-", "_")))
+    where.show(figures.accuracy(targets or (), x.replace("-", "_")))
 
 
 @plot_app.command()
@@ -174,13 +174,13 @@ def share(
     mbcost plot share v1 v2 v3-large --by kind -o share.pdf
     """
     from mbcost.cli.run import report_uncounted
-    from mbcost.output.plots import Share
+    from mbcost.studies import figures
     from mbcost.studies.compare.conditions import partly
     from mbcost.targets.resolve import resolve
 
     where = easel(output, width, show_data, format)
     subjects = resolve(list(dict.fromkeys(targets)), settings)
-    where.show(Share(subjects, by))
+    where.show(figures.share(subjects, by))
     for sentence in partly(subjects):
         say(f"mbcost: {sentence}")
     report_uncounted(subjects)
@@ -204,12 +204,12 @@ def layers(
     mbcost plot layers v2 -o layers.pdf
     """
     from mbcost.cli.run import report_uncounted
-    from mbcost.output.plots import Layers
+    from mbcost.studies import figures
     from mbcost.targets.resolve import resolve_one
 
     where = easel(output, width, show_data, format)
     subject = resolve_one(target, settings)
-    where.show(Layers(subject))
+    where.show(figures.layers(subject))
     report_uncounted([subject])
 
 
@@ -247,7 +247,7 @@ def sweep(
 
     mbcost plot sweep grid.csv --key params -o sweep.pdf
     """
-    from mbcost.output.plots import heat_map_of_csv, heat_map_of_grid
+    from mbcost.studies import figures
 
     where = easel(output, width, show_data, format)
     value, across, up = (name.replace("-", "_") for name in (key, x, y))
@@ -258,14 +258,14 @@ def sweep(
                 place=f"--{next(iter(settings)).replace('_', '-')}",
                 way_out="--only alpha=0.5 keeps rows; or name a network",
             )
-        where.show(heat_map_of_csv(Path(source), across, up, value, only or ()))
+        where.show(figures.heat_map_of_csv(Path(source), across, up, value, only or ()))
         return
     if only or (across, up) != ("size", "alpha"):
         raise MbcostError(
             "--only, --x and --y choose from a CSV", place=source, way_out="leave them out"
         )
     alphas, sizes = (_listed(settings.pop(name, "")) for name in ("alpha", "size"))
-    where.show(heat_map_of_grid(source, alphas, sizes, settings, value))
+    where.show(figures.heat_map_of_grid(source, alphas, sizes, settings, value))
 
 
 def _listed(text: str) -> list[str]:

@@ -1,12 +1,13 @@
 """Figures for papers: PNG, SVG and PDF by suffix, the same bytes from the same data.
 
-To add a figure: a module beside these with a frozen dataclass that is a ``Plot``, and its command
-in ``cli/plot.py``. Only ``page`` opens matplotlib; the values (``table``) need none of it.
+A figure draws rows and knows no network. To add one: a module beside these with a frozen dataclass
+that is a ``Plot``, its rows in ``studies.figures``, its command in ``cli/plot.py``. Only ``page``
+opens matplotlib; the values (``table``) need none of it.
 """
 
-from mbcost.output.plots.accuracy import Accuracy, accuracy_plot
+from mbcost.output.plots.accuracy import Accuracy
 from mbcost.output.plots.bars import Bars
-from mbcost.output.plots.heatmap import HeatMap, heat_map_of_csv, heat_map_of_grid
+from mbcost.output.plots.heatmap import HeatMap
 from mbcost.output.plots.layers import Layers
 from mbcost.output.plots.page import (
     COLUMN_IN,
@@ -28,10 +29,7 @@ __all__ = [
     "Layers",
     "Plot",
     "Share",
-    "accuracy_plot",
     "check_figure_path",
-    "heat_map_of_csv",
-    "heat_map_of_grid",
     "render",
     "require",
     "write_figure",

@@ -6,16 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mbcost.errors import MbcostError, did_you_mean
-from mbcost.networks.network import Network
-from mbcost.networks.yaml import builtins
 from mbcost.output.plots.fonts import emphasis, short
 from mbcost.output.plots.page import count_axis, settle
 from mbcost.output.plots.room import Labeller, box_of
 from mbcost.output.plots.style import FRONT_COLOUR, Pen, pens, text_colour
 from mbcost.output.table import Column, Record, Table
-from mbcost.studies.compare.records import COLUMNS
-from mbcost.targets.resolve import Subject, resolve
 from mbcost.units import round_below, round_count, tick
 
 if TYPE_CHECKING:
@@ -23,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COSTS = {"mult_adds": "mult-adds", "params": "params"}
-_FIELDS = ("target", "alpha", "size", "params", "mult_adds", "top1", "on_curve", "on_front")
+POINT_KEYS = ("target", "alpha", "size", "params", "mult_adds", "top1", "on_curve", "on_front")
 _LARGEST_PT2 = 55.0
 """Area of the largest bubble in square points; the others are in proportion to their params."""
 _KEY_LINE_IN = 0.15
@@ -33,8 +28,10 @@ _NOTE_REACH_PT = 9.0
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Published points of several networks; ``rows`` hold ``_FIELDS``, networks in order."""
+    """Published points of several networks, in order; rows hold ``native_size`` and
+    ``POINT_KEYS``, whose ``columns`` these are."""
 
+    columns: tuple[Column, ...]
     rows: tuple[Record, ...]
     cost: str = "mult_adds"
 
@@ -55,14 +52,8 @@ class Accuracy:
 
     def table(self) -> Table:
         """Return one row per published point."""
-        columns = (
-            *(COLUMNS[key] for key in _FIELDS[:5]),
-            Column("top1", "top-1", "percent"),
-            Column("on_curve", "on its curve"),
-            Column("on_front", "on the front"),
-        )
-        rows = [{key: row[key] for key in _FIELDS} for row in self.rows]
-        return Table(columns, rows, _FIELDS, rows, rows)
+        rows = [{key: row[key] for key in POINT_KEYS} for row in self.rows]
+        return Table(self.columns, rows, POINT_KEYS, rows, rows)
 
     def height(self, width: float) -> float:
         """Return three quarters of the width, and no less than two inches."""
@@ -217,72 +208,3 @@ def _setting(row: Record) -> str:
     if row["size"] == row["native_size"]:
         return alpha
     return str(row["size"]) if row["alpha"] == 1 else f"{alpha}, {row['size']}"
-
-
-def pareto(rows: Sequence[Record], cost: str) -> list[bool]:
-    """Return for each row whether no other has a lower-or-equal cost and a better top-1, or a
-    lower cost and the same top-1."""
-    order = sorted(range(len(rows)), key=lambda i: (rows[i][cost], -rows[i]["top1"]))
-    kept = [False] * len(rows)
-    last: Record | None = None
-    for i in order:
-        row = rows[i]
-        twin = last and (row[cost], row["top1"]) == (last[cost], last["top1"])
-        if last is None or row["top1"] > last["top1"] or twin:
-            kept[i], last = True, row
-    return kept
-
-
-def published_points(subject: Subject) -> list[Record]:
-    """Return a network's published points that have a top-1, each with its exact costs."""
-    network = subject.spec
-    if subject.settings:
-        raise MbcostError(
-            "a setting would change the cost but not the published top-1",
-            place=subject.target,
-            way_out=f"name the network alone: {subject.name}",
-        )
-    if not isinstance(network, Network):
-        return []
-    rows = []
-    for point in network.published:
-        if point.top1 is not None:
-            costs = network.count(**network.printed_for(point))
-            rows.append(
-                {
-                    "target": subject.target,
-                    "alpha": point.alpha,
-                    "size": point.size,
-                    "native_size": network.x[1],
-                    "params": costs.params,
-                    "mult_adds": costs.mult_adds,
-                    "top1": point.top1,
-                }
-            )
-    return rows
-
-
-def accuracy_plot(targets: Sequence[str], cost: str = "mult_adds") -> Accuracy:
-    """Return the figure of these networks, or of every built-in one with a published top-1."""
-    if cost not in COSTS:
-        raise MbcostError(f"unknown cost {cost!r}", place="--x", way_out=did_you_mean(cost, COSTS))
-    rows: list[Record] = []
-    for subject in resolve(list(dict.fromkeys(targets)) or list(builtins())):
-        own = published_points(subject)
-        if targets and not own:
-            raise MbcostError(
-                "has no published top-1 to plot",
-                place=subject.target,
-                way_out="a network whose YAML has published: [{alpha, size, top1}]",
-            )
-        curve = pareto(own, cost)
-        rows += [{**row, "on_curve": kept} for row, kept in zip(own, curve, strict=True)]
-    if not rows:
-        raise MbcostError(
-            "no built-in network has a published top-1",
-            way_out="name a YAML with published: [{alpha, size, top1}]",
-        )
-    front = pareto(rows, cost)
-    return Accuracy(
-        tuple({**row, "on_front": kept} for row, kept in zip(rows, front, strict=True)), cost
-    )

@@ -10,8 +10,7 @@ from mbcost.errors import MbcostError
 from mbcost.output.plots.fonts import short
 from mbcost.output.plots.page import count_axis, count_text
 from mbcost.output.plots.style import OKABE_ITO
-from mbcost.output.table import Record, Table
-from mbcost.studies.compare.records import COLUMNS
+from mbcost.output.table import Column, Record, Table
 from mbcost.units import ratio_in_words
 
 if TYPE_CHECKING:
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FIGURES = {"params": "params", "mult_adds": "mult-adds"}
-_FIELDS = ("target", "params", "mult_adds", "params_ratio", "mult_adds_ratio")
+BAR_KEYS = ("target", "params", "mult_adds", "params_ratio", "mult_adds_ratio")
+"""What a row of bars holds; ratios are to the reference."""
 _REFERENCE_COLOUR = OKABE_ITO["black"]
 _COLOUR = OKABE_ITO["sky blue"]
 _GAP_PT = 3.0
@@ -27,32 +27,32 @@ _GAP_PT = 3.0
 
 @dataclass(frozen=True)
 class Bars:
-    """Params and mult-adds of each record of a comparison, the reference in black."""
+    """Params and mult-adds of each row, the reference in black; ``columns`` are ``BAR_KEYS``."""
 
-    records: Sequence[Record]
+    columns: tuple[Column, ...]
+    rows: Sequence[Record]
     reference: int = 0
     title: str = FIGURES["mult_adds"]
     """What the mult-adds are called, which may be restated."""
 
     def __post_init__(self) -> None:
         """Refuse what has no bar to draw."""
-        if not self.records:
+        if not self.rows:
             raise MbcostError("nothing to draw", way_out="name a TARGET")
 
     def table(self) -> Table:
         """Return one row per bar pair."""
-        rows = [{key: record[key] for key in _FIELDS} for record in self.records]
-        return Table(tuple(COLUMNS[key] for key in _FIELDS), rows, _FIELDS, rows, rows)
+        return Table(self.columns, self.rows, BAR_KEYS, self.rows, self.rows)
 
     def height(self, width: float) -> float:
         """Return the room of two panels with a line of text per bar."""
-        return 2 * (0.42 + 0.19 * len(self.records))
+        return 2 * (0.42 + 0.19 * len(self.rows))
 
     def draw(self, figure: Figure) -> None:
         """Draw a panel per figure, first target on top."""
         panels = figure.subplots(len(FIGURES), sharey=True)
         for axes, (key, title) in zip(panels, FIGURES.items(), strict=True):
-            values = [record[key] for record in self.records]
+            values = [record[key] for record in self.rows]
             axes.barh(
                 range(len(values)),
                 values,
@@ -65,13 +65,11 @@ class Bars:
                 linewidth=0.5,
                 gid=key,
             )
-            axes.set_yticks(
-                range(len(values)), [short(record["target"]) for record in self.records]
-            )
+            axes.set_yticks(range(len(values)), [short(record["target"]) for record in self.rows])
             axes.tick_params(axis="y", length=0)
             count_axis(axes.xaxis, values, self.title if key == "mult_adds" else title)
             axes.set_xlim(0, (max(values) or 1) * 1.5)
-        panels[0].set_ylim(len(self.records) - 0.45, -0.55)
+        panels[0].set_ylim(len(self.rows) - 0.45, -0.55)
 
     def label(self, figure: Figure) -> None:
         """Write each value at the end of its bar, and make the axis long enough for it."""
@@ -84,13 +82,13 @@ class Bars:
                     textcoords="offset points",
                     va="center_baseline",
                 )
-                for i, record in enumerate(self.records)
+                for i, record in enumerate(self.rows)
             ]
             widths = [text.get_window_extent().width for text in texts]
-            _make_room(axes, [record[key] for record in self.records], widths)
+            _make_room(axes, [record[key] for record in self.rows], widths)
 
     def _words(self, i: int, key: str) -> str:
-        record = self.records[i]
+        record = self.rows[i]
         ratio = record[f"{key}_ratio"]
         words = count_text(record[key])
         if i == self.reference or ratio is None or not record[key]:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mbcost.errors import MbcostError, did_you_mean
-from mbcost.output.formats.csv import plain
+from mbcost.errors import MbcostError
 from mbcost.output.plots.fonts import short
 from mbcost.output.plots.page import count_axis
 from mbcost.output.plots.style import FONT_PT, ink_on
 from mbcost.output.table import Column, Record, Table
-from mbcost.paths import read_whole
-from mbcost.studies.compare.records import COLUMNS, record
-from mbcost.targets.resolve import resolve_one
-from mbcost.units import in_prefix, parse_number, prefix_for, tick
+from mbcost.units import in_prefix, prefix_for, tick
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,19 +24,22 @@ _DIGIT_PT = 0.64 * FONT_PT
 _MARGIN_IN = 0.75
 _BELOW_IN = 0.62
 _MOST_CELLS = 40_000
-_MOST_BYTES = 256 * 10**6
 _MOST_PATHS = 5_000
 """With more cells the map is an image within the SVG or PDF, or the file would be huge."""
 
 
 @dataclass(frozen=True)
 class HeatMap:
-    """``rows`` of one value each: ``y`` and ``x`` name its cell, ``key`` is the value."""
+    """``rows`` of one value each: ``y`` and ``x`` name its cell, ``key`` is the value.
+
+    ``columns`` give the titles of those that have one.
+    """
 
     rows: Sequence[Record]
     x: str = "size"
     y: str = "alpha"
     key: str = "mult_adds"
+    columns: Mapping[str, Column] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse an empty grid, one too fine to see, and two values for one cell."""
@@ -73,9 +70,9 @@ class HeatMap:
         fields = (self.y, self.x, self.key)
         rows = list(self.rows)
         columns = tuple(
-            Column(name, _title(name))
+            Column(name, self._title(name))
             if any(isinstance(row[name], str) for row in rows)
-            else COLUMNS.get(name) or Column(name, name)
+            else self.columns.get(name) or Column(name, name)
             for name in fields
         )
         return Table(columns, rows, fields, rows, rows)
@@ -135,10 +132,10 @@ class HeatMap:
         axes.spines[:].set_visible(False)
         if texts:
             unit = f" ({self.prefix})" if self.prefix else ""
-            axes.set_title(_title(self.key) + unit, loc="left", pad=3)
+            axes.set_title(self._title(self.key) + unit, loc="left", pad=3)
         else:
             bar = figure.colorbar(mesh, ax=axes, pad=0.02)
-            count_axis(bar.ax.yaxis, values, _title(self.key), log=0 < low < high)
+            count_axis(bar.ax.yaxis, values, self._title(self.key), log=0 < low < high)
             bar.outline.set_linewidth(0.4)
 
     def _name(self, axes: Axes, figure: Figure) -> None:
@@ -152,7 +149,10 @@ class HeatMap:
                 needed = (max(map(len, names)) + 1) * _DIGIT_PT
             every = _step(needed, 72 * length / len(names))
             axis.set_ticks([i + 0.5 for i in range(len(names))][::every], names[::every])
-            axis.set_label_text(_title(name))
+            axis.set_label_text(self._title(name))
+
+    def _title(self, name: str) -> str:
+        return self.columns[name].title if name in self.columns else short(name)
 
     def label(self, figure: Figure) -> None:
         """Write the values where they fit."""
@@ -182,102 +182,5 @@ def _step(needed: float, free: float) -> int:
     return max(1, -int(-needed // free))
 
 
-def _title(name: str) -> str:
-    return COLUMNS[name].title if name in COLUMNS else short(name)
-
-
 def _tick(value: Any) -> str:
     return tick(value, "") if isinstance(value, int | float) else short(str(value), 12)
-
-
-def heat_map_of_grid(
-    target: str,
-    alphas: Sequence[str],
-    sizes: Sequence[str],
-    settings: Mapping[str, str],
-    key: str = "mult_adds",
-) -> HeatMap:
-    """Return the heat map of one network over α and size; an empty list leaves the default."""
-    rows = []
-    for alpha in alphas or [""]:
-        for size in sizes or [""]:
-            chosen = {k: v for k, v in (("alpha", alpha), ("size", size)) if v}
-            subject = resolve_one(target, {**settings, **chosen})
-            found = record(subject)
-            if key not in found or not isinstance(found[key], int | float):
-                numeric = [k for k, v in found.items() if isinstance(v, int | float)]
-                raise MbcostError(
-                    f"cannot draw {key!r}", place="--key", way_out=did_you_mean(key, numeric)
-                )
-            rows.append({name: found[name] for name in ("alpha", "size", key)})
-    return HeatMap(_unique(rows), key=key)
-
-
-def heat_map_of_csv(
-    path: Path, x: str = "size", y: str = "alpha", key: str = "mult_adds", only: Sequence[str] = ()
-) -> HeatMap:
-    """Return the heat map of a CSV with a header: a column for each axis and one of values.
-
-    ``only`` are ``COLUMN=VALUE`` that a row must hold. Every error names the line.
-    """
-    rows = []
-    wanted = [_condition(text) for text in only]
-    for line, found in _csv_rows(path, (y, x, key, *(name for name, _ in wanted))):
-        if all(found[name] == value for name, value in wanted):
-            try:
-                value = parse_number(found[key] or "")
-            except MbcostError as error:
-                raise error.at(f"{path}:{line}: {key}") from None
-            rows.append({y: _axis_value(found[y]), x: _axis_value(found[x]), key: _whole(value)})
-    try:
-        return HeatMap(_unique(rows), x, y, key)
-    except MbcostError as error:
-        raise error.at(str(path)) from None
-
-
-def _unique(rows: Sequence[Record]) -> list[Record]:
-    """Return the rows without repetitions: the same cell said twice is still one cell."""
-    return list({tuple(row.values()): row for row in rows}.values())
-
-
-def _csv_rows(path: Path, needed: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
-    raw = read_whole(path, _MOST_BYTES, "CSV", "check the path")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise MbcostError("is not UTF-8 text", place=str(path), way_out="a CSV file") from None
-    reader = csv.DictReader(text.splitlines())
-    try:
-        columns = list(reader.fieldnames or ())
-        for name in needed:
-            if name not in columns:
-                raise MbcostError(
-                    f"has no column {name!r}",
-                    place=str(path),
-                    way_out=did_you_mean(name, columns) if columns else "a header and rows",
-                )
-        return [(reader.line_num, {k: plain(row[k] or "") for k in needed}) for row in reader]
-    except csv.Error as error:
-        raise MbcostError(
-            f"is not CSV: {error}",
-            place=f"{path}:{reader.line_num}",
-            way_out='commas between, " around what holds one',
-        ) from None
-
-
-def _condition(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise MbcostError(f"{text!r} is not a condition", place="--only", way_out="like target=v2")
-    return name.strip().replace("-", "_"), value.strip()
-
-
-def _axis_value(text: str) -> int | float | str:
-    try:
-        return _whole(parse_number(text))
-    except MbcostError:
-        return text
-
-
-def _whole(value: float) -> int | float:
-    return int(value) if abs(value) < 2**53 and value == int(value) else value

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
-from mbcost.errors import MbcostError
 from mbcost.output.plots.page import count_axis
 from mbcost.output.plots.style import Fill, kind_fills
 from mbcost.output.table import Column, Record, Table
-from mbcost.targets.resolve import Subject
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,47 +31,9 @@ _FIELDS = tuple(column.key for column in _COLUMNS)
 
 @dataclass(frozen=True)
 class Layers:
-    """The layers of a subject that have weights, in the order in which they run."""
+    """A row per layer with weights, in the order in which they run."""
 
-    subject: Subject
-
-    def __post_init__(self) -> None:
-        """Refuse what has no bar to draw."""
-        if not self.rows:
-            raise MbcostError(
-                "has no layer with weights to draw",
-                place=self.subject.target,
-                way_out="a network or block with a convolution or linear layer",
-            )
-
-    @cached_property
-    def rows(self) -> list[Record]:
-        """Return a row per convolution and linear layer.
-
-        A batch-norm's params stand with the layer it follows, so that the bars add up to the
-        total. Activation is the elements that the layer puts out, for the batch.
-        """
-        report = self.subject.report
-        rows: list[Record] = []
-        waiting = 0
-        for layer in report.layers:
-            if layer.mult_adds:
-                rows.append(
-                    {
-                        "path": layer.path,
-                        "block": layer.block,
-                        "kind": layer.kind,
-                        "mult_adds": layer.mult_adds * report.scale,
-                        "params": layer.params + waiting,
-                        "activation_elements": layer.elements * report.scale,
-                    }
-                )
-                waiting = 0
-            elif rows:
-                rows[-1]["params"] += layer.params
-            else:
-                waiting += layer.params
-        return rows
+    rows: Sequence[Record]
 
     def table(self) -> Table:
         """Return one row per group of bars."""

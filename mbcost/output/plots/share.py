@@ -7,13 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
-from mbcost.errors import MbcostError, did_you_mean
 from mbcost.output.plots.fonts import short
 from mbcost.output.plots.style import Fill, ink_on, kind_fills
 from mbcost.output.table import Column, Record, Table
-from mbcost.studies.compare.breakdown import VIEWS
-from mbcost.studies.compare.conditions import differing, given
-from mbcost.targets.resolve import Subject
 from mbcost.units import percent
 
 if TYPE_CHECKING:
@@ -28,44 +24,18 @@ _PAD_PT = 1.5
 
 @dataclass(frozen=True)
 class Share:
-    """The shares of each subject's mult-adds and params, by ``GROUPS``."""
+    """Shares of each target's mult-adds and params, a row per segment; ``by`` is one of
+    ``GROUPS`` and the key of a segment's name."""
 
-    subjects: Sequence[Subject]
+    rows: Sequence[Record]
     by: str = "kind"
-
-    def __post_init__(self) -> None:
-        """Refuse an unknown grouping, and what costs nothing."""
-        if self.by not in GROUPS:
-            raise MbcostError(
-                f"cannot share by {self.by!r}", place="--by", way_out=did_you_mean(self.by, GROUPS)
-            )
-        for subject in self.subjects:
-            if not (subject.report.mult_adds or subject.report.params):
-                raise MbcostError(
-                    "costs nothing, so there is no share to draw",
-                    place=subject.target,
-                    way_out="a network or block with weights",
-                )
+    settings_differ: bool = False
+    """Whether the rows hold ``settings``, and they tell targets apart."""
 
     @cached_property
-    def rows(self) -> list[Record]:
-        """Return a row per segment: its shares of mult-adds and params, null of nothing."""
-        _, rows_of = VIEWS[self.by]
-        return [
-            {
-                "target": subject.target,
-                "settings": given(subject),
-                **row,
-                **{
-                    f"{key}_share": row[key] / total if (total := getattr(report, key)) else None
-                    for key in FIGURES
-                },
-            }
-            for subject in self.subjects
-            for report in (subject.report,)
-            for row in rows_of(report)
-            if row["params"] or row["mult_adds"]
-        ]
+    def targets(self) -> list[str]:
+        """Return the targets in order, a bar each."""
+        return list(dict.fromkeys(row["target"] for row in self.rows))
 
     def table(self) -> Table:
         """Return one row per segment."""
@@ -77,7 +47,7 @@ class Share:
             Column("mult_adds_share", "share of mult-adds", "share"),
             Column("params_share", "share of params", "share"),
         )
-        if differing(self.subjects):
+        if self.settings_differ:
             columns += (Column("settings", "settings", "settings"),)
         fields = tuple(column.key for column in columns)
         document = [{key: row[key] for key in fields} for row in self.rows]
@@ -86,22 +56,20 @@ class Share:
     def height(self, width: float) -> float:
         """Return the room of two panels; names of blocks stand upright in taller bars."""
         bar = 0.22 if self.by == "kind" else 0.62
-        return 1.2 + 2 * bar * len(self.subjects)
+        return 1.2 + 2 * bar * len(self.targets)
 
     def draw(self, figure: Figure) -> None:
-        """Draw a panel per figure and a bar per subject."""
+        """Draw a panel per figure and a bar per target."""
         panels = figure.subplots(len(FIGURES), sharex=True, sharey=True)
         for axes, (key, title) in zip(panels, FIGURES.items(), strict=True):
-            for y, subject in enumerate(self.subjects):
-                self._stack(axes, key, y, subject)
+            for y, target in enumerate(self.targets):
+                self._stack(axes, key, y, target)
             axes.set_title(title, loc="left", pad=3)
-            axes.set_yticks(
-                range(len(self.subjects)), [short(subject.target) for subject in self.subjects]
-            )
+            axes.set_yticks(range(len(self.targets)), [short(target) for target in self.targets])
             axes.tick_params(axis="y", length=0)
             axes.spines["left"].set_visible(False)
         panels[0].set_xlim(0, 1)
-        panels[0].set_ylim(len(self.subjects) - 0.5, -0.5)
+        panels[0].set_ylim(len(self.targets) - 0.5, -0.5)
         panels[-1].set_xticks([0, 0.25, 0.5, 0.75, 1])
         panels[-1].xaxis.set_major_formatter(lambda share, _: percent(share, 0))
         if self.by == "kind":
@@ -109,8 +77,8 @@ class Share:
         else:
             panels[-1].set_xlabel("share, from the first block (light) to the last (dark)")
 
-    def _stack(self, axes: Axes, key: str, y: int, subject: Subject) -> None:
-        rows = [row for row in self.rows if row["target"] == subject.target]
+    def _stack(self, axes: Axes, key: str, y: int, target: str) -> None:
+        rows = [row for row in self.rows if row["target"] == target]
         left = 0.0
         for row, fill in zip(rows, self._fills(rows), strict=True):
             share = row[f"{key}_share"] or 0.0
