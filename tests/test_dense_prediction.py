@@ -32,12 +32,6 @@ from mbcost.units import parse_count
 from tests.conftest import Cli
 
 KINDS = ("detection", "segmentation")
-PARAMS = {
-    "weights": "params_weights",
-    "without_norm": "params_without_norm",
-    "trainable": "params",
-    "all": "params_all",
-}
 
 
 def names(kinds: tuple[str, ...] = KINDS) -> list[str]:
@@ -216,7 +210,7 @@ def agrees(value: int, printed: str) -> bool:
 def differences(spec: Network, printed: Published) -> list[str]:
     report = spec.count(**printed.settings)
     figures = {"mult_adds": report.mult_adds}
-    figures["params"] = getattr(report, PARAMS[spec.published_params])
+    figures["params"] = report.params_as(spec.published_params)
     return [
         key
         for key, value in figures.items()

@@ -1,13 +1,23 @@
-"""Bytes of a network's weights as they are stored: by element type, in one place.
+"""What counts as a parameter, and the bytes that parameters take when stored.
 
-To add a type: its line in ``DTYPES``.
+To add an element type: its line in ``DTYPES``; a way of counting: its line in ``PARAMS``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from mbcost.cost.formulas import Terms
+
+PARAMS: dict[str, Callable[[Terms], int]] = {
+    "weights": lambda terms: terms.weights,
+    "without_norm": lambda terms: terms.weights + terms.bias_params,
+    "trainable": lambda terms: terms.params,
+    "all": lambda terms: terms.params + terms.norm_buffers,
+}
+"""What people mean by parameters: the weights of convolutions and linear layers (V1 and V2 print
+these), those and their biases, all that is trained (torch), all that is kept (Keras)."""
 
 
 class DType(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -130,7 +131,7 @@ def truth_of(document: Document, value: Any, *keys: Key) -> bool:
     return value
 
 
-def word_of(document: Document, value: Any, words: tuple[str, ...], *keys: Key) -> str:
+def word_of(document: Document, value: Any, words: Collection[str], *keys: Key) -> str:
     """Return ``value`` if it is one of ``words``, or raise with the nearest."""
     word = text_of(document, value, *keys)
     if word not in words:

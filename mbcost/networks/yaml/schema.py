@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from mbcost.cost import DTYPES
+from mbcost.cost import DTYPES, PARAMS
 from mbcost.networks.blocks import BLOCKS, MERGES, BlockField, Merge, block_fields
 from mbcost.networks.blocks.fields import MAX_CHANNELS, MAX_KERNEL, Number, OneOf, Truth, Whole
 from mbcost.networks.network import EXPANSIONS, MAX_REPEATS, SCALES, WIDTHS
 from mbcost.networks.settings import MAX_MULTIPLIER
-from mbcost.networks.yaml.specs import MAX_ROWS, PARAMS_CONVENTIONS
+from mbcost.networks.yaml.specs import MAX_ROWS
 from mbcost.studies.guard.budget import LIMITS
 from mbcost.units import BYTES, MAX_SIZE, parse_bytes
 
@@ -88,7 +88,7 @@ def _network() -> Schema:
             "name": {"type": "string"},
             "source": {"type": "string"},
             "published_source": {"type": "string"},
-            "published_params": {"enum": list(PARAMS_CONVENTIONS)},
+            "published_params": {"enum": list(PARAMS)},
             "published": {"type": "array", "minItems": 1, "items": published},
             "input": _shape(),
             "classes": _whole(1, MAX_CHANNELS),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mbcost import units
+from mbcost.cost import PARAMS
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.graph.primitives import Shape
 from mbcost.networks.blocks import BLOCKS, MERGES, ONE_OF, block_fields
@@ -77,7 +78,6 @@ PUBLISHED_KEYS = (
     "top1",
     "reason",
 )
-PARAMS_CONVENTIONS = ("weights", "without_norm", "trainable", "all")
 
 
 def load_specs(path: Path, shown: str | None = None) -> dict[str, Spec]:
@@ -125,7 +125,7 @@ def read_network(document: Document, data: dict[str, Any], stem: str) -> Network
         published_params=word_of(
             document,
             data.get("published_params", "trainable"),
-            PARAMS_CONVENTIONS,
+            PARAMS,
             "published_params",
         ),
         published_source=text_of(document, data.get("published_source", ""), "published_source"),

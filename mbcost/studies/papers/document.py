@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from mbcost.cost import PARAMS
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.networks.settings import SETTINGS
 from mbcost.networks.yaml.catalog import configs_dir
@@ -27,7 +28,6 @@ from mbcost.networks.yaml.document import (
 )
 from mbcost.studies.papers.printed import Printed, parse_printed
 
-COUNTS = ("weights", "without_norm", "trainable", "all")
 LATEST = "latest"
 PAPER_KEYS = ("paper", "source", "versions", "counts", "left_out", "nets", "tables")
 TABLE_KEYS = ("table", "title", "columns", "letters", "left_out", "rows", "explained")
@@ -173,7 +173,7 @@ class _Reader:
         document = self.document
         data = mapping_of(document, document.data)
         known_keys(document, data, PAPER_KEYS)
-        self.column = Column(word_of(document, data["counts"], COUNTS, "counts"))
+        self.column = Column(word_of(document, data["counts"], PARAMS, "counts"))
         self.left_out = dict(mapping_of(document, data.get("left_out", {}), "left_out"))
         self.nets = {
             name: self._net(value, "nets", name)
@@ -235,7 +235,11 @@ class _Reader:
         known_keys(self.document, data, COLUMN_KEYS, *keys)
         column = Column(
             counts=word_of(
-                self.document, data.get("counts", self.column.counts), COUNTS, *keys, "counts"
+                self.document,
+                data.get("counts", self.column.counts),
+                PARAMS,
+                *keys,
+                "counts",
             ),
             classifier=bool(data.get("classifier", True)),
             settings=data.get("settings", {}),

@@ -11,7 +11,7 @@ from fractions import Fraction
 from math import prod
 from typing import Any
 
-from mbcost.cost import LayerCost
+from mbcost.cost import PARAMS, LayerCost
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.graph.graph import Node
 from mbcost.networks.settings import parse_all
@@ -66,18 +66,12 @@ def mult_adds(case: Case) -> Fraction:
 
 def params(case: Case) -> Fraction:
     """Return the parameters of what the column counts."""
-    return Fraction(sum(params_of(layer, case.column.counts) for layer in case.counted()))
+    return Fraction(sum(params_of(layer, case) for layer in case.counted()))
 
 
-def params_of(layer: LayerCost, counts: str) -> int:
-    """Return a layer's weights, those and biases, all that is trained, or all that is kept."""
-    terms = layer.terms
-    return {
-        "weights": terms.weights,
-        "without_norm": terms.weights + terms.bias_params,
-        "trainable": terms.params,
-        "all": terms.params + terms.norm_buffers,
-    }[counts]
+def params_of(layer: LayerCost, case: Case) -> int:
+    """Return a layer's parameters as the column counts them."""
+    return PARAMS[case.column.counts](layer.terms)
 
 
 def _share(case: Case, of: Callable[[LayerCost], int]) -> Fraction:
@@ -92,7 +86,7 @@ def mult_adds_share(case: Case) -> Fraction:
 
 def params_share(case: Case) -> Fraction:
     """Return the share of one kind of layer in the parameters."""
-    return _share(case, lambda layer: params_of(layer, case.column.counts))
+    return _share(case, lambda layer: params_of(layer, case))
 
 
 def _other(case: Case, figure: Callable[[Case], Fraction]) -> Fraction:

@@ -13,8 +13,9 @@ from fractions import Fraction
 from functools import partial
 from itertools import product
 
+from mbcost.cost import PARAMS
 from mbcost.studies.papers.cells import Answer, Cell, NotBuiltError, cached_subject, is_built
-from mbcost.studies.papers.document import COUNTS, TOTALS
+from mbcost.studies.papers.document import TOTALS
 from mbcost.studies.papers.witnesses import testimony
 
 REPRODUCED = "reproduced"
@@ -88,7 +89,7 @@ def _other_counts(cell: Cell) -> Iterator[tuple[str, Attempt]]:
         yield "an addition per bias too", lambda c: _with_term(c, "bias_adds")
         yield "additions of average pools too", lambda c: _with_term(c, "adaptive_pool_inputs")
     if cell.figure == "params":
-        for counts, classifier in product(COUNTS, (True, False)):
+        for counts, classifier in product(PARAMS, (True, False)):
             if (counts, classifier) != (column.counts, column.classifier):
                 words = counts.replace("_", " ")
                 name = f"{words}{'' if classifier else ' without the classifier'}"
