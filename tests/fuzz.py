@@ -125,7 +125,7 @@ def fuzz_json(random: Random) -> None:
 
 def fuzz_csv(random: Random) -> None:
     """A sweep's CSV as a heat map's values."""
-    from mbcost.output.plots import heat_map_of_csv
+    from mbcost.studies.figures import heat_map_of_csv
 
     path = _written(mutated_csv(random), "sweep.csv")
     only = [random.choice(("alpha=0.5", "target=v2", "size=", "=", "nothing"))] * random.randint(

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 import mbcost
-from mbcost.alphas import solve_alpha
+from mbcost.studies.spaces.search.alpha import solve_alpha
 from mbcost.studies.spaces.space_file import load_space
 from tests.conftest import Cli
 

@@ -16,6 +16,7 @@ PACKAGE = Path(__file__).parent.parent / "mbcost"
 FLOORS = {
     "errors": 1,
     "units": 2,
+    "paths": 2,
     "graph": 2,
     "cost": 3,
     "output": 3,

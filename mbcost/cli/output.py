@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import typer
 
 from mbcost.cli.streams import as_encoded
-from mbcost.errors import MbcostError, did_you_mean
+from mbcost.errors import MbcostError, did_you_mean, visible
 from mbcost.output.formats import FORMATS
 from mbcost.output.table import Table
-from mbcost.visible import visible
 
 if TYPE_CHECKING:
     from mbcost.output.files import Content

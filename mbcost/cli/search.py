@@ -79,9 +79,9 @@ def search(
 
     mbcost search v2 --target-mult-adds 60M
     """
-    from mbcost.alphas import solved
     from mbcost.studies.spaces.columns import Layout
     from mbcost.studies.spaces.plan import Plan
+    from mbcost.studies.spaces.search.alpha import solved
     from mbcost.studies.spaces.search.search import answer_table, opened
     from mbcost.studies.spaces.verify import verified_line
 

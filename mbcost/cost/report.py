@@ -15,7 +15,8 @@ from mbcost.cost.coverage import Coverage, names
 from mbcost.cost.formulas import CONVOLUTIONS, KINDS, Terms, kind, terms
 from mbcost.cost.storage import DTYPES, PARAMS, weight_bytes
 from mbcost.errors import MbcostError, shown
-from mbcost.graph.graph import Conv2d, Graph, Layer, Node, Shape
+from mbcost.graph.graph import Graph, Node
+from mbcost.graph.primitives import Conv2d, Layer, Shape
 
 if TYPE_CHECKING:
     import pandas

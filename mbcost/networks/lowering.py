@@ -7,7 +7,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mbcost.errors import LayerError, MbcostError, did_you_mean
-from mbcost.graph.graph import Graph, Node, Shape, wire
+from mbcost.graph.graph import Graph, Node, wire
+from mbcost.graph.primitives import Shape
 from mbcost.networks.blocks import BLOCKS, MERGES, ONE_OF, Block, arity, block_fields
 from mbcost.networks.blocks.fields import stride_fields, width_fields
 from mbcost.networks.settings import Settings

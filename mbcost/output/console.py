@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from mbcost.errors import visible
 from mbcost.output.table import BROAD, GAP, Cells, Table, cells, fitted, reasons_below
-from mbcost.visible import visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mbcost import units
-from mbcost.errors import MbcostError, did_you_mean
+from mbcost.errors import MbcostError, did_you_mean, visible
 from mbcost.networks.settings import in_words
-from mbcost.visible import visible
 
 Record = dict[str, Any]
 

@@ -28,7 +28,6 @@ from mbcost.studies.pareto import pareto_front
 from mbcost.targets.resolve import Subject, resolve, resolve_one
 from mbcost.units import parse_number
 
-
 _MOST_BYTES = 256 * 10**6
 """Of a CSV that a heat map is drawn of."""
 
@@ -66,10 +65,8 @@ def share(subjects: Sequence[Subject], by: str = "kind") -> Share:
                     f"{key}_share": row[key] / total if total else None
                     for key, total in totals.items()
                 }
-                rows.append(
-                    {"target": subject.target, "settings": given(subject), **row, **shares}
-                )
-    return Share(rows, by, differing(subjects))
+                rows.append({"target": subject.target, "settings": given(subject), **row, **shares})
+    return Share(rows, by, bool(differing(subjects)))
 
 
 def layers(subject: Subject) -> Layers:

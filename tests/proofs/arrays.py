@@ -293,7 +293,7 @@ def _torch(space: Space, choice: Sequence[int], wanted: Figures) -> None:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from mbcost.modules.build import build
+    from mbcost.modules import build
 
     spec, settings = space.at(choice)
     graph = spec.graph(settings)

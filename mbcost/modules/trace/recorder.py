@@ -27,7 +27,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from mbcost.cost import Terms
 from mbcost.cost.coverage import Coverage
 from mbcost.errors import MbcostError
-from mbcost.graph.graph import Shape
+from mbcost.graph.primitives import Shape
 from mbcost.modules.trace.arguments import bind, tensors_in, with_values
 from mbcost.modules.trace.calls import FUNCTIONS, MODULES, NAMED_PRODUCTS, bound
 from mbcost.modules.trace.free import BY_CONVENTION, REDUCED_PRODUCT, is_zero

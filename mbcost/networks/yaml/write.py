@@ -7,7 +7,7 @@ from dataclasses import fields as dataclass_fields
 from dataclasses import replace
 from typing import Any
 
-from mbcost.errors import CheckFailedError
+from mbcost.errors import CheckFailedError, visible
 from mbcost.graph.graph import Graph
 from mbcost.networks.blocks import Block, block_fields
 from mbcost.networks.blocks.fields import stride_fields
@@ -17,7 +17,6 @@ from mbcost.networks.settings import Settings
 from mbcost.networks.yaml.document import parse_document
 from mbcost.networks.yaml.specs import read_specs
 from mbcost.studies.spaces.space import wired
-from mbcost.visible import visible
 
 
 class _Recorded(Lowering):

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mbcost.errors import visible
 from mbcost.output.table import Table
 from mbcost.units import shape_text
-from mbcost.visible import visible
 
 _FORMULA = re.compile(r"[' ]*[=+\-@＝＋－＠]")
 """How text begins that is a formula somewhere; the last four are so in East Asian spreadsheets."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape as escape_html
 
+from mbcost.errors import visible
 from mbcost.output.table import Table, cells
-from mbcost.visible import visible
 
 
 def to_html(table: Table) -> str:

@@ -9,8 +9,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from mbcost.errors import visible
 from mbcost.output.table import WRAPPED, Cells, Table, cells, fitted, reasons_below
-from mbcost.visible import visible
 
 PAGE_ROWS = 40
 PAGE_WIDTH = 84

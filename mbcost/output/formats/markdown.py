@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from mbcost.errors import visible
 from mbcost.output.table import Table, cells
-from mbcost.visible import visible
 
 
 def to_markdown(table: Table, *, exact: bool = False) -> str:

@@ -10,8 +10,8 @@ from itertools import zip_longest
 from textwrap import wrap
 from unicodedata import east_asian_width
 
+from mbcost.errors import visible
 from mbcost.output.table import BROAD, GAP, Cells, Table, cells
-from mbcost.visible import visible
 
 LINE = 100
 """A title breaks after so many characters, or where a wider table ends."""

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING
 
-from mbcost.errors import MbcostError
-from mbcost.visible import visible
+from mbcost.errors import MbcostError, visible
 
 if TYPE_CHECKING:
     from matplotlib.font_manager import FontEntry

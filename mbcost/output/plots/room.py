@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from mbcost.visible import visible
+from mbcost.errors import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

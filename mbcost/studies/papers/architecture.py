@@ -6,15 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from mbcost.errors import MbcostError, did_you_mean
-from mbcost.graph.graph import (
-    Activation,
-    AdaptiveAvgPool2d,
-    BatchNorm2d,
-    Conv2d,
-    Graph,
-    Node,
-    Scale,
-)
+from mbcost.graph.graph import Graph, Node
+from mbcost.graph.primitives import Activation, AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Scale
 from mbcost.units import shape_text
 
 ACT_LETTERS = {"hardswish": "HS", "relu": "RE", "relu6": "ReLU6"}

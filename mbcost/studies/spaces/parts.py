@@ -14,8 +14,9 @@ from typing import Any, NamedTuple, Protocol
 from mbcost.cost import DTYPES, WITH_PARAMS, Terms, cost_of, terms, weight_bytes
 from mbcost.errors import MbcostError
 from mbcost.graph.fold import fold_batch_norms
-from mbcost.graph.graph import Graph, Shape
+from mbcost.graph.graph import Graph
 from mbcost.graph.liveness import largest_activation, peak_activation
+from mbcost.graph.primitives import Shape
 from mbcost.networks.blocks import MERGES, Block
 from mbcost.networks.lowering import Feed, Lowering, ScaledRow, lowered
 from mbcost.networks.network import Network, SingleBlock, Spec

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
 from mbcost.networks.network import Network, Spec
 from mbcost.output.table import Record, Table, choose_columns
+from mbcost.studies.pareto import MAX_OBJECTIVES, pareto_front
 from mbcost.studies.spaces.columns import COST_KEYS, Layout
 from mbcost.studies.spaces.plan import Batch, Counting, Plan
-from mbcost.studies.pareto import MAX_OBJECTIVES, pareto_front
 from mbcost.studies.spaces.space import Axis, Space
 from mbcost.studies.spaces.sweep.table import caption, columns_of, title
 from mbcost.units import percent, thousands
