@@ -205,11 +205,11 @@ def test_a_transposed_convolution_is_the_counters_mistake_and_in_words(
 def test_where_a_counter_differs_flop_counter_mode_says_whether_the_figure_stands(
     here: Path, cli: Cli, cli_json: Callable[..., Any]
 ) -> None:
-    target = ("compare", "torchvision:swin_t", "--size", "64", "--counter", "torchprofile")
+    target = ("compare", "timm:test_vit", "--counter", "ptflops-pytorch")
     result = cli(*target)
     assert "NOT VERIFIED" not in result.stdout
     assert (
-        "torchprofile differs from its convention; FlopCounterMode equals the trace"
+        "ptflops-pytorch differs from its convention; FlopCounterMode equals the trace"
         in result.stdout
     )
     assert "the figure stands" in result.stdout
