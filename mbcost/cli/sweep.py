@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,8 +33,8 @@ from mbcost.errors import MbcostError
 
 if TYPE_CHECKING:
     from mbcost.export.files import Content
+    from mbcost.sweep.chunks import Chunks
     from mbcost.sweep.fields import Layout
-    from mbcost.sweep.run import Target
     from mbcost.tables import Table
 
 
@@ -78,8 +79,9 @@ def sweep(
 
     mbcost sweep ofa-mobilenetv3 --samples 1000000 --max-mult-adds 300M -o ofa.parquet
     """
+    from mbcost.sweep.chunks import Chunks, locked
     from mbcost.sweep.fields import Layout, at_most
-    from mbcost.sweep.run import Target
+    from mbcost.sweep.run import whole
     from mbcost.sweep.units import Plan
     from mbcost.sweep.verify import verified_line
 
@@ -90,21 +92,22 @@ def sweep(
     files, rest = _split(output or (), tabular, resume)
     where = sink(format, rest, exact) if rest or not files else None
     note = verified_line(plan, verify)
-    parted = [Target(path, layout) for path in files]
-    kept = [_count(each, workers, resume) for each in parted]
-
-    def whole() -> dict[Path, Content]:
-        return {each.path: each.whole() for each in parted}
-
+    chunked = [Chunks(path, layout) for path in files]
     streamed = where is None or (format == "csv" and not tabular and rest in ([], ["-"]))
-    if where is None or streamed:
-        write_files(whole())
-    else:
-        table = _table(layout, note, workers, pivot, figure, columns, sort)
-        where.show(lambda: table, beside=whole)
-    for each, n in zip(parted, kept, strict=True):
-        each.remove_parts()
-        say(f"{each.path}: {n:,} of {plan.total:,} configs")
+    with locked(chunked):
+        kept = [_count(chunks, workers, resume) for chunks in chunked]
+
+        def joined() -> dict[Path, Content]:
+            return {chunks.path: whole(chunks) for chunks in chunked}
+
+        if where is None or streamed:
+            write_files(joined())
+        else:
+            table = _table(layout, note, workers, pivot, figure, columns, sort)
+            where.show(lambda: table, beside=joined)
+        for chunks, n in zip(chunked, kept, strict=True):
+            chunks.remove()
+            say(f"{chunks.path}: {n:,} of {plan.total:,} configs")
     if streamed:
         if where is not None:
             _to_stdout(layout, workers)
@@ -133,13 +136,13 @@ def _split(outputs: Sequence[str], tabular: bool, resume: bool) -> tuple[list[Pa
     return files, [name for name in outputs if Path(name) not in files]
 
 
-def _count(target: Target, workers: int, resume: bool) -> int:
+def _count(chunks: Chunks, workers: int, resume: bool) -> int:
     """Count the configs into the parts of a file; return how many are kept."""
     from mbcost.progress import progress
-    from mbcost.sweep.run import to_parts
+    from mbcost.sweep.run import to_chunks
 
-    steps = to_parts(target, workers, resume=resume)
-    *_, (_, kept) = progress(steps, target.layout.plan.total)
+    with closing(to_chunks(chunks, workers, resume=resume)) as steps:
+        *_, (_, kept) = progress(steps, chunks.layout.plan.total)
     return kept
 
 
