@@ -188,7 +188,7 @@ def test_verified_says_what_is_predicted_and_what_a_counter_sees(here: Path, cli
     assert "torchinfo sees" in shown
     assert "%: attention is not a module it counts" in shown
     plain = cli("compare", "torchvision:resnet18", "--size", "64").stdout
-    assert "torchinfo and fvcore count each as its convention predicts" in plain
+    assert "torchinfo and fvcore, each as its convention predicts" in plain
     assert "sees" not in plain
 
 
