@@ -21,6 +21,7 @@ from mbcost.settings import MAX_MULTIPLIER
 from mbcost.space import Axis, Space
 from mbcost.sweep.fields import COST_KEYS, Layout
 from mbcost.sweep.grid import caption, columns_of, title
+from mbcost.sweep.learnt import LIMIT
 from mbcost.sweep.reader import Reader
 from mbcost.sweep.units import Batch, Plan, count_unit
 from mbcost.tables import Record, Table, choose_columns
@@ -153,7 +154,7 @@ class Answer:
         """Take in a batch of configs."""
         n = batch.choices.shape[1]
         values = {c.key: _column(self.layout, batch, c.key) for c in self.constraints}
-        over = {c.key: values[c.key] > c.limit for c in self.constraints}
+        over = {c.key: values[c.key] > min(c.limit, LIMIT) for c in self.constraints}
         broken = np.sum(list(over.values()), axis=0) if over else np.zeros(n, int)
         rated = _rated(self.layout, batch, self.objectives)
         self.looked += n
@@ -240,7 +241,7 @@ def _batches(plan: Plan) -> Iterator[Batch]:
 def _column(layout: Layout, batch: Batch, key: str) -> NDArray[np.float64] | NDArray[np.int64]:
     known = next(known for known in layout.fields if known.key == key)
     if known.figure:
-        return batch.figures[known.figure] * known.times
+        return layout.costs(known, batch)
     labels = np.array([np.nan if v is None else v for v in known.labels], np.float64)
     positions = layout.positions(known, batch)
     return labels[np.zeros(batch.choices.shape[1], int) if positions is None else positions]

@@ -13,7 +13,7 @@ import numpy as np
 from mbcost.cost import DTYPES
 from mbcost.network import Network
 from mbcost.space import Space
-from mbcost.sweep.learnt import Ints
+from mbcost.sweep.learnt import LIMIT, Ints, too_large
 from mbcost.sweep.parts import input_feed
 from mbcost.sweep.units import Batch, Plan
 from mbcost.units import size_value
@@ -98,11 +98,18 @@ class Layout:
             positions = np.where(there, positions, len(field.labels) - 1)
         return positions
 
+    def costs(self, field: Field, batch: Batch) -> Ints:
+        """Return a figure's column, in bytes where it is of them; raise where 64 bits do not do."""
+        figures = batch.figures[field.figure]
+        if field.times > 1 and figures.size and int(figures.max()) * field.times >= LIMIT:
+            raise too_large(self.plan.space, field.key)
+        return figures * field.times
+
     def column(self, field: Field, batch: Batch) -> list[Any]:
         """Return the field's values, one per config."""
         if field.figure:
-            figures: list[Any] = (batch.figures[field.figure] * field.times).tolist()
-            return figures
+            values: list[Any] = self.costs(field, batch).tolist()
+            return values
         positions = self.positions(field, batch)
         if positions is None:
             return list(field.labels[:1]) * int(batch.choices.shape[1])

@@ -55,8 +55,7 @@ class CsvWriter:
         columns: list[Sequence[str]] = []
         for field in self.layout.fields:
             if field.figure:
-                values = batch.figures[field.figure] * field.times
-                columns.append(list(map(str, values.tolist())))
+                columns.append(list(map(str, self.layout.column(field, batch))))
                 continue
             positions = self.layout.positions(field, batch)
             texts = self.texts[field.key]
@@ -119,7 +118,7 @@ class ParquetWriter:
         n = batch.choices.shape[1]
         for field, known in zip(self.layout.fields, self.schema, strict=True):
             if field.figure:
-                columns.append(self.arrow.array(batch.figures[field.figure] * field.times))
+                columns.append(self.arrow.array(self.layout.costs(field, batch)))
                 continue
             labels = field.labels
             if self.arrow.types.is_string(known.type):
