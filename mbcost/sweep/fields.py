@@ -63,23 +63,23 @@ class Layout:
         facts = space.spec.facts(space.settings)
         for key in ("alpha", "rho", "size", "classes", "batch"):
             if key in known:
-                labels = [_label(value) for value in space.axes[known[key]].values]
+                labels = [label(value) for value in space.axes[known[key]].values]
                 chosen.append(Field(key, tuple(labels), (known[key],)))
             elif key == "size" and "rho" in known:
                 chosen.append(Field("size", _sizes_of_rho(space, known["rho"]), (known["rho"],)))
             elif key == "batch":
                 chosen.append(Field(key, (space.settings.get("batch", 1),)))
             elif facts[key] is not None and (key != "rho" or "rho" in space.settings):
-                chosen.append(Field(key, (_label(facts[key]),)))
+                chosen.append(Field(key, (label(facts[key]),)))
         keys = {field.key for field in chosen}
         chosen += [
-            Field(key, (_label(value),))
+            Field(key, (label(value),))
             for key, value in space.settings.items()
             if key not in (*keys, *known)
         ]
         for i, axis in enumerate(space.axes):
             if axis.key not in keys:
-                chosen.append(Field(axis.key, (*map(_label, axis.values), None), (i,)))
+                chosen.append(Field(axis.key, (*map(label, axis.values), None), (i,)))
         for key in COST_KEYS:
             figure, times = figure_of(key, self.dtype)
             chosen.append(Field(key, figure=figure, times=times))
@@ -140,7 +140,8 @@ def _top1(space: Space) -> list[Field]:
     )
 
 
-def _label(value: Any) -> Any:
+def label(value: Any) -> Any:
+    """Return a setting's or a field's value as a column shows it."""
     return size_value(*value) if isinstance(value, tuple) else value
 
 

@@ -6,9 +6,12 @@ and its line in ``WRITERS``.
 
 from __future__ import annotations
 
+import csv
 import shutil
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
+from random import Random
 from typing import Any, Protocol
 
 import numpy as np
@@ -32,6 +35,10 @@ class Writer(Protocol):
 
     def join(self, parts: Iterable[Path], path: Path) -> None:
         """Write all parts, in order, as one file."""
+        ...
+
+    def some_rows(self, path: Path, k: int, random: Random) -> list[dict[str, Any]]:
+        """Read back up to ``k`` different rows of a file, any of them."""
         ...
 
 
@@ -78,6 +85,26 @@ class CsvWriter:
                 with part.open("rb") as lines:
                     shutil.copyfileobj(lines, whole, 2**20)
 
+    def some_rows(self, path: Path, k: int, random: Random) -> list[dict[str, Any]]:
+        """Read back up to ``k`` different rows of a file, any of them."""
+        if "\n" in self.layout.plan.space.spec.name:  # then a row is several lines
+            with path.open(newline="", encoding="utf-8") as text:
+                return list(islice(csv.DictReader(text), k))
+        with path.open("rb") as file:
+            keys = next(csv.reader([file.readline().decode()]))
+            first, end = file.tell(), path.stat().st_size
+            lines: dict[int, bytes] = {}
+            for _ in range(20 * k if end > first else 0):
+                file.seek(random.randrange(first, end))
+                file.readline()  # the rest of a row; behind the last one comes the first
+                if file.tell() == end:
+                    file.seek(first)
+                lines.setdefault(file.tell(), file.readline())
+                if len(lines) == k:
+                    break
+        rows = csv.reader(line.decode() for line in lines.values())
+        return [dict(zip(keys, row, strict=True)) for row in rows]
+
 
 class ParquetWriter:
     """A column per field, choices dictionary-encoded, a row group per unit."""
@@ -111,6 +138,18 @@ class ParquetWriter:
         if all(isinstance(label, int | float) for label in there):
             return self.arrow.float64()
         return self.arrow.string()
+
+    def some_rows(self, path: Path, k: int, random: Random) -> list[dict[str, Any]]:
+        """Read back up to ``k`` different rows of a file, any of them."""
+        with self.parquet.ParquetFile(path) as file:
+            groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+            found: list[dict[str, Any]] = []
+            for row in random.sample(range(sum(groups)), min(k, sum(groups))):
+                group = 0
+                while row >= groups[group]:
+                    row, group = row - groups[group], group + 1
+                found += file.read_row_group(group).slice(row, 1).to_pylist()
+        return found
 
     def table(self, batch: Batch) -> Any:
         """Return the unit as an arrow table."""
