@@ -17,15 +17,13 @@ from numpy.typing import NDArray
 from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
 from mbcost.network import Network, Spec
 from mbcost.pareto import MAX_OBJECTIVES, pareto_front
-from mbcost.settings import MAX_MULTIPLIER
 from mbcost.space import Axis, Space
 from mbcost.sweep.fields import COST_KEYS, Layout
 from mbcost.sweep.grid import caption, columns_of, title
 from mbcost.sweep.learnt import LIMIT
-from mbcost.sweep.reader import Reader
-from mbcost.sweep.units import Batch, Plan, count_unit
+from mbcost.sweep.units import Batch, Counting, Plan
 from mbcost.tables import Record, Table, choose_columns
-from mbcost.units import parse_count, percent, thousands
+from mbcost.units import percent, thousands
 
 ALPHAS = tuple(float(Decimal(i) / 20) for i in range(5, 29))
 SIZES = tuple((size, size) for size in range(96, 257, 32))
@@ -233,9 +231,9 @@ def default_objective(keys: Sequence[str]) -> str:
 
 
 def _batches(plan: Plan) -> Iterator[Batch]:
-    reader = Reader(plan.space)
+    count = Counting(plan)
     for unit in range(plan.units):
-        yield count_unit(plan, reader, unit)
+        yield count(unit)
 
 
 def _column(layout: Layout, batch: Batch, key: str) -> NDArray[np.float64] | NDArray[np.int64]:
@@ -321,66 +319,6 @@ class _Misses:
             place=space.target,
             way_out="a larger budget, or a wider --alpha or --size",
         )
-
-
-def solve_alpha(space: Space, target: int) -> tuple[float, int]:
-    """Return the α whose mult-adds are nearest to ``target``, and those mult-adds.
-
-    The costs are steps in α: of all α with the same, nearest, cost the one with the fewest digits
-    is returned. Looks at tenths up to the largest α, then ever finer around the best so far.
-    """
-    if "alpha" not in space.spec.accepts:
-        raise MbcostError(
-            "has no alpha to solve for", place=space.target, way_out="a network: v1, v2, v3-large"
-        )
-    varying = [axis.key for axis in space.axes if axis.key != "alpha"]
-    if varying or "alpha" in space.settings:
-        raise MbcostError(
-            f"solves for alpha alone, and {', '.join(varying) or 'alpha'} is given too",
-            place="--target-mult-adds",
-            way_out="give one value of each, and no --alpha",
-        )
-    most = Decimal(MAX_MULTIPLIER)
-    step = Decimal("0.1")
-    costs = _mult_adds(space, [step * i for i in range(1, int(most / step) + 1)])
-    for finer in (Decimal("0.01"), Decimal("0.001"), Decimal("0.0001")):
-        best = min(costs, key=lambda alpha: (abs(costs[alpha] - target), alpha))
-        near = [best + finer * i for i in range(-int(step / finer), int(step / finer) + 1)]
-        costs |= _mult_adds(space, [a for a in near if 0 < a <= most and a not in costs])
-        step = finer
-    least = min(abs(cost - target) for cost in costs.values())
-    equal = [alpha for alpha, cost in costs.items() if abs(cost - target) == least]
-    chosen = min(equal, key=lambda alpha: (len(str(alpha.normalize())), alpha))
-    return float(chosen), costs[chosen]
-
-
-def solved(space: Space, target: str) -> tuple[Space, list[str]]:
-    """Return the space at the α that costs ``target`` mult-adds, and that in words."""
-    try:
-        wanted = parse_count(target)
-    except MbcostError as error:
-        raise error.at("--target-mult-adds") from None
-    alpha, cost = solve_alpha(space, wanted)
-    share = cost / wanted - 1 if wanted else float("inf")
-    note = (
-        f"alpha {alpha:g} comes nearest to {thousands(wanted)} mult-adds: {thousands(cost)} "
-        f"({share:+.2%}); widths step, so that no alpha need hit it exactly"
-    )
-    return replace(space, settings={**space.settings, "alpha": alpha}), [note]
-
-
-def _mult_adds(space: Space, alphas: Sequence[Decimal]) -> dict[Decimal, int]:
-    """Return the mult-adds at each α at which the network can be built."""
-    try:
-        axis = Axis("alpha", tuple(float(alpha) for alpha in alphas))
-        choices = np.arange(len(alphas), dtype=np.int32)[None]
-        counted = Reader(replace(space, axes=(axis,)), ("mult_adds",)).count(choices)
-    except MbcostError:
-        if len(alphas) == 1:
-            return {}
-        half = len(alphas) // 2  # too thin to be built at the small end
-        return _mult_adds(space, alphas[:half]) | _mult_adds(space, alphas[half:])
-    return dict(zip(alphas, counted.figures["mult_adds"].tolist(), strict=True))
 
 
 def answer_table(answer: Answer, notes: Sequence[str], columns: str | None = None) -> Table:

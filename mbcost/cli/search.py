@@ -79,7 +79,8 @@ def search(
 
     mbcost search v2 --target-mult-adds 60M
     """
-    from mbcost.search import answer_table, opened, solved
+    from mbcost.alphas import solved
+    from mbcost.search import answer_table, opened
     from mbcost.sweep.fields import Layout
     from mbcost.sweep.units import Plan
     from mbcost.sweep.verify import verified_line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -122,10 +123,15 @@ def _split(outputs: Sequence[str], tabular: bool, resume: bool) -> tuple[list[Pa
 
 def _to_file(path: Path, layout: Layout, workers: int, resume: bool) -> None:
     from mbcost.progress import progress
+    from mbcost.sweep.chunks import Chunks
     from mbcost.sweep.run import to_file
 
     steps = to_file(path, layout, workers, resume=resume)
-    *_, (_, kept) = progress(steps, layout.plan.total)
+    try:  # whatever ends it, the workers end and the lock is free before anything is said
+        with closing(steps), closing(progress(steps, layout.plan.total)) as shown:
+            *_, (_, kept) = shown
+    except KeyboardInterrupt:
+        raise Chunks(path, layout).interrupted() from None
     say(f"wrote {path}: {kept:,} of {layout.plan.total:,} configs")
 
 

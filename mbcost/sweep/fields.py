@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from mbcost.cost import DTYPES
-from mbcost.network import Network
-from mbcost.space import Space
+from mbcost.network import Network, Spec
+from mbcost.space import Axis, Space
 from mbcost.sweep.learnt import LIMIT, Ints, too_large
 from mbcost.sweep.parts import input_feed
 from mbcost.sweep.units import Batch, Plan
@@ -37,7 +37,8 @@ def figure_of(key: str, dtype: str) -> tuple[str, int]:
 class Field:
     """A column: a figure, or a label per combination of axes; without axes everyone has the first.
 
-    Of an axis over layers the last label stands where that layer is not there.
+    Of an axis over layers the last label stands where that layer is not there. With ``codes`` only
+    these combinations have a label of their own, all others the first.
     """
 
     key: str
@@ -45,6 +46,7 @@ class Field:
     axes: tuple[int, ...] = ()
     figure: str = ""
     times: int = 1
+    codes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,10 @@ class Layout:
         positions = np.zeros(batch.choices.shape[1], np.int64)
         for i in field.axes:
             positions = positions * len(axes[i].values) + batch.choices[i]
+        if field.codes:
+            codes = np.array(field.codes)
+            at = np.minimum(np.searchsorted(codes, positions), len(codes) - 1)
+            return np.where(codes[at] == positions, at + 1, 0)
         if len(field.axes) == 1 and self.plan.space.conditions(field.axes[0]):
             there = self.plan.meaning(field.axes[0], batch.choices)
             positions = np.where(there, positions, len(field.labels) - 1)
@@ -125,19 +131,39 @@ class Layout:
 
 def _top1(space: Space) -> list[Field]:
     """Return the column of published top-1 accuracies: of exactly these α and sizes, or none."""
-    plain = {"alpha", "size", "rho", "batch"}
+    spec, settings = space.spec, space.settings
     keys = [axis.key for axis in space.axes]
-    if not isinstance(space.spec, Network) or not plain.issuperset((*keys, *space.settings)):
+    plain = {"alpha", "size", "rho", "batch"}
+    if not isinstance(spec, Network) or not plain.issuperset((*keys, *settings)):
         return []
     axes = tuple(i for i, key in enumerate(keys) if key != "batch")
-    labels = []
-    for chosen in product(*(space.axes[i].values for i in axes)):
-        settings = {**space.settings, **dict(zip((keys[i] for i in axes), chosen, strict=True))}
-        facts = space.spec.facts(settings)
-        labels.append(space.spec.top1(facts["alpha"], facts["size"]))
-    return (
-        [Field("top1", tuple(labels), axes)] if any(label is not None for label in labels) else []
-    )
+    own = [_facts(spec, settings, space.axes[i]) for i in axes]
+    found: dict[int, float] = {}
+    for row in spec.published:
+        wanted = {"alpha": row.alpha, "size": row.sides}
+        places = [[i for i, v in enumerate(vs) if v == wanted[k]] for k, vs in own]
+        for chosen in product(*places):
+            facts = spec.facts(settings)
+            code = 0
+            for (key, values), place in zip(own, chosen, strict=True):
+                facts[key] = values[place]
+                code = code * len(values) + place
+            top1 = spec.top1(facts["alpha"], facts["size"])
+            if top1 is not None:
+                found[code] = top1
+    if not found:
+        return []
+    if not axes:
+        return [Field("top1", (found[0],))]
+    codes = sorted(found)
+    return [Field("top1", (None, *(found[code] for code in codes)), axes, codes=tuple(codes))]
+
+
+def _facts(spec: Spec, settings: Mapping[str, Any], axis: Axis) -> tuple[str, list[Any]]:
+    """Return what a setting decides, alpha or size, and its values."""
+    if axis.key == "alpha":
+        return "alpha", list(axis.values)
+    return "size", [spec.facts({**settings, axis.key: v})["size"] for v in axis.values]
 
 
 def label(value: Any) -> Any:

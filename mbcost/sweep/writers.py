@@ -7,7 +7,6 @@ and its line in ``WRITERS``.
 from __future__ import annotations
 
 import csv
-import shutil
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -33,8 +32,8 @@ class Writer(Protocol):
         """Write one unit."""
         ...
 
-    def join(self, parts: Iterable[Path], path: Path) -> None:
-        """Write all parts, in order, as one file."""
+    def join(self, parts: Iterable[bytes], path: Path) -> None:
+        """Write all parts, each as ``write_part`` wrote it, in order as one file."""
         ...
 
     def some_rows(self, path: Path, k: int, random: Random) -> list[dict[str, Any]]:
@@ -77,13 +76,11 @@ class CsvWriter:
         """Write the unit's lines, without the header."""
         path.write_text(self.text(batch), "utf-8", newline="")
 
-    def join(self, parts: Iterable[Path], path: Path) -> None:
+    def join(self, parts: Iterable[bytes], path: Path) -> None:
         """Write the header and the lines of all parts."""
         with path.open("wb") as whole:
             whole.write(self.header.encode())
-            for part in parts:
-                with part.open("rb") as lines:
-                    shutil.copyfileobj(lines, whole, 2**20)
+            whole.writelines(parts)
 
     def some_rows(self, path: Path, k: int, random: Random) -> list[dict[str, Any]]:
         """Read back up to ``k`` different rows of a file, any of them."""
@@ -177,13 +174,13 @@ class ParquetWriter:
         with self.arrow.ipc.new_file(str(path), self.schema, options=options) as part:
             part.write_table(self.table(batch))
 
-    def join(self, parts: Iterable[Path], path: Path) -> None:
+    def join(self, parts: Iterable[bytes], path: Path) -> None:
         """Write a row group per part, one in memory at a time."""
         with self.parquet.ParquetWriter(
             path, self.schema, use_dictionary=self.chosen, write_statistics=False
         ) as whole:
             for part in parts:
-                with self.arrow.ipc.open_file(str(part)) as file:
+                with self.arrow.ipc.open_file(self.arrow.BufferReader(part)) as file:
                     whole.write_table(file.read_all())
 
 
