@@ -31,7 +31,7 @@ from mbcost.cli.space_options import (
 from mbcost.errors import MbcostError
 
 if TYPE_CHECKING:
-    from mbcost.sweep.fields import Layout
+    from mbcost.sweep.verify import Verifier
     from mbcost.tables import Table
 
 
@@ -78,7 +78,7 @@ def sweep(
     """
     from mbcost.sweep.fields import Layout, at_most
     from mbcost.sweep.units import Plan
-    from mbcost.sweep.verify import verified_line
+    from mbcost.sweep.verify import Verifier
 
     budgets = limits(dtype, max_params, max_mult_adds, max_weight_bytes, max_activation_bytes)
     plan = Plan(space_of(target, settings, set_), samples, seed, at_most(budgets, dtype))
@@ -86,15 +86,15 @@ def sweep(
     tabular = any(option is not None for option in (sort, columns, pivot))
     files, rest = _split(output or (), tabular, resume)
     where = sink(format, rest, exact) if rest or not files else None
-    note = verified_line(plan, verify)
+    verifier = Verifier(layout, verify)
     for path in files:
-        _to_file(path, layout, workers, resume)
+        _to_file(path, verifier, workers, resume)
     if where is None or (format == "csv" and not tabular and rest in ([], ["-"])):
         if where is not None:
-            _to_stdout(layout, workers)
-        say(f"mbcost: {note}")
+            _to_stdout(verifier, workers)
+        say(f"mbcost: {verifier.line()}")
         return
-    table = _table(layout, note, workers, pivot, figure, columns, sort)
+    table = _table(verifier, workers, pivot, figure, columns, sort)
     where.show(lambda: table)
 
 
@@ -121,12 +121,13 @@ def _split(outputs: Sequence[str], tabular: bool, resume: bool) -> tuple[list[Pa
     return files, [name for name in outputs if Path(name) not in files]
 
 
-def _to_file(path: Path, layout: Layout, workers: int, resume: bool) -> None:
+def _to_file(path: Path, verifier: Verifier, workers: int, resume: bool) -> None:
     from mbcost.progress import progress
     from mbcost.sweep.chunks import Chunks
     from mbcost.sweep.run import to_file
 
-    steps = to_file(path, layout, workers, resume=resume)
+    layout = verifier.layout
+    steps = to_file(path, layout, workers, resume=resume, check=verifier.file)
     try:  # whatever ends it, the workers end and the lock is free before anything is said
         with closing(steps), closing(progress(steps, layout.plan.total)) as shown:
             *_, (_, kept) = shown
@@ -135,17 +136,18 @@ def _to_file(path: Path, layout: Layout, workers: int, resume: bool) -> None:
     say(f"wrote {path}: {kept:,} of {layout.plan.total:,} configs")
 
 
-def _to_stdout(layout: Layout, workers: int) -> None:
+def _to_stdout(verifier: Verifier, workers: int) -> None:
     from mbcost.progress import progress
     from mbcost.sweep.run import stream_csv
 
-    for _, text in progress(stream_csv(layout, workers), layout.plan.total):
+    layout = verifier.layout
+    steps = progress(stream_csv(layout, workers), layout.plan.total)
+    for text in verifier.passing(text for _, text in steps):
         sys.stdout.write(text)
 
 
 def _table(
-    layout: Layout,
-    note: str,
+    verifier: Verifier,
     workers: int,
     pivot: str | None,
     figure: str,
@@ -156,10 +158,11 @@ def _table(
     from mbcost.sweep.grid import few_records, pivot_table, sweep_table
     from mbcost.sweep.run import stream
 
-    plan = layout.plan
+    layout, plan = verifier.layout, verifier.layout.plan
     batches = progress(stream(plan, workers), plan.total)
     records = few_records(layout, (batch for _, batch in batches))
-    notes = [note]
+    verifier.rows(records)
+    notes = [verifier.line()]
     if plan.at_most:
         notes.insert(0, f"{len(records):,} of {plan.total:,} configs are within the budget")
     if pivot:

@@ -180,11 +180,17 @@ def _keep(chunks: Chunks, batch: Batch, unit: int) -> Chunk:
 
 
 def to_file(
-    path: Path, layout: Layout, workers: int = 1, *, resume: bool = False
+    path: Path,
+    layout: Layout,
+    workers: int = 1,
+    *,
+    resume: bool = False,
+    check: Callable[[Path], None] | None = None,
 ) -> Generator[tuple[int, int]]:
     """Write a sweep to ``path``; yields (configs looked at, configs kept) as it goes on.
 
     An output that cannot be written raises ``MbcostError``; what was finished stays for a resume.
+    ``check`` sees the whole file before it is put in its place, and raises where that is wrong.
     """
     chunks = Chunks(path, layout)
     plan = layout.plan
@@ -204,6 +210,8 @@ def to_file(
                     kept += part.rows
                     yield looked, kept
             temporary = chunks.join(found, joiner)
+            if check:
+                check(temporary)
             with uninterrupted():
                 os.replace(temporary, path)
                 chunks.remove()

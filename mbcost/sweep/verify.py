@@ -6,7 +6,9 @@ torchinfo and fvcore must count its module as the closed form does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import csv
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from io import StringIO
 from operator import itemgetter
 from pathlib import Path
 from random import Random
@@ -65,6 +67,28 @@ class Verifier:
         """Return an empty sample of the size that is verified, drawn with the plan's seed."""
         return Sample(self.k, self.layout.plan.seed)
 
+    def rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Verify rows that are shown."""
+        sample = self.sample()
+        sample.add(len(rows), rows.__getitem__)
+        for row in sample.items:
+            self.row(row)
+
+    def passing(self, texts: Iterable[str]) -> Iterator[str]:
+        """Yield pieces of CSV, the header first, and verify rows of them in the end."""
+        sample = self.sample()
+        keys: list[str] = []
+        for text in texts:
+            yield text
+            if self.k:
+                rows = list(csv.reader(StringIO(text)))
+                if keys:
+                    sample.add(len(rows), rows.__getitem__)
+                else:
+                    (keys,) = rows
+        for row in sample.items:
+            self.row(dict(zip(keys, row, strict=True)))
+
     def file(self, path: Path) -> None:
         """Read rows back from a file that was written, and verify them."""
         if self.k:
@@ -81,14 +105,14 @@ class Verifier:
         choice = self._choice(row)
         expected = self._expected(choice)
         for key, value in row.items():
-            if key in expected and _text(value) != _text(expected[key]):
-                self._differs(choice, key, value, expected[key])
+            if key != "name" and _text(value) != _text(expected.get(key)):
+                self._differs(choice, key, value, expected.get(key))
         missing = set(expected) - set(row)
         if missing:
             raise CheckFailedError(f"a row lacks {', '.join(sorted(missing))}", **self._at(choice))
 
     def figures(self, choice: tuple[int, ...], figures: Mapping[str, int]) -> None:
-        """Raise ``CheckFailedError`` where the figures found for a config are not its build's."""
+        """Raise ``CheckFailedError`` where what a search saw of a config is not its build's."""
         expected = self.build(choice)._asdict()
         for key, value in figures.items():
             if value != expected[key]:
@@ -168,7 +192,7 @@ class Verifier:
 
 
 def _text(value: Any) -> str:
-    """Return a value as text, 1 and 1.0 the same: a column of fractions has the one for the other."""
+    """Return a value as text; 1 and 1.0 are one value, as in a column that has fractions too."""
     return "" if value is None else str(value).removesuffix(".0")
 
 
