@@ -293,6 +293,8 @@ def test_an_interrupt_exits_with_130() -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        # a suite that runs in the background ignores it, and children inherit that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     maps = Path(f"/proc/{process.pid}/maps")
     while "libtorch" not in maps.read_text():  # the counters have begun
