@@ -65,7 +65,7 @@ class Codes:
     def of(self, codes: Ints, possible: int) -> Ints:
         """Return the number of each code, all below ``possible``."""
         found = self._find(codes, possible)
-        if found.size and found.min() < 0:
+        if len(self.codes) < possible and found.size and found.min() < 0:
             new = np.unique(codes[found < 0])
             numbers = np.array(self.learn(new.tolist()), np.int64)
             merged = np.append(self.codes, new)
