@@ -16,8 +16,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from mbcost.api import compare, count, load
     from mbcost.comparison import Comparison
-    from mbcost.cost import CostReport
-    from mbcost.errors import CheckFailedError, MbcostError
+    from mbcost.cost import CostReport, UncountedWarning
+    from mbcost.errors import CheckFailedError, MbcostError, RealTensorsWarning
     from mbcost.network import Network, SingleBlock
 
 __all__ = [
@@ -26,7 +26,9 @@ __all__ = [
     "CostReport",
     "MbcostError",
     "Network",
+    "RealTensorsWarning",
     "SingleBlock",
+    "UncountedWarning",
     "__version__",
     "compare",
     "count",
@@ -39,7 +41,9 @@ _HOMES = {
     "CostReport": "mbcost.cost",
     "MbcostError": "mbcost.errors",
     "Network": "mbcost.network",
+    "RealTensorsWarning": "mbcost.errors",
     "SingleBlock": "mbcost.network",
+    "UncountedWarning": "mbcost.cost",
     "compare": "mbcost.api",
     "count": "mbcost.api",
     "load": "mbcost.api",

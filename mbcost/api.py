@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from mbcost.comparison import Comparison, counters_named
-from mbcost.cost import CostReport
+from mbcost.cost import CostReport, UncountedWarning
 from mbcost.errors import MbcostError
 from mbcost.models import Model
-from mbcost.network import Spec, report
-from mbcost.settings import as_text, parse_all
+from mbcost.network import Network, SingleBlock, Spec, report
+from mbcost.settings import SETTINGS, as_text, parse_all
 from mbcost.targets import beside_deployed, resolve, resolve_one
 from mbcost.units import parse_inputs
 
@@ -25,7 +26,7 @@ def load(target: str | PathLike[str]) -> Spec:
 
     Raises ``MbcostError`` naming the place, the problem and the way out.
     """
-    subject = resolve_one(fspath(target))
+    subject = resolve_one(_named(target))
     if subject.settings:
         raise MbcostError(
             "settings belong to count and compare", place=subject.target, way_out="load the name"
@@ -44,8 +45,26 @@ def count(
 
     ``settings`` are those of the command line: ``count("v2", alpha=0.5, size=160, batch=8)``,
     ``count("standard", in_=64, out=128)``. A module takes ``input``, a tensor, a shape with its
-    batch such as ``(1, 3, 224, 224)``, or a list of these; the module is left as it was.
+    batch such as ``(1, 3, 224, 224)``, a list of these, or a dict of them by the names of its
+    forward's arguments; the module is left as it was.
+
+    Where a traced model runs an operator without a formula, an ``UncountedWarning`` names it, as
+    does the report's ``coverage``.
     """
+    found = _counted(target, input, settings)
+    if found.coverage is not None and found.uncounted:
+        _warn([f"{found.name}: {found.coverage.problem()}"])
+    return found
+
+
+def _warn(lines: Sequence[str]) -> None:
+    for line in lines:
+        warnings.warn(line, UncountedWarning, stacklevel=3)
+
+
+def _counted(
+    target: str | PathLike[str] | Spec | nn.Module, input: object, settings: dict[str, object]
+) -> CostReport:
     if is_module(target):
         if settings:
             raise MbcostError(
@@ -56,11 +75,20 @@ def count(
         return count_module(cast("nn.Module", target), input)
     if input is not None:
         settings["input"] = input
-    if isinstance(target, str | PathLike):
-        given = {name.rstrip("_"): value for name, value in settings.items()}
-        return resolve_one(fspath(target), given).report
-    spec = cast("Spec", target)
-    return report(spec, parse_all(spec.accepts, settings, spec.name))
+    if isinstance(target, Network | SingleBlock):
+        return report(target, parse_all(target.accepts, settings, target.name))
+    given = {name.rstrip("_"): value for name, value in settings.items()}
+    return resolve_one(_named(target), given).report
+
+
+def _named(target: object) -> str:
+    """Return the name or path that ``target`` is, or raise for what names nothing."""
+    name = fspath(target) if isinstance(target, str | PathLike) else None
+    if not isinstance(name, str):
+        raise MbcostError(
+            f"a target is a name or a path, not {type(target).__name__}", way_out="like 'v2'"
+        )
+    return name
 
 
 def is_module(target: object) -> bool:
@@ -71,24 +99,48 @@ def is_module(target: object) -> bool:
 
 def count_module(module: nn.Module, given: object) -> CostReport:
     """Return the costs of one forward of ``module`` on tensors or shapes, 1×3×224×224 if None."""
-    import torch
-
     from mbcost.models import DEFAULT_INPUT
     from mbcost.trace import trace
 
-    if given is None:
-        given = DEFAULT_INPUT[0].shape
-    several = isinstance(given, list) or (
-        isinstance(given, tuple) and not all(isinstance(side, int) for side in given)
+    arguments = _argument(DEFAULT_INPUT[0].shape if given is None else given)
+    named = arguments if isinstance(arguments, dict) else {}
+    inputs = arguments if isinstance(arguments, list | tuple) else [arguments]
+    name = type(module).__name__
+    found = trace(module, [] if named else inputs, name, named=named)
+    found.coverage.warn(name, stacklevel=4)
+    return found.report
+
+
+def _argument(given: object) -> Any:
+    """Return an argument of a forward: a shape is a tensor, lists and dicts may hold several."""
+    import torch
+
+    if isinstance(given, Mapping):
+        return {str(name): _argument(value) for name, value in given.items()}
+    shape = isinstance(given, list | tuple) and given and all(type(n) is int for n in given)
+    if isinstance(given, str) or shape:
+        return _argument_of_text(as_text(given))
+    if isinstance(given, list | tuple):
+        return [_argument(value) for value in given]
+    if given is None or isinstance(given, torch.Tensor | bool | int | float):
+        return given
+    raise MbcostError(
+        f"{type(given).__name__} is no input",
+        place="count",
+        way_out="a tensor, a shape with its batch such as (1, 3, 224, 224), or a list or dict",
     )
-    inputs = []
-    for each in given if several else [given]:  # type: ignore[attr-defined]
-        if isinstance(each, torch.Tensor):
-            inputs.append(each)
-            continue
-        for shape, dtype in parse_inputs(as_text(each)):
-            inputs.append(torch.zeros(shape, dtype=getattr(torch, dtype), device="meta"))
-    return trace(module, inputs, type(module).__name__).report
+
+
+def _argument_of_text(text: str) -> Any:
+    import torch
+
+    found = [
+        (name, torch.zeros(shape, dtype=getattr(torch, dtype), device="meta"))
+        for shape, dtype, name in parse_inputs(text)
+    ]
+    if any(name for name, _ in found):
+        return dict(found)
+    return [x for _, x in found] if len(found) > 1 else found[0][1]
 
 
 def compare(
@@ -100,18 +152,29 @@ def compare(
     """Return targets side by side, verified by ``counters`` (torchinfo, fvcore, torch) if named.
 
     Has ``records()``, ``frame()`` and a table in notebooks. A counter that disagrees with the
-    closed form raises ``CheckFailedError``. ``fold_bn=True`` puts each target's deployed twin
-    after it.
+    closed form raises ``CheckFailedError``; one that disagrees with a trace, and operators without
+    a formula, are an ``UncountedWarning``. ``fold_bn=True`` puts each target's deployed twin after
+    it.
     """
     given = {name.rstrip("_"): value for name, value in settings.items()}
-    fold_bn = bool(given.pop("fold_bn", False))
-    subjects = resolve([fspath(target) for target in targets], given)
+    folding = {"fold_bn": given.pop("fold_bn")} if "fold_bn" in given else {}
+    fold_bn = parse_all(SETTINGS, folding, "compare").get("fold_bn", False)
+    if not isinstance(counters, list | tuple) or not all(isinstance(n, str) for n in counters):
+        raise MbcostError(
+            "counters are not a list of names", way_out='counters=("torchinfo", "fvcore")'
+        )
+    if not isinstance(reference, str | None):
+        raise MbcostError(
+            f"the reference is a {type(reference).__name__}", way_out="one of the targets as given"
+        )
+    subjects = resolve([_named(target) for target in targets], given)
     if not subjects:
         raise MbcostError("nothing to compare", way_out='compare("v1", "v2")')
     if fold_bn:
         subjects = beside_deployed(subjects)
     comparison = Comparison(subjects, counters_named(counters, ()), reference)
+    comparison.reference_index  # noqa: B018 - raises for a reference that is not compared
     for _ in comparison.verify():
         pass
-    comparison.check()
+    _warn(comparison.check())
     return comparison

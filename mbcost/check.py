@@ -7,13 +7,16 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from mbcost.budget import GROWING, LIMITS, Budget, Limit
+from mbcost.conditions import OF_INPUT, difference, given, partly, some
 from mbcost.config.budgets import BudgetFile
 from mbcost.cost import DTYPES
 from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
 from mbcost.matching import match_layers
+from mbcost.models import runs_code
+from mbcost.settings import in_words, split_inline
 from mbcost.snapshots import CONDITIONS, Snapshot, named, snapshot_of
 from mbcost.tables import Column, Record, Table, choose_columns, sort_rows
-from mbcost.targets import Subject, resolve
+from mbcost.targets import Subject, resolve, uncounted_lines
 from mbcost.units import percent, shape_text, signed, signed_percent, thousands
 
 COLUMNS = {
@@ -30,6 +33,14 @@ COLUMNS = {
     )
 }
 HEAVIEST = 3
+UNCOUNTED = Limit(
+    "uncounted",
+    "operators without a formula",
+    "calls of operators whose cost is missing from the totals",
+    int,
+    lambda report, _: sum(report.uncounted.values()),
+)
+"""Not a budget: a figure that misses a cost is within none."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +101,13 @@ def checks_of(
     budgets: Mapping[str, Budget],
     settings: Mapping[str, object],
     baseline: Sequence[Snapshot] | None = None,
+    *,
+    allow_uncounted: bool = False,
 ) -> list[Check]:
     """Return every check of every target, in order; ``settings`` are those for all targets.
 
-    A budget that checks nothing is an error, as is a growth without a baseline.
+    A budget that checks nothing is an error, as is a growth without a baseline. A target that runs
+    operators without a formula has a check of its own, which fails, unless they are allowed.
     """
     found = []
     for budget, subjects in _resolved(budgets, settings):
@@ -102,7 +116,25 @@ def checks_of(
             found += [_limited(subject, LIMITS[k], budget, n) for k, n in budget.limits.items()]
             if baseline is not None:
                 found += _grown(subject, budget, baseline)
+            if subject.report.uncounted and not allow_uncounted:
+                calls = UNCOUNTED.of_report(subject.report, budget.dtype)
+                found.append(Check(subject, UNCOUNTED, budget.dtype, calls, 0))
     return found
+
+
+def _refuse_code(budgets: Mapping[str, Budget]) -> None:
+    """Raise for a target that cannot be counted without running code of its own."""
+    for target, budget in budgets.items():
+        try:
+            name, _ = split_inline(target)
+        except MbcostError as error:
+            raise error.at(budget.place) from None
+        if runs_code(name):
+            raise MbcostError(
+                "counting it runs the code of that file",
+                place=budget.place,
+                way_out="--allow-code if you trust it, or type the target",
+            )
 
 
 def _refuse_idle(budget: Budget, with_baseline: bool) -> None:
@@ -165,8 +197,9 @@ def _grown(subject: Subject, budget: Budget, baseline: Sequence[Snapshot]) -> li
             raise MbcostError(
                 f"its {subject.target!r} has {condition} {old}, not {new}",
                 place=before.source,
-                way_out="the settings it was written with, or write it anew with `mbcost baseline`",
+                way_out=_ANEW,
             )
+    _refuse_other_settings(subject, before)
     growth = budget.max_growth or Fraction(0)
     found = []
     for key in GROWING:
@@ -178,6 +211,19 @@ def _grown(subject: Subject, budget: Budget, baseline: Sequence[Snapshot]) -> li
         layers = _heaviest(_deltas(before, after, figure)) if value > base else ()
         found.append(Check(subject, kind, budget.dtype, value, limit, base, layers))
     return found
+
+
+_ANEW = "the settings it was written with, or write it anew with `mbcost baseline`"
+
+
+def _refuse_other_settings(subject: Subject, before: Snapshot) -> None:
+    """Raise where the baseline's settings make another network of the target than those now."""
+    recorded = before.settings
+    if recorded is None:  # of an mbcost that did not write them: those that it tells otherwise
+        recorded = some(given(subject), (*CONDITIONS, *OF_INPUT))
+    other = difference(subject, recorded, f"{before.source}: {subject.target}: settings")
+    if other:
+        raise MbcostError(f"its {subject.target!r} has {other}", place=before.source, way_out=_ANEW)
 
 
 def _deltas(before: Snapshot, after: Snapshot, figure: str) -> list[tuple[str, int]]:
@@ -215,11 +261,13 @@ def check_table(
         rows,
         {
             "passed": not failed,
+            **({"uncounted": uncounted} if (uncounted := _uncounted(checks)) else {}),
             "checks": [
                 {
                     **row,
                     "dtype": check.dtype if check.kind.by_dtype else None,
                     "passed": check.passed,
+                    "settings": given(check.subject),
                     "layers": [{"path": path, "value": value} for path, value in check.layers],
                 }
                 for check, row in zip(checks, rows, strict=True)
@@ -229,27 +277,46 @@ def check_table(
         if failed
         else f"{len(checks)} checks passed",
         caption=_caption(checks),
-        notes=tuple(check.sentence() for check in checks if check.layers),
+        notes=(
+            *partly(list({check.subject.target: check.subject for check in checks}.values())),
+            *(check.sentence() for check in checks if check.layers),
+            *uncounted_lines([check.subject for check in checks]),
+        ),
     )
+
+
+def _uncounted(checks: Sequence[Check]) -> Record:
+    """Return the operators without a formula by target, of those that have some."""
+    return {
+        check.subject.target: check.subject.report.uncounted
+        for check in checks
+        if check.subject.report.uncounted
+    }
 
 
 def _caption(checks: Sequence[Check]) -> str:
     """Return what was checked under which conditions."""
     seen = {check.subject.target: check.subject for check in checks}
-    parts = [
-        f"{target}: input {shape_text(s.report.x).replace('x', '×')}, batch {s.report.batch}"
-        f"{', batch-norms folded' if s.folded else ''}."
-        for target, s in seen.items()
-    ]
+    parts = [f"{target}: {_conditions(subject)}." for target, subject in seen.items()]
     dtypes = dict.fromkeys(check.dtype for check in checks if check.kind.by_dtype)
     parts += [f"{name}: {DTYPES[name].stores}." for name in dtypes]
     return " ".join([*parts, "Slack: what is left of the limit."])
 
 
+def _conditions(subject: Subject) -> str:
+    """Return what a target was counted under: ``classes 10, input 3×224×224, batch 1``."""
+    shape = shape_text(subject.report.x).replace("x", "×")
+    own = {n: v for n, v in given(subject).items() if n not in (*OF_INPUT, "batch", "fold_bn")}
+    parts = [in_words(own)] if own else []
+    parts += [f"input {shape}", f"batch {subject.report.batch}"]
+    return ", ".join([*parts, "batch-norms folded"] if subject.folded else parts)
+
+
 def raise_if_over(checks: Sequence[Check]) -> None:
     """Raise ``CheckFailedError`` naming every figure over its limit."""
-    over = [check for check in checks if not check.passed]
-    if not over:
+    over = [check for check in checks if not check.passed and check.kind is not UNCOUNTED]
+    missing = uncounted_lines([check.subject for check in checks if check.kind is UNCOUNTED])
+    if not over and not missing:
         return
     sentences = [
         f"{check.subject.target}: {thousands(check.value)} {check.figure}, limit "
@@ -257,15 +324,23 @@ def raise_if_over(checks: Sequence[Check]) -> None:
         + (f" ({signed_percent(check.slack)} slack)" if check.slack is not None else "")
         for check in over
     ]
-    raise CheckFailedError("over budget: " + "; ".join(sentences))
+    said = (["over budget: " + "; ".join(sentences)] if over else []) + missing
+    way_out = "--allow-uncounted accepts operators without a formula" if missing else ""
+    raise CheckFailedError("; ".join(said), way_out=way_out)
 
 
 def chosen_budgets(
-    targets: Sequence[str], given: Budget, file: BudgetFile | None, dtype: str | None
+    targets: Sequence[str],
+    given: Budget,
+    file: BudgetFile | None,
+    dtype: str | None,
+    *,
+    allow_code: bool = False,
 ) -> dict[str, Budget]:
     """Return the budget of each target: the file's, with what the command line gives on top.
 
-    ``given`` and ``dtype`` are the command line's; targets choose among those of the file.
+    ``given`` and ``dtype`` are the command line's; targets choose among those of the file. One
+    that runs code must be typed, or ``allow_code`` given: a file may come from anyone.
     """
     weighed = [given, *(file.budgets.values() if file else ())]
     if dtype is not None and not any("max_param_bytes" in budget.limits for budget in weighed):
@@ -283,6 +358,8 @@ def chosen_budgets(
                 place=file.path,
                 way_out=did_you_mean(target, file.budgets),
             )
+    if not targets and not allow_code:
+        _refuse_code(file.budgets)
     return {
         target: replace(
             budget,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from mbcost import conditions
+from mbcost.agreement import raise_if_different, seen_lines, skipped_lines, verified_line
 from mbcost.cost import DTYPES, CostReport
 from mbcost.counters import COUNTERS, Counter, Verification, verify
 from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
@@ -18,11 +20,11 @@ from mbcost.records import (
     deployed_record,
     extras,
     record,
-    verified,
     versions_text,
 )
+from mbcost.settings import in_words
 from mbcost.tables import PENDING, Column, Record, Table, choose_columns, sort_rows
-from mbcost.targets import AS_IN_PAPERS, Restatement, Subject
+from mbcost.targets import AS_IN_PAPERS, Restatement, Subject, uncounted_lines
 from mbcost.units import shape_text
 
 if TYPE_CHECKING:
@@ -39,13 +41,17 @@ class Comparison:
     counters: Sequence[Counter] = ()
     reference: str | None = None
     done: dict[tuple[int, str], Verification] = field(default_factory=dict)
+    referees: dict[int, Verification] = field(default_factory=dict)
+    """Of each model from elsewhere on which a counter differs: FlopCounterMode's word."""
 
     def verify(self) -> Iterator[None]:
         """Run the counters one by one; yields after each, so that a table can fill in."""
         for i, subject in enumerate(self.subjects):
             bench = subject.workbench()
             for counter in self.counters:
-                self.done[i, counter.name] = verify(counter, bench, subject.report)
+                found = self.done[i, counter.name] = verify(counter, bench, subject.report)
+                if found.agrees is False and subject.traced and i not in self.referees:
+                    self.referees[i] = verify(COUNTERS["torch"], bench, subject.report)
                 yield
 
     def verifications(self, i: int) -> dict[str, Verification]:
@@ -83,7 +89,7 @@ class Comparison:
         Where batch-norms are folded, or with ``stored``, they have the bytes of the weights too.
         """
         stored = stored or self.folds
-        further = dict.fromkeys(key for key in self.keys if key not in RECORD_KEYS)
+        further = dict.fromkeys(c.key for c in self.counters if c.key not in RECORD_KEYS)
         return [
             further
             | record(subject, self.reference_report, self.verifications(i))
@@ -93,8 +99,9 @@ class Comparison:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The keys of the CSV: a record's own, and those of further counters asked for."""
-        return tuple(dict.fromkeys((*RECORD_KEYS, *(counter.key for counter in self.counters))))
+        """The keys of the CSV: a record's own, flops and further counters where asked for."""
+        asked = (*(counter.key for counter in self.counters), self.restatement.figure)
+        return tuple(dict.fromkeys((*RECORD_KEYS, *asked)))
 
     def frame(self) -> pandas.DataFrame:
         """Return the records as a DataFrame."""
@@ -110,11 +117,12 @@ class Comparison:
     def table(self, columns: str | None = None, sort: str | None = None) -> Table:
         """Return the comparison as a table; counters that have yet to run show an ellipsis."""
         records = self.records(stored=columns is not None)
-        default = ["target", "output", "params"]
+        figure = self.restatement.figure
+        default = ["target", *self._telling_apart(), "output", "params"]
         if len(self.subjects) > 1:
-            default += ["params_ratio", "mult_adds", "mult_adds_ratio"]
+            default += ["params_ratio", figure, "mult_adds_ratio"]
         else:
-            default += ["mult_adds"]
+            default += [figure]
         weights = [key for key in DEPLOYED_COLUMNS if key != "fold_bn"] if self.folds else []
         default += weights
         default += [counter.key for counter in self.counters]
@@ -128,9 +136,13 @@ class Comparison:
         if columns is None:
             fields = (*self.keys, *DEPLOYED_COLUMNS) if self.folds else self.keys
         document = rows if columns is None else [{k: row.get(k) for k in fields} for row in rows]
+        names = conditions.differing(self.subjects)
+        shown = rows
+        if columns is None and names:  # the others stand in the title
+            shown = [{**r, "settings": conditions.some(r["settings"], names)} for r in rows]
         return Table(
             chosen,
-            rows,
+            shown,
             fields,
             rows,
             document,
@@ -144,11 +156,19 @@ class Comparison:
         """Whether a subject has its batch-norms folded."""
         return any(subject.folded for subject in self.subjects)
 
+    def _telling_apart(self) -> list[str]:
+        """Return the columns of what rows were counted under, where that differs."""
+        found = ["settings"] if conditions.differing(self.subjects) else []
+        inputs = {subject.report.inputs for subject in self.subjects}
+        return found + (["input"] if len(inputs) > 1 else [])
+
     def _known_columns(self) -> dict[str, Column]:
         name = self.subjects[self.reference_index].target
         known = {**COLUMNS, **DEPLOYED_COLUMNS, **EXTRA_COLUMNS}
         figure_title = self.restatement.title
-        known["mult_adds"] = Column("mult_adds", figure_title, "count")
+        known["mult_adds"] = Column("mult_adds", self.restatement.mult_adds_title, "count")
+        if self.restatement.in_flops:
+            known["flops"] = Column("flops", figure_title, "count")
         for key, figure in (("params_ratio", "params"), ("mult_adds_ratio", figure_title)):
             known[key] = Column(key, f"{figure} vs {name}", "ratio", COLUMNS[key].rank)
         return known
@@ -165,20 +185,28 @@ class Comparison:
         return self.subjects[0].restatement if self.subjects else AS_IN_PAPERS
 
     def title(self) -> str:
-        """Return what all subjects have in common: settings, input and batch."""
+        """Return what all subjects have in common, settings, input and batch; then the settings
+        that changed some of them and others not."""
         inputs = {shape_text(s.report.inputs).replace("x", "×") for s in self.subjects}
         batches = {s.batch for s in self.subjects}
-        parts = [
-            name.replace("_", " ") if value is True else f"{name.replace('_', ' ')} {value}"
-            for name, value in self.subjects[0].settings.items()
-            if name not in ("in", "size", "rho", "batch", "input", "options")
-            and all(s.settings.get(name) == value for s in self.subjects)
-        ]
+        known = [conditions.given(subject) for subject in self.subjects]
+        common = {
+            name: value
+            for name, value in known[0].items()
+            if name
+            not in (*conditions.OF_INPUT, "batch", *self.subjects[0].settings.get("options", ()))
+            and all(settings.get(name) == value for settings in known)
+        }
+        parts = [in_words(common)] if common else []
         if len(inputs) == 1:
             parts.append(f"input {inputs.pop()}")
         if len(batches) == 1:
             parts.append(f"batch {batches.pop()}")
-        return ", ".join(parts)
+        return "; ".join((", ".join(parts), *self._partly))
+
+    @cached_property
+    def _partly(self) -> list[str]:
+        return conditions.partly(self.subjects)
 
     def caption(self) -> str:
         """Return what the figures mean and which versions counted them."""
@@ -192,13 +220,19 @@ class Comparison:
         return {c.name: c.convention.words(upsampling=upsampling) for c in self.counters}
 
     def notes(self) -> tuple[str, ...]:
-        """Return the verified line, and a line for each counter that was skipped."""
+        """Return the verified line, what counters do not see, which were skipped, and what is not
+        counted at all."""
+        missing = uncounted_lines(self.subjects)
         if not self.counters:
-            return (f"{self.ours().removeprefix('the ')} alone: no counter was run",)
+            return (f"{self.ours().removeprefix('the ')} alone: no counter was run", *missing)
         if not self.complete:
-            return ("verifying: the counters are running …",)
-        ours = self.ours()
-        return (verified_line(self.done.values(), ours), *skipped_lines(self.done, self.subjects))
+            return ("verifying: the counters are running …", *missing)
+        return (
+            verified_line(self.done, self.ours(), self.referees),
+            *seen_lines(self.done, self.subjects),
+            *skipped_lines(self.done, self.subjects),
+            *missing,
+        )
 
     def ours(self) -> str:
         """Return what the figures come from: the closed form, the trace, or both."""
@@ -213,16 +247,13 @@ class Comparison:
         On models from elsewhere that is so only when ``strict``, as are operators without a
         formula; otherwise return what is to be said of them.
         """
-        warnings = []
+        warnings = uncounted_lines(self.subjects)
+        if strict and warnings:
+            raise CheckFailedError("; ".join(warnings), way_out="leave out --strict to accept that")
         for i, subject in enumerate(self.subjects):
-            checks = [
-                partial(raise_if_different, subject, v) for v in self.verifications(i).values()
-            ]
-            if subject.trace is not None:
-                checks.insert(0, partial(subject.trace.coverage.check, subject.target))
-            for check in checks:
+            for verification in self.verifications(i).values():
                 try:
-                    check()
+                    raise_if_different(subject, verification, self.referees.get(i))
                 except CheckFailedError as error:
                     if strict or not subject.traced:
                         raise
@@ -263,47 +294,6 @@ def caption_of(
         f"{versions_text(versions)}.",
     ]
     return " ".join(word for word in words if word)
-
-
-def verified_line(verifications: Iterable[Verification], ours: str = "the closed form") -> str:
-    """Return the line that says whether the counters agree with ``ours``."""
-    ran = [v for v in verifications if v.agrees is not None]
-    names = list(dict.fromkeys(v.counter.name for v in ran))
-    if not names:
-        return "not verified: no counter ran"
-    who = " and ".join(names) if len(names) < 3 else f"{', '.join(names[:-1])} and {names[-1]}"
-    verb = "agree" if len(names) > 1 else "agrees"
-    if verified(ran):
-        return f"verified: {who} {verb} with {ours} to the unit, on every layer"
-    return f"NOT VERIFIED: a counter and {ours} differ"
-
-
-def skipped_lines(
-    done: dict[tuple[int, str], Verification], subjects: Sequence[Subject]
-) -> list[str]:
-    """Return a line for each counter that did not run, and why."""
-    return [
-        f"{subjects[i].target}: {name} skipped: {verification.skipped}"
-        for (i, name), verification in done.items()
-        if verification.skipped
-    ]
-
-
-def raise_if_different(subject: Subject, verification: Verification) -> None:
-    """Raise ``CheckFailedError`` with the first layers that differ."""
-    if verification.agrees is not False:
-        return
-    shown = "; ".join(str(m) for m in verification.mismatches[:3])
-    more = len(verification.mismatches) - 3
-    rest = f"; and {more} more" if more > 0 else ""
-    ours = "the trace" if subject.traced else "the closed form"
-    raise CheckFailedError(
-        f"{verification.counter.name} and {ours} differ: {shown}{rest}",
-        place=subject.target,
-        way_out="mbcost reconcile takes the difference apart"
-        if subject.traced
-        else "a bug in mbcost or a changed counter: please report it with --version",
-    )
 
 
 def counters_named(names: Sequence[str] | None, default: Sequence[str]) -> list[Counter]:

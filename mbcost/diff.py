@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from mbcost.conditions import OF_INPUT
 from mbcost.cost import KINDS
+from mbcost.cost.coverage import names
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.matching import match_layers, same
+from mbcost.settings import as_text
 from mbcost.snapshots import FIGURES, Snapshot, is_report, named, read_report, snapshot_of
 from mbcost.tables import Column, Record, Table, choose_columns, sort_rows
 from mbcost.targets import resolve, resolve_one
@@ -286,6 +289,13 @@ def _conditions(before: Snapshot, after: Snapshot) -> list[str]:
             if key == "input":
                 old, new = old.replace("x", "×"), new.replace("x", "×")
             found.append(f"{key} {old} → {new}")
+    sides = before.settings, after.settings
+    if sides[0] is None or sides[1] is None:
+        return found
+    told = {"alpha", "batch", "fold_bn", *OF_INPUT}
+    for key in dict.fromkeys(name for side in sides if side for name in side if name not in told):
+        was, is_ = (as_text((side or {}).get(key, "unset")) for side in sides)
+        found += [f"{key} {was} → {is_}"] if was != is_ else []
     return found
 
 
@@ -306,6 +316,13 @@ def _notes(diff: Diff, rows: Sequence[Record], view: str, total: Record) -> list
         f"{word}: {thousands(total[f'{figure}_before'])} → {thousands(total[f'{figure}_after'])} "
         f"({_in_words(total, figure)})"
         for figure, word in zip(FIGURES, ("params", "mult-adds"), strict=True)
+    ]
+    lines += [
+        f"{side.source or side.target}: operators without a formula, whose cost is missing from "
+        f"the totals: {names(side.uncounted)}"
+        for pair in diff.pairs
+        for side in pair
+        if side and side.uncounted
     ]
     if diff.single:
         differing = _conditions(*diff.single)

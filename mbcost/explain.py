@@ -5,7 +5,7 @@ from __future__ import annotations
 from mbcost.cost import CostReport, cost_of, formula
 from mbcost.network import SingleBlock
 from mbcost.tables import Column, Record, Table
-from mbcost.targets import Subject
+from mbcost.targets import Subject, uncounted_lines
 from mbcost.units import ratio_in_words, shape_text, thousands
 
 COLUMNS = (
@@ -44,6 +44,7 @@ def explain_table(subject: Subject) -> Table:
             "a convolution: kh·kw · c_in/groups · c_out (+ c_out with bias) weights, "
             "times h_out·w_out mult-adds; a batch-norm: 2·c params",
             *savings_lines(subject),
+            *uncounted_lines([subject]),
         ),
     )
 

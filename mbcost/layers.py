@@ -18,6 +18,9 @@ from mbcost.errors import LayerError
 Shape = tuple[int, ...]
 """Of one image: (C, H, W), or (features,) after a flatten."""
 
+MAX_FEATURES = 2**64
+"""Channels or features that a layer may put out: rows that multiply them soon have no bound."""
+
 Pair = tuple[int, int]
 """(vertical, horizontal)."""
 
@@ -240,7 +243,9 @@ def _map(x: Shape, wanted: str) -> tuple[int, int, int]:
 
 def _channels(expected: int, x: Shape) -> None:
     if x[0] != expected:
-        raise LayerError(f"expects {expected} input channels, gets {x[0]}")
+        raise LayerError(
+            f"expects {expected} input channels, gets {x[0]}", way_out="as many as the row before"
+        )
 
 
 def output_shape(layer: Layer, inputs: Sequence[Shape]) -> Shape:
@@ -274,7 +279,10 @@ def output_shape(layer: Layer, inputs: Sequence[Shape]) -> Shape:
             return x
         case Linear():
             if x != (layer.features_in,):
-                raise LayerError(f"expects a vector of {layer.features_in}, gets {x}")
+                raise LayerError(
+                    f"expects a vector of {layer.features_in}, gets {shape_of(x)}",
+                    way_out="flatten before it",
+                )
             return (layer.features_out,)
         case Flatten():
             size = 1
@@ -286,7 +294,8 @@ def output_shape(layer: Layer, inputs: Sequence[Shape]) -> Shape:
         case Add():
             if any(other != x for other in inputs):
                 raise LayerError(
-                    f"adds maps of different shapes: {' and '.join(map(shape_of, inputs))}"
+                    f"adds maps of different shapes: {' and '.join(map(shape_of, inputs))}",
+                    way_out="maps of as many channels and of one size",
                 )
             return x
         case LocalResponseNorm():
@@ -316,7 +325,8 @@ def output_shape(layer: Layer, inputs: Sequence[Shape]) -> Shape:
         case Concat():
             if any(len(other) != 3 or other[1:] != x[1:] for other in inputs):
                 raise LayerError(
-                    f"joins maps of different sizes: {' and '.join(map(shape_of, inputs))}"
+                    f"joins maps of different sizes: {' and '.join(map(shape_of, inputs))}",
+                    way_out="maps of one height and width",
                 )
             return (sum(shape[0] for shape in inputs), *x[1:])
         case Upsample():
@@ -349,6 +359,12 @@ def wire(
             y = output_shape(layer, [shape for _, shape in feeds])
         except LayerError as error:
             raise error.at(path) from None
+        if not 0 < y[0] <= MAX_FEATURES:
+            raise LayerError(
+                f"puts out {y[0]:.3g} channels",
+                place=path,
+                way_out="fewer rows that multiply them" if y[0] else "a larger t, or more channels",
+            )
         nodes.append(Node(path, block, layer, tuple([i for i, _ in feeds]), feeds[0][1], y))
         last = known[name] = (len(nodes) - 1, y)
     return last

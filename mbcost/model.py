@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 
 from mbcost.comparison import Comparison
-from mbcost.cost import DTYPES, CostReport
+from mbcost.cost import DTYPES, LAYER_KEYS, CostReport
 from mbcost.errors import MbcostError
-from mbcost.records import LAYER_KEYS
 from mbcost.tables import Column, Record, Table, choose_columns, sort_rows
-from mbcost.targets import Subject, trained
+from mbcost.targets import Restatement, Subject, trained
 from mbcost.units import megabytes, thousands
 
 _SHARES = (
@@ -77,19 +76,25 @@ def model_table(
     subject = comparison.subjects[0]
     report = subject.shown
     known, rows_of = VIEWS[by]
-    rows = rows_of(report)
-    total = add_up(rows, report)
-    figure = Column("mult_adds", subject.restatement.title, "count")
-    known = {**known, "mult_adds": figure}
-    chosen = choose_columns(known, columns, tuple(known))
+    restated = subject.restatement
+    rows = _stated(rows_of(report), restated)
+    total = _stated([add_up(rows, report)], restated)[0]
+    default = [restated.figure if key == "mult_adds" else key for key in known]
+    known = {
+        **known,
+        "mult_adds": Column("mult_adds", restated.mult_adds_title, "count"),
+        restated.figure: Column(restated.figure, restated.title, "count"),
+    }
+    chosen = choose_columns(known, columns, default)
     shown = [_with_shares(row, report) for row in rows if row["params"] or row["mult_adds"]]
     first = next(iter(known))
-    fields: tuple[str, ...] = LAYER_KEYS if by == "layer" else (first, "params", "mult_adds")
+    own = LAYER_KEYS if by == "layer" else (first, "params", "mult_adds")
+    fields = tuple(dict.fromkeys((*own, restated.figure, *_UNIT)))
     if columns is not None:
         fields = tuple(column.key for column in chosen)
         rows = [{key: _with_shares(row, report)[key] for key in fields} for row in rows]
     document = {**comparison.records()[0], "params_ratio": None, "mult_adds_ratio": None}
-    document["layers"] = rows if by == "layer" else _by_layer(report)
+    document["layers"] = rows if by == "layer" else _stated(_by_layer(report), restated)
     if by != "layer":
         document[f"by_{by}"] = rows
     if subject.folded:
@@ -100,7 +105,7 @@ def model_table(
         chosen,
         sort_rows(shown, sort),
         fields,
-        rows,
+        [{**row, "unit": restated.unit, "convention": restated.name} for row in rows],
         document,
         title=_title(comparison),
         caption=f"{subject.target}: {comparison.caption()}",
@@ -115,6 +120,17 @@ def model_table(
     )
 
 
+_UNIT = ("unit", "convention")
+"""What a line of the CSV says of its figure; the JSON says it once."""
+
+
+def _stated(rows: Iterable[Record], restated: Restatement) -> list[Record]:
+    """Return the rows, with flops, two per mult-add, where they were asked for."""
+    if not restated.in_flops:
+        return list(rows)
+    return [{**row, "flops": 2 * row["mult_adds"]} for row in rows]
+
+
 def add_up(rows: Iterable[Record], report: CostReport) -> Record:
     """Return the rows' sums, or raise where they are not the report's own totals."""
     total = {"params": 0, "mult_adds": 0}
@@ -123,7 +139,11 @@ def add_up(rows: Iterable[Record], report: CostReport) -> Record:
             total[key] += row[key]
     for key, value in total.items():
         if value != getattr(report, key):
-            raise MbcostError(f"the rows add up to {value:,} {key}, not {getattr(report, key):,}")
+            raise MbcostError(
+                f"the rows add up to {value:,} {key}, not {getattr(report, key):,}",
+                place=report.name,
+                way_out="this is a defect of mbcost: please report it",
+            )
     return total
 
 
@@ -159,19 +179,25 @@ def coverage_lines(subject: Subject) -> list[str]:
         thousands(sum(ops.values())) for ops in (coverage.counted, coverage.zero, coverage.unknown)
     )
     named = f": {', '.join(coverage.unknown)}" if coverage.unknown else ""
-    return [
+    lines = [
+        *filter(None, [coverage.on_real_tensors()]),
         f"traced: {thousands(coverage.seen)} operator calls, {counted} with mult-adds, "
-        f"{zero} known to have none, {unknown} unknown{named}"
+        f"{zero} known to have none, {unknown} unknown{named}",
     ]
+    if coverage.by_convention:
+        words = (f"{what}: {times}" for what, times in coverage.by_convention.items())
+        lines.append(f"no mult-adds by convention: {'; '.join(words)}")
+    return lines
 
 
 def counter_lines(comparison: Comparison) -> list[str]:
     """Return a line per figure: the closed form's totals, then each counter's."""
     subject = comparison.subjects[0]
     report = subject.shown
+    factor = 2 if subject.restatement.in_flops else 1
     lines = [
         f"params: {thousands(report.params)} (weights alone {thousands(report.params_weights)})",
-        f"{subject.restatement.title}: {thousands(report.mult_adds)}",
+        f"{subject.restatement.title}: {thousands(factor * report.mult_adds)}",
     ]
     for verification in comparison.done.values():
         if verification.total is not None:

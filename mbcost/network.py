@@ -25,6 +25,8 @@ WIDTHS = ("truncate", "divisible", "none")
 """How α makes widths: int(c·α); a multiple of the divisor; or the network has no α."""
 EXPANSIONS = ("ratio", "absolute")
 MAX_REPEATS = 1000
+MAX_BLOCKS = 10_000
+"""Of a network, each row as often as it repeats: the deepest one published has some hundreds."""
 
 
 class Published(NamedTuple):
@@ -97,6 +99,16 @@ class Network:
     output_stride: int | None = None
     fold_bn: bool = False
     """Whether batch-norms are folded where ``settings`` do not say."""
+
+    def __post_init__(self) -> None:
+        """Refuse more blocks than can be counted in a blink."""
+        blocks = sum(row.n for row in self.rows)
+        if blocks > MAX_BLOCKS:
+            raise MbcostError(
+                f"its rows repeat {blocks:,} times in all",
+                place=self.place or self.name,
+                way_out=f"at most {MAX_BLOCKS:,}",
+            )
 
     @cached_property
     def accepts(self) -> Mapping[str, SettingRule]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from mbcost.comparison import Comparison, caption_of, skipped_lines
+from mbcost.agreement import seen_lines, skipped_lines
+from mbcost.comparison import Comparison, caption_of
 from mbcost.cost import CONVENTIONS, CONVOLUTIONS, Convention, CostReport, LayerCost
 from mbcost.counters import COUNTERS, Counter
 from mbcost.records import versions
 from mbcost.tables import PENDING, Column, Record, Table
-from mbcost.targets import Subject
+from mbcost.targets import Subject, uncounted_lines
 from mbcost.units import thousands
 
 _PRODUCTS = (
@@ -217,7 +218,9 @@ class Reconciliation:
         return (
             verdict,
             *(self._cause(name, residue[name] or 0) for name in left),
+            *seen_lines(self.comparison.done, [self.subject]),
             *skipped_lines(self.comparison.done, [self.subject]),
+            *uncounted_lines([self.subject]),
             *([absent] if missing else []),
             "how to read this:",
             *(f"- {name}: {CONVENTIONS[name].how_to_read}" for name in self.parts),

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from mbcost.cost import DTYPES, CostReport
 from mbcost.counters import COUNTERS, Verification
 from mbcost.network import Network
+from mbcost.settings import as_record
 from mbcost.tables import Column, Record
 from mbcost.targets import Subject
 from mbcost.units import size_value
@@ -42,6 +43,8 @@ COLUMNS: dict[str, Column] = {
         Column("verified", "verified", "truth", rank=2),
         Column("convention", "convention"),
         Column("versions", "versions", "versions"),
+        Column("unit", "unit"),
+        Column("settings", "settings", "settings"),
     )
 }
 RECORD_KEYS = tuple(COLUMNS)
@@ -69,18 +72,6 @@ EXTRA_COLUMNS: dict[str, Column] = {
     )
 }
 """Keys of a record that stand in it only where ``--columns`` asks for them."""
-
-LAYER_KEYS = (
-    "path",
-    "kind",
-    "kernel",
-    "stride",
-    "groups",
-    "input",
-    "output",
-    "params",
-    "mult_adds",
-)
 
 
 def record(
@@ -122,8 +113,23 @@ def record(
         "verified": verified(ran.values()),
         "convention": subject.convention,
         "versions": versions(name for name, v in ran.items() if v.total is not None),
+        "unit": subject.restatement.unit,
+        "settings": as_record(subject.settings),
         "params_by_kind": report.by_kind("params"),
         "mult_adds_by_kind": report.by_kind("mult_adds"),
+        **({} if report.coverage is None else {"uncounted": report.uncounted}),
+        **_flops(subject),
+    }
+
+
+def _flops(subject: Subject) -> Record:
+    """Return two per mult-add where flops were asked for."""
+    if not subject.restatement.in_flops:
+        return {}
+    by_kind = subject.shown.by_kind("mult_adds")
+    return {
+        "flops": 2 * subject.shown.mult_adds,
+        "flops_by_kind": {kind: 2 * figure for kind, figure in by_kind.items()},
     }
 
 

@@ -404,7 +404,8 @@ def _lines(answer: Answer) -> list[str]:
     binding = answer.binding()
     for constraint in answer.constraints:
         value, limit = answer.winner[constraint.key], constraint.limit
-        slack = f"slack {thousands(limit - value)} ({percent((limit - value) / limit)})"
+        share = f" ({percent((limit - value) / limit)})" if limit else ""
+        slack = f"slack {thousands(limit - value)}{share}"
         words = (
             "binding: without it a better one wins" if constraint.key in binding else "not binding"
         )

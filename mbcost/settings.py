@@ -6,6 +6,7 @@ one: its line in ``SETTINGS``, and the target that accepts it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple, assert_never
 
@@ -42,6 +43,9 @@ class Inputs(NamedTuple):
 
 SettingRule = Rule | Sides | Inputs
 
+Settings = Mapping[str, Any]
+"""Parsed values by setting name."""
+
 SETTINGS: dict[str, SettingRule] = {
     "in": Whole(1, MAX_CHANNELS, "input channels"),
     "out": Whole(1, MAX_CHANNELS, "output channels of a block"),
@@ -61,7 +65,10 @@ SETTINGS: dict[str, SettingRule] = {
         1, MAX_KERNEL, "stride at which dilation takes over, in networks that state one: 8, 16, 32"
     ),
     "batch": Whole(1, 2**20, "images per batch"),
-    "input": Inputs("input of a traced model with its batch, 1x3x512x512 or 1x77:int64"),
+    "input": Inputs(
+        "input of a traced model with its batch, 1x3x512x512 or 1x77:int64; several, by name: "
+        "x=1x3x224x224,mask=1x10:bool"
+    ),
 }
 
 FIELD_OF = {"kernel": "k", "stride": "s", "padding": "p", "expand": "t", "out": "c"}
@@ -120,11 +127,51 @@ def canonical(name: str) -> str:
 
 def as_text(value: object) -> str:
     """Return a value given in Python as the text that would be typed for it."""
-    if isinstance(value, tuple | list):
-        if value and isinstance(value[0], tuple | list | str):
-            return "+".join(as_text(item) for item in value)
-        return units.shape_text(value)
-    return str(value)
+    try:
+        if isinstance(value, tuple | list):
+            if value and isinstance(value[0], tuple | list | str):
+                return "+".join(item if isinstance(item, str) else _sides(item) for item in value)
+            return _sides(value)
+        if isinstance(value, Mapping):
+            return "+".join(f"{name}={as_text(item)}" for name, item in value.items())
+        return str(value)
+    except (ValueError, RecursionError):  # too many digits, or a list that holds itself
+        raise MbcostError(
+            f"a {type(value).__name__} that cannot be written", way_out="a number or a word"
+        ) from None
+
+
+def _sides(value: object) -> str:
+    return "x".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+
+
+def as_record(settings: Settings) -> dict[str, Any]:
+    """Return parsed settings as plain data, each as it could be typed: 224 or ``224x160``.
+
+    The arguments of a model's builder stand among them.
+    """
+    flat = {**settings, **settings.get("options", {})}
+    flat.pop("options", None)
+    return {name: _plain(name, value) for name, value in flat.items()}
+
+
+def _plain(name: str, value: Any) -> Any:
+    match SETTINGS.get(name):
+        case Sides():
+            return units.size_value(*value)
+        case Inputs():
+            return units.inputs_text(value)
+    return value
+
+
+def in_words(settings: Mapping[str, Any]) -> str:
+    """Return settings as plain data for people: ``alpha 0.5, reduced tail``."""
+    parts = []
+    for name, value in settings.items():
+        word = name.replace("_", " ")
+        shown = str(value).lower() if isinstance(value, bool) else value
+        parts.append(word if value is True else f"{word} {shown}")
+    return ", ".join(parts)
 
 
 def parse_all(
@@ -142,7 +189,12 @@ def parse_all(
             raise MbcostError(
                 f"no setting {raw!r} here", place=place, way_out=did_you_mean(name, accepts)
             )
-        settings[name] = parse(accepts[name], as_text(value), _place(place, name))
+        where = _place(place, name)
+        try:
+            text = as_text(value)
+        except MbcostError as error:
+            raise error.at(where) from None
+        settings[name] = parse(accepts[name], text, where)
     return settings
 
 
@@ -151,10 +203,10 @@ def _place(place: str, name: str) -> str:
 
 
 def split_inline(target: str) -> tuple[str, dict[str, str]]:
-    """Return (name, settings) of ``v2@alpha=0.5,size=160``."""
-    name, _, inline = target.partition("@")
+    """Return (name, settings) of ``v2@alpha=0.5,size=160``; a path may hold an @ of its own."""
+    name, inline = _split_at(target)
     settings: dict[str, str] = {}
-    for item in inline.split(",") if inline else []:
+    for item in inline.split(",") if inline is not None else []:
         key, equals, value = item.partition("=")
         if not equals or not key.strip() or not value.strip():
             raise MbcostError(
@@ -166,5 +218,20 @@ def split_inline(target: str) -> tuple[str, dict[str, str]]:
     return name, settings
 
 
-Settings = Mapping[str, Any]
-"""Parsed values by setting name."""
+def _split_at(target: str) -> tuple[str, str | None]:
+    """Return what stands before and behind the @ that begins the settings: the first one that has
+    no part of a path behind it."""
+    start = 0
+    while (at := target.find("@", start)) >= 0:
+        key = target[at + 1 :].partition("=")[0].partition(",")[0]
+        if "/" not in key and not _names_a_file(key):
+            whole = target.endswith(YAML_SUFFIXES) and os.path.isfile(target)
+            return (target, None) if whole else (target[:at], target[at + 1 :])
+        start = at + 1
+    return target, None
+
+
+def _names_a_file(text: str) -> bool:
+    """Return whether ``text``, up to the next @ or member, ends as a file that is a target."""
+    file = text.partition("@")[0].partition(":")[0]
+    return file.endswith((*YAML_SUFFIXES, ".py", ".json"))

@@ -8,13 +8,14 @@ a cost does.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mbcost.cost import PAPERS
 from mbcost.errors import MbcostError, did_you_mean
+from mbcost.paths import read_whole
 from mbcost.records import COLUMNS, DEPLOYED_COLUMNS, deployed_record, record, versions
 from mbcost.tables import Column, Record, Table
 from mbcost.targets import Subject
@@ -23,6 +24,8 @@ from mbcost.units import shape_text
 FORMAT = "mbcost baseline"
 FORMAT_VERSION = 1
 MAX_BYTES = 256 * 10**6
+MAX_LAYERS = 200_000
+MAX_FIGURE = 10**60
 
 FIGURES = ("params", "mult_adds")
 CONDITIONS = ("convention", "alpha", "batch", "input", "fold_bn")
@@ -30,7 +33,7 @@ CONDITIONS = ("convention", "alpha", "batch", "input", "fold_bn")
 
 KEPT = (
     *(key for key in COLUMNS if key.startswith(("params", "mult_adds")) and "ratio" not in key),
-    *("alpha", "rho", "size", "classes", "batch", "input", "output", "convention"),
+    *("alpha", "rho", "size", "classes", "batch", "input", "output", "convention", "settings"),
     *("input_bytes", "forward_backward_bytes", "param_bytes", "total_bytes"),
     *DEPLOYED_COLUMNS,
     *("params_by_kind", "mult_adds_by_kind"),
@@ -60,6 +63,18 @@ class Snapshot:
     def mult_adds(self) -> int:
         """Multiply-adds of the batch."""
         return int(self.record["mult_adds"])
+
+    @property
+    def settings(self) -> Record | None:
+        """The settings it was counted under; None in a report of an mbcost that wrote none."""
+        found = self.record.get("settings")
+        return found if isinstance(found, dict) else None
+
+    @property
+    def uncounted(self) -> tuple[str, ...]:
+        """Operators whose cost is missing from the totals; none are known of an older file."""
+        found = self.record.get("uncounted")
+        return tuple(map(str, found)) if isinstance(found, dict) else ()
 
     def condition(self, key: str) -> str:
         """Return one of ``CONDITIONS`` as text, equal where the condition is."""
@@ -98,6 +113,7 @@ def baseline_table(subjects: Sequence[Subject]) -> Table:
             "target": s.target,
             "name": s.record["name"],
             **{key: s.record[key] for key in sorted(KEPT)},
+            **({"uncounted": s.record["uncounted"]} if s.uncounted else {}),
             "layers": list(s.layers or ()),
         }
         for s in snapshots
@@ -145,8 +161,9 @@ def read_snapshots(path: Path) -> list[Snapshot]:
     document = _parsed(path)
     if isinstance(document, dict) and "format" in document:
         if (document["format"], document.get("format_version")) != (FORMAT, FORMAT_VERSION):
+            found, version = (_brief(document.get(key)) for key in ("format", "format_version"))
             raise MbcostError(
-                f"is {document['format']!s:.40} of version {document.get('format_version')!s:.40}",
+                f"is {found} of version {version}",
                 place=str(path),
                 way_out=f"this mbcost reads {FORMAT!r} of version {FORMAT_VERSION}; "
                 "write it anew with `mbcost baseline`",
@@ -162,19 +179,7 @@ def read_snapshots(path: Path) -> list[Snapshot]:
 
 
 def _parsed(path: Path) -> Any:
-    try:
-        if path.exists() and not path.is_file():
-            raise MbcostError("is not a regular file", place=str(path), way_out="name a JSON file")
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise MbcostError(
-            f"cannot be read: {error.strerror}",
-            place=str(path),
-            way_out="`mbcost baseline TARGET… -o cost.json` writes one",
-        ) from None
-    if len(raw) > MAX_BYTES:
-        raise MbcostError(f"is larger than {MAX_BYTES // 10**6} MB", place=str(path))
+    raw = read_whole(path, MAX_BYTES, "JSON", "`mbcost baseline TARGET… -o cost.json` writes one")
     try:
         return json.loads(raw.decode("utf-8-sig"))
     except json.JSONDecodeError as error:
@@ -202,32 +207,101 @@ def _snapshot(item: Any, path: str, where: str) -> Snapshot:
     missing = [key for key in ("target", *FIGURES, "convention") if key not in item]
     if missing:
         raise _foreign(place, f"lacks {missing[0]!r}{_writer(item)}")
-    if not isinstance(item["target"], str):
-        raise _foreign(f"{place}: target", "is not text")
-    for figure in FIGURES:
-        _amount(item, figure, place)
+    _check(item, place, RECORD_FIELDS)
     layers = item.get("layers")
     if layers is None:
         return Snapshot(item, None, path)
-    if not isinstance(layers, list):
-        raise _foreign(f"{place}: layers", "is not a list")
+    if not isinstance(layers, list) or len(layers) > MAX_LAYERS:
+        raise _foreign(f"{place}: layers", f"is not a list of at most {MAX_LAYERS:,} layers")
     for i, layer in enumerate(layers):
         where = f"{place}: layers[{i}]"
-        if not isinstance(layer, dict) or not isinstance(layer.get("path"), str):
+        if not isinstance(layer, dict):
             raise _foreign(where, "is not a layer")
-        for figure in FIGURES:
-            _amount(layer, figure, where)
         layer.setdefault("kind", "")
-        for key in ("input", "output"):
-            if not isinstance(layer.get(key, []), list):
-                raise _foreign(f"{where}: {key}", "is not a shape")
+        _check(layer, where, LAYER_FIELDS)
     return Snapshot(item, _costly(layers), path)
 
 
-def _amount(item: Record, key: str, place: str) -> None:
-    value = item.get(key)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise _foreign(f"{place}: {key}", f"{value!r:.40} is not a count")
+def _is_count(value: Any) -> bool:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return whole and 0 <= value <= MAX_FIGURE
+
+
+def _is_number(value: Any) -> bool:
+    return _is_count(value) or (isinstance(value, float) and 0 <= value <= MAX_FIGURE)
+
+
+def _is_shape(value: Any) -> bool:
+    """Return whether ``value`` is ``[C, H, W]``, or a list of these for several maps."""
+    if not isinstance(value, list):
+        return False
+    return all(map(_is_count, value)) or all(
+        isinstance(each, list) and all(map(_is_count, each)) for each in value
+    )
+
+
+def _is_sums(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_count, value.values()))
+
+
+class _Kind(NamedTuple):
+    """What a value of a report must be, in words; ``null`` is valid where it may be missing."""
+
+    fits: Callable[[Any], bool]
+    words: str
+    null: bool = True
+
+
+_TEXT = _Kind(lambda value: isinstance(value, str), "text", null=False)
+_COUNT = _Kind(_is_count, "a count", null=False)
+_NUMBER = _Kind(_is_number, "a number")
+_SHAPE = _Kind(_is_shape, "a shape")
+_SUMS = _Kind(_is_sums, "counts by kind")
+_PLAIN = _Kind(
+    lambda value: (
+        isinstance(value, dict)
+        and not any(isinstance(each, dict | list) for each in value.values())
+    ),
+    "a mapping of words and numbers",
+)
+_PART = _Kind(lambda value: isinstance(value, str) or _is_number(value), "a number")
+
+RECORD_FIELDS = {
+    "target": _TEXT,
+    "convention": _TEXT,
+    **dict.fromkeys(FIGURES, _COUNT),
+    **dict.fromkeys(("input", "output"), _SHAPE),
+    **dict.fromkeys(("alpha", "batch"), _NUMBER),
+    **dict.fromkeys((f"{figure}_by_kind" for figure in FIGURES), _SUMS),
+    "settings": _PLAIN,
+    "fold_bn": _Kind(lambda value: isinstance(value, bool), "true or false"),
+}
+"""What is read of a report; the rest of it may be anything."""
+
+LAYER_FIELDS = {
+    "path": _TEXT,
+    "kind": _TEXT,
+    **dict.fromkeys(FIGURES, _COUNT),
+    **dict.fromkeys(("input", "output"), _SHAPE),
+    **dict.fromkeys(("kernel", "stride", "groups"), _PART),
+}
+
+
+def _check(item: Record, place: str, known: Mapping[str, _Kind]) -> None:
+    for key, kind in known.items():
+        value = item.get(key)
+        if (value is None and kind.null) or kind.fits(value):
+            continue
+        if key not in item:
+            raise _foreign(place, f"lacks {key!r}")
+        raise _foreign(f"{place}: {key}", f"{_brief(value)} is not {kind.words}")
+
+
+def _brief(value: Any) -> str:
+    """Return a value from JSON in a few words."""
+    if isinstance(value, dict | list):
+        return "a list" if isinstance(value, list) else "a mapping"
+    return f"{value!r:.40}"
 
 
 def _writer(item: Record) -> str:

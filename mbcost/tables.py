@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from mbcost import units
 from mbcost.errors import MbcostError, did_you_mean
+from mbcost.settings import in_words
 from mbcost.visible import visible
 
 Record = dict[str, Any]
@@ -129,6 +130,7 @@ SHOW: dict[str, Callable[[Any], str]] = {
     "truth": lambda value: "yes" if value else "NO",
     "bar": lambda share: units.bar(share, 8),
     "versions": lambda versions: ", ".join(f"{k} {v}" for k, v in versions.items()),
+    "settings": in_words,
 }
 
 
@@ -139,8 +141,8 @@ def _shape(shape: Sequence[Any]) -> str:
     return "×".join(str(n) for n in shape)
 
 
-_WRAPS = ("prose", "reason", "printed")
-_LEFT = ("text", "prose", "reason", "key", "shape", "truth", "versions", "bar")
+_WRAPS = ("prose", "reason", "printed", "settings")
+_LEFT = ("text", "prose", "reason", "key", "shape", "truth", "versions", "settings", "bar")
 
 
 def cells(table: Table, *, exact: bool = False, bars: bool = False) -> Cells:
@@ -245,11 +247,10 @@ def choose_columns(
     """Return the columns named in ``wanted`` (keys with commas between), or the default ones."""
     if wanted is None:
         return tuple(known[key] for key in default)
-    keys = [key.strip().replace("-", "_") for key in wanted.split(",") if key.strip()]
-    if not keys:
-        raise MbcostError(
-            "names no column", place="--columns", way_out=f"some of: {', '.join(known)}"
-        )
+    keys = [key.strip().replace("-", "_") for key in wanted.split(",")]
+    if not all(keys):
+        problem = f"{wanted!r} has an empty item" if any(keys) else "names no column"
+        raise MbcostError(problem, place="--columns", way_out=f"some of: {', '.join(known)}")
     for key in keys:
         if key not in known:
             raise MbcostError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mbcost.config import builtin, find_builtin, load_specs
-from mbcost.cost import CONVENTIONS, PAPERS, Convention, CostReport, cost_of
+from mbcost.cost import CONVENTIONS, PAPERS, Convention, CostReport, Terms, cost_of
 from mbcost.counters import Workbench
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.layers import Graph
@@ -30,13 +31,43 @@ class Restatement(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Return the record's ``convention``: ``papers``, or ``papers, flops``."""
-        return f"{self.convention.name}, flops" if self.flops else self.convention.name
+        """Return the record's ``convention``."""
+        return self.convention.name
+
+    @property
+    def in_flops(self) -> bool:
+        """Return whether the figure asked for is in flops, two per mult-add."""
+        return self.flops or self.convention.weights.mult_adds == 2
+
+    @property
+    def unit(self) -> str:
+        """Return the record's ``unit``, by the name that ``--unit`` takes."""
+        return "flop" if self.in_flops else "mult-add"
+
+    @property
+    def figure(self) -> str:
+        """Return the key of the figure asked for; ``mult_adds`` are never flops."""
+        return "flops" if self.in_flops else "mult_adds"
+
+    @property
+    def in_mult_adds(self) -> Convention:
+        """Return the convention, with one per multiply-add where it counts two."""
+        if self.convention.weights.mult_adds != 2:
+            return self.convention
+        halved = Terms(*(weight // 2 for weight in self.convention.weights))
+        return self.convention._replace(weights=halved)
 
     @property
     def title(self) -> str:
         """Return the header of the figure's column."""
-        unit = "flops" if self.flops or self.convention.weights.mult_adds == 2 else "mult-adds"
+        return self._title("flops" if self.in_flops else "mult-adds")
+
+    @property
+    def mult_adds_title(self) -> str:
+        """Return the header of the column of ``mult_adds``, whatever was asked for."""
+        return self._title("mult-adds")
+
+    def _title(self, unit: str) -> str:
         return unit if self.convention is PAPERS else f"{unit} as {self.convention.name}"
 
     @property
@@ -57,6 +88,8 @@ class Subject:
     spec: Spec | Model
     settings: Mapping[str, Any] = field(default_factory=dict)
     restatement: Restatement = AS_IN_PAPERS
+    shared: Mapping[str, Any] = field(default_factory=dict)
+    """Those of the settings that were given for all targets."""
 
     @property
     def name(self) -> str:
@@ -98,10 +131,20 @@ class Subject:
         from mbcost.models.build import running
         from mbcost.trace import trace
 
-        module = self.spec.build(self.settings)
-        inputs = self.spec.inputs(self.settings, int(self.settings.get("batch", 1)))
+        spec, settings = self.spec, self.settings
+        module = spec.build(settings)
+        given = spec.inputs(settings, int(settings.get("batch", 1)))
+        inputs, named = spec.by_name(settings, given)
         with running(self.target):
-            return trace(module, inputs, self.target)
+            found = trace(
+                module,
+                inputs,
+                self.target,
+                named=named,
+                built=lambda: spec.build(settings, real=True),
+            )
+        found.coverage.warn(self.target)
+        return found
 
     @cached_property
     def report(self) -> CostReport:
@@ -110,6 +153,26 @@ class Subject:
             return replace(self.trace.report, name=self.name)
         return cost_of(self.graph, self.name, self.batch)
 
+    @cached_property
+    def counted(self) -> tuple[Any, ...]:
+        """What is counted, equal for settings that come to the same."""
+        batch = self.settings.get("batch", 1)
+        if isinstance(self.spec, Model):
+            return self.spec.input_shapes(self.settings), batch, self.settings.get("options")
+        return self.graph, batch
+
+    def under(self, settings: Mapping[str, Any]) -> Subject:
+        """Return the same target under other settings."""
+        return replace(self, settings=settings)
+
+    def changed_by(self, name: str) -> bool:
+        """Whether one of its settings makes it another network, input or batch than its own."""
+        without = {key: value for key, value in self.settings.items() if key != name}
+        try:
+            return self.under(without).counted != self.counted
+        except MbcostError:  # of itself it does not fit
+            return True
+
     @property
     def convention(self) -> str:
         """The name of the convention in which ``shown`` states its mult-adds."""
@@ -117,19 +180,28 @@ class Subject:
 
     @cached_property
     def shown(self) -> CostReport:
-        """The costs as tables show them: restated where another convention was asked for."""
-        convention, flops = self.restatement
-        if convention is PAPERS and not flops:
+        """The costs as tables show them: restated where another convention was asked for.
+
+        In mult-adds always; flops are twice as many.
+        """
+        if self.restatement.convention is PAPERS:
             return self.report
-        return self.report.restated(convention, 2 if flops else 1)
+        return self.report.restated(self.restatement.in_mult_adds)
 
     def workbench(self) -> Workbench:
         """Return what counters work on."""
         if isinstance(self.spec, Model):
             from mbcost.models.bench import ModelWorkbench
 
-            return ModelWorkbench(self.spec, self.settings, self.report)
+            real = bool(self.trace and self.trace.coverage.real)
+            return ModelWorkbench(self.spec, self.settings, self.report, real=real)
         return Workbench(self.graph, self.batch)
+
+
+def uncounted_lines(subjects: Sequence[Subject]) -> list[str]:
+    """Return a line for each subject whose totals miss the cost of operators without a formula."""
+    traced = {s.target: s.trace.coverage.problem() for s in subjects if s.trace is not None}
+    return [f"{target}: {problem}" for target, problem in traced.items() if problem]
 
 
 def restatement(convention: str | None, unit: str | None) -> Restatement:
@@ -177,7 +249,7 @@ def find(name: str) -> Mapping[str, Spec | Model]:
                 f"no {member!r} in it", place=path, way_out=did_you_mean(member, specs)
             )
         return {name: specs[member]}
-    if name.endswith(YAML_SUFFIXES) or "/" in name or Path(name).is_dir():
+    if name.endswith(YAML_SUFFIXES) or "/" in name or os.path.isdir(name):
         specs = load_specs(Path(name))
         return {name if len(specs) == 1 else f"{name}:{key}": s for key, s in specs.items()}
     return {name: builtin(name)}  # raises with the nearest name
@@ -209,12 +281,10 @@ def resolve(
             }
             used |= set(common) & set(spec.accepts)
             accepted |= set(spec.accepts)
-            settings = {
-                **parse_all(spec.accepts, fitting, "--"),
-                **_inline(spec, inline, target),
-            }
+            shared = parse_all(spec.accepts, fitting, "--")
+            settings = {**shared, **parse_inline(spec, inline, target)}
             shown = target if label == name else target.replace(name, label, 1)
-            subjects.append(Subject(shown, spec, settings, restatement))
+            subjects.append(Subject(shown, spec, settings, restatement, shared))
     for key in common:
         if key not in SETTINGS and key not in accepted:
             raise MbcostError(f"no setting {key!r}", way_out=did_you_mean(key, SETTINGS))
@@ -227,7 +297,8 @@ def resolve(
     return subjects
 
 
-def _inline(spec: Spec | Model, inline: Mapping[str, str], target: str) -> dict[str, Any]:
+def parse_inline(spec: Spec | Model, inline: Mapping[str, str], target: str) -> dict[str, Any]:
+    """Return the parsed settings typed behind ``@``."""
     if isinstance(spec, Model):
         return spec.parse_inline(inline, target)
     return parse_all(spec.accepts, inline, target)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import mbcost
 from mbcost import check, diff, explain, listing, records
-from mbcost.cost import CONVENTIONS
+from mbcost.cost import CONVENTIONS, LAYER_KEYS
 from mbcost.counters import COUNTERS
 from mbcost.papers import table as paper
 from mbcost.sweep import fields as sweep
@@ -28,7 +28,9 @@ MEANINGS = {
     "params": ("count", "weights, biases, batch-norm γ and β"),
     "params_weights": ("count", "weights of convolutions and linear layers alone"),
     "params_all": ("count", "`params` with running means and variances"),
-    "mult_adds": ("count", "multiply-adds of the batch, or what `--convention` and `--unit` say"),
+    "mult_adds": ("count", "multiply-adds of the batch, or what `--convention` says of them"),
+    "flops": ("count", "two per mult-add"),
+    "unit": ("text", "of the figure asked for: `mult-add`, or `flop`, which `flops` holds"),
     "params_ratio": ("ratio", "`params` ÷ those of the reference"),
     "mult_adds_ratio": ("ratio", "`mult_adds` ÷ those of the reference"),
     "input_bytes": ("bytes", "input of the batch, float32"),
@@ -79,6 +81,7 @@ MEANINGS = {
 """Unit and meaning of each key; where one key means two things, ``IN_PLACE`` has the second."""
 
 IN_PLACE = {
+    ("records", "settings"): ("text", "what was set: `alpha 0.5`; an object in JSON"),
     ("layers", "input"): ("elements", "C×H×W that the layer reads"),
     ("layers", "output"): ("elements", "C×H×W that the layer puts out"),
     ("layers", "params"): ("count", "trainable parameters of the layer"),
@@ -123,14 +126,19 @@ Each counter has a key of its own, empty where it was not run:
 With `--fold-bn`, and wherever `--columns` asks for them:
 
 {_table("records", (*records.DEPLOYED_COLUMNS, *records.EXTRA_COLUMNS))}
+With `--unit flop` and `--convention torch`, where `mult_adds` stay mult-adds:
+
+{_table("records", ("flops",))}
 JSON adds `params_by_kind` and `mult_adds_by_kind`; `model` adds `layers`, and `by_block` or
-`by_kind` as `--by` says.
+`by_kind` as `--by` says. Of a traced model JSON has `uncounted` too: the operators whose cost is
+missing from the totals, each with how often it ran.
 
 ## Layers: `model`
 
-{_table("layers", records.LAYER_KEYS)}
+{_table("layers", LAYER_KEYS)}
 `mult_adds` are those of the layer, for the batch. `--by block` and `--by kind` have `block` or
-`kind`, `params` and `mult_adds`.
+`kind`, `params` and `mult_adds`. Behind them stand `flops`, where they were asked for, and in CSV
+`unit` and `convention`.
 
 ## Sweeps: `sweep`, `search`
 

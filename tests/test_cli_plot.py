@@ -183,7 +183,7 @@ MISTAKES = {
     ),
     "missing value": (
         ("plot", "sweep", "short.csv", "-o", "a.png"),
-        "short.csv:2: mult_adds: '' is not a number",
+        "short.csv:2: mult_adds: is empty",
     ),
     "no row": (("plot", "sweep", "header.csv", "-o", "a.png"), "header.csv: no row to draw"),
     "no header": (("plot", "sweep", "empty.csv", "-o", "a.png"), "empty.csv: has no column"),

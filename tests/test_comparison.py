@@ -5,7 +5,8 @@ import json
 import pytest
 
 import mbcost
-from mbcost.comparison import Comparison, verified_line
+from mbcost.agreement import verified_line
+from mbcost.comparison import Comparison
 from mbcost.counters import COUNTERS, Counted, Counter, Workbench
 from mbcost.errors import CheckFailedError
 from mbcost.targets import resolve
@@ -61,7 +62,7 @@ def test_counters_that_have_not_run_are_null() -> None:
     assert all(record[counter.key] is None for counter in COUNTERS.values())
     assert not comparison.complete
     assert comparison.notes() == ("verifying: the counters are running …",)
-    assert verified_line([]) == "not verified: no counter ran"
+    assert verified_line({}) == "not verified: no counter ran"
 
 
 def test_titles_state_the_settings_all_targets_share() -> None:

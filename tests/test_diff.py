@@ -134,7 +134,7 @@ BROKEN = {
     "bytes.json": ("\udcff", "bytes.json: is not JSON that mbcost wrote"),
     "future.json": (
         '{"format": "mbcost baseline", "format_version": 2, "targets": []}',
-        "future.json: is mbcost baseline of version 2 (this mbcost reads 'mbcost baseline' of "
+        "future.json: is 'mbcost baseline' of version 2 (this mbcost reads 'mbcost baseline' of "
         "version 1; write it anew with `mbcost baseline`)",
     ),
     "older.json": (
@@ -157,7 +157,60 @@ BROKEN = {
     "shape.json": (
         '{"target": "v2", "params": 1, "mult_adds": 1, "convention": "papers", '
         '"layers": [{"path": "conv", "params": 1, "mult_adds": 1, "input": 3}]}',
-        "shape.json: layers[0]: input: is not a shape",
+        "shape.json: layers[0]: input: 3 is not a shape",
+    ),
+    **{
+        f"{key}.json": (
+            f'{{"target": "v2", "params": 1, "mult_adds": 1, "convention": "papers", '
+            f'"params_by_kind": {{}}, "mult_adds_by_kind": {{}}, "{key}": {value}}}',
+            f"{key}.json: {key}: {problem}",
+        )
+        for key, value, problem in (
+            ("input", '["a", "b"]', "a list is not a shape"),  # a letter holds itself without end
+            ("output", "[[[1]]]", "a list is not a shape"),
+            ("alpha", "{}", "a mapping is not a number"),
+            ("batch", "[1]", "a list is not a number"),
+            ("fold_bn", '"no"', "'no' is not true or false"),
+            ("params_by_kind", '{"conv": "x"}', "a mapping is not counts by kind"),
+            ("mult_adds_by_kind", "7", "7 is not counts by kind"),
+            ("layers", "7", "is not a list"),
+            ("settings", '{"size": [[1]]}', "a mapping is not a mapping of words and numbers"),
+        )
+    },
+    "vast.json": (
+        f'{{"target": "v2", "params": {10**400}, "mult_adds": 1, "convention": "papers"}}',
+        f"vast.json: params: {str(10**400)[:40]} is not a count",
+    ),
+    "infinite.json": (
+        '{"target": "v2", "params": 1, "mult_adds": 1, "convention": "papers", "alpha": 1e400}',
+        "infinite.json: alpha: inf is not a number",
+    ),
+    "target.json": (
+        '{"target": ["v2"], "params": 1, "mult_adds": 1, "convention": "papers"}',
+        "target.json: target: a list is not text",
+    ),
+    "convention.json": (
+        '{"target": "v2", "params": 1, "mult_adds": 1, "convention": ["papers"]}',
+        "convention.json: convention: a list is not text",
+    ),
+    "kind.json": (
+        '{"target": "v2", "params": 1, "mult_adds": 1, "convention": "papers", '
+        '"layers": [{"path": "conv", "kind": ["conv"], "params": 1, "mult_adds": 1}]}',
+        "kind.json: layers[0]: kind: a list is not text",
+    ),
+    "kernel.json": (
+        '{"target": "v2", "params": 1, "mult_adds": 1, "convention": "papers", '
+        '"layers": [{"path": "conv", "kernel": {}, "params": 1, "mult_adds": 1}]}',
+        "kernel.json: layers[0]: kernel: a mapping is not a number",
+    ),
+    "pathless.json": (
+        '{"target": "v2", "params": 1, "mult_adds": 1, "convention": "papers", '
+        '"layers": [{"params": 1, "mult_adds": 1}]}',
+        "pathless.json: layers[0]: lacks 'path'",
+    ),
+    "nested-format.json": (
+        f'{{"format": {"[" * 900}{"]" * 900}}}',
+        "nested-format.json: is a list of version None",
     ),
     "bare.json": (
         '{"target": "v2", "params": 1, "mult_adds": 1, "convention": "papers"}',
@@ -186,7 +239,7 @@ def test_a_directory_is_not_a_report(here: Path, cli: Cli) -> None:
     (here / "cost.json").mkdir()
     result = cli("diff", "v2", "cost.json")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "cost.json: is not a regular file" in result.stderr
+    assert "cost.json: is a directory" in result.stderr
 
 
 def test_a_report_that_is_not_in_the_file_names_the_nearest(here: Path, cli: Cli) -> None:

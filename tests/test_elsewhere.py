@@ -166,7 +166,6 @@ def test_what_a_file_prints_goes_to_stderr(cli: Cli, nets: str) -> None:
 BROKEN = {
     "Raises": ("ValueError: not today", "--input"),
     "Vector": ("fc: its forward fails on an input of 1x3x224x224", "--input"),
-    "Gate": ("item() cannot be called", "depends on the values"),
     "exits": ("its code exits (code 3)", "__main__"),
     "missing": ("imports 'a_package_nobody_has'", "pip install a_package_nobody_has"),
     "number": ("returned int, not a torch.nn.Module", "return the model"),

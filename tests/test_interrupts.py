@@ -238,14 +238,3 @@ def test_a_sweep_that_fails_at_once_leaves_nothing(tmp_path: Path, cli: Cli) -> 
     assert result.exit_code == 2
     assert "a kernel of 5 is larger" in result.stderr
     assert not list(tmp_path.iterdir())
-
-
-def test_workers_need_a_directory_that_exists(tmp_path: Path) -> None:
-    gone = tmp_path / "gone"
-    gone.mkdir()
-    code = f"import os; os.rmdir({str(gone)!r}); from mbcost.cli import main; main()"
-    command = [sys.executable, "-c", code, *OFA, "200000", "--workers", "2", "--format", "csv"]
-    result = subprocess.run(command, cwd=gone, capture_output=True, text=True, check=False)
-    assert result.returncode == 2
-    assert "--workers: no process can be started" in result.stderr
-    assert "Traceback" not in result.stderr

@@ -89,14 +89,16 @@ def test_every_weighted_term_has_one_part_and_every_counter_a_text() -> None:
 def test_a_restated_total_is_what_the_counter_says(cli_json: Callable[..., Any], name: str) -> None:
     target = ("compare", "torchvision:shufflenet_v2_x1_0", "--size", "64")
     record = cli_json(*target, "--convention", name, "--counter", name)[0]
-    assert record["mult_adds"] == record[COUNTERS[name].key]
+    figure = "flops" if record["unit"] == "flop" else "mult_adds"
+    assert record[figure] == record[COUNTERS[name].key]
     assert (record["convention"], record["verified"]) == (name, True)
+    assert (record["unit"] == "flop") == (name == "torch")
 
 
 def test_flops_are_twice_the_mult_adds_and_say_so(cli: Cli, cli_json: Callable[..., Any]) -> None:
     record = cli_json("model", "v2", "--unit", "flop", "--fast")
-    assert record["mult_adds"] == sum(row["mult_adds"] for row in record["layers"]) == 601_548_544
-    assert record["convention"] == "papers, flops"
+    assert record["flops"] == sum(row["flops"] for row in record["layers"]) == 601_548_544
+    assert (record["convention"], record["unit"]) == ("papers", "flop")
     table = cli("compare", "v2", "--unit", "flop", "--convention", "thop", "--fast")
     assert "flops as thop" in table.stdout
     assert cli("compare", "v2", "--unit", "flop", "--convention", "torch").exit_code == 2

@@ -13,7 +13,7 @@ import pytest
 from mbcost.config.spaces import load_space
 from mbcost.errors import CheckFailedError
 from mbcost.search import Objective, search_steps
-from mbcost.sweep.chunks import Chunks
+from mbcost.sweep.chunks import Chunks, locked
 from mbcost.sweep.fields import Layout
 from mbcost.sweep.parts import Figures
 from mbcost.sweep.units import Counting, Plan
@@ -78,7 +78,7 @@ def test_a_file_from_a_broken_table_is_not_put_in_its_place(
     path = tmp_path / f"out{suffix}"
     plan = plan_of(small)
     chunks = Chunks(path, Layout(plan))
-    with chunks.locked():
+    with locked([chunks]):
         chunks.begin(resume=False)
         chunks.keep(0, broken(plan, "mult_adds")(0), WRITERS[suffix](chunks.layout))
     args = ("sweep", small, *ARGS, "-o", str(path), "--resume")

@@ -19,7 +19,7 @@ from mbcost.space import Space
 from mbcost.sweep.parts import scalar_figures
 from tests.conftest import Cli
 
-FEATURES = {
+FEATURES: dict[str, dict[str, tuple[Any, ...]]] = {
     "conv": {"c": (8, 24), "k": (1, 3), "s": (1, 2), "norm": (True, False), "bias": (True,)},
     "depthwise_separable": {"c": (16, 30), "k": (3, 5), "s": (1, 2), "dilation": (1, 2)},
     "inverted_residual": {"c": (16, 24), "t": (1, 6), "k": (3, 5), "s": (1, 2), "se": (0, 0.25)},

@@ -70,7 +70,10 @@ class Upsampling:
     def steps(self, xs: Sequence[Shape]) -> tuple[Step, ...]:
         """Return upsample."""
         if len(xs[1]) != 3:
-            raise LayerError(f"upsamples to the size of a map, not of {shape_of(xs[1])}")
+            raise LayerError(
+                f"upsamples to the size of a map, not of {shape_of(xs[1])}",
+                way_out="a map C×H×W as the second input",
+            )
         return (Step("upsample", Upsample((xs[1][1], xs[1][2])), ("@0",)),)
 
 

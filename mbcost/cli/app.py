@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterable
+import warnings
+from collections.abc import Callable, Iterable
 from importlib import import_module
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
-from mbcost.errors import MbcostError
+from mbcost.cli import streams
+from mbcost.errors import MbcostError, MbcostWarning, from_system
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 COMMANDS = {
     "compare": "compare",
@@ -85,16 +88,57 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command; a user's mistake never shows a traceback."""
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.simplefilter("always", MbcostWarning)
+                warnings.showwarning = _with_ours(warnings.showwarning)
+                return super().invoke(ctx)
         except MbcostError as error:
-            sys.stdout.flush()
-            typer.echo(f"mbcost: {error}", err=True)
-            raise typer.Exit(error.exit_code) from None
-        except BrokenPipeError:  # a reader like `head` has seen enough
-            _abandon_stdout()
-            raise typer.Exit(0) from None
+            raise _told(error) from None
+        except OSError as error:  # of no one file: too few descriptors, a directory that is gone
+            raise _told(from_system(error)) from None
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
+
+
+def _with_ours(otherwise: Any) -> Any:
+    """Return what shows a warning: one of ours is a line on stderr."""
+
+    def show(message: Any, category: Any, *rest: Any, **named: Any) -> None:
+        if issubclass(category, MbcostWarning):
+            from mbcost.cli.output import say
+
+            say(f"mbcost: {message}")
+        else:
+            otherwise(message, category, *rest, **named)
+
+    return show
+
+
+class Command(TyperCommand):
+    """Refuses an option or argument given as nothing, as an unset shell variable is."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command unless a value is empty: it would be taken for one left out."""
+        for parameter in self.params:
+            given = ctx.params.get(parameter.name)
+            for value in given if isinstance(given, list | tuple) else (given,):
+                if isinstance(value, str) and not value.strip():
+                    is_option = parameter.param_type_name == "option"
+                    word = parameter.opts[0] if is_option else parameter.make_metavar(ctx)
+                    raise MbcostError(
+                        "is empty",
+                        place=word.strip("[]{}."),
+                        way_out="leave it out, or give it a value; is a shell variable unset?",
+                    )
+        return super().invoke(ctx)
+
+
+class App(typer.Typer):
+    """A Typer app whose commands are of the class above."""
+
+    def command(self, name: str | None = None, **how: Any) -> Callable[[Function], Function]:
+        """Define a command."""
+        return super().command(name, cls=Command, **how)
 
 
 def _name_page(command: Any, page: str) -> None:
@@ -104,7 +148,7 @@ def _name_page(command: Any, page: str) -> None:
         _name_page(inner, page)
 
 
-app = typer.Typer(
+app = App(
     name="mbcost",
     cls=Commands,
     no_args_is_help=True,
@@ -147,19 +191,19 @@ def root(
     """
 
 
+def _told(error: MbcostError) -> typer.Exit:
+    """Print an error as one message; return the exit that goes with it."""
+    sys.stdout.flush()
+    typer.echo(f"mbcost: {error}", err=True)
+    return typer.Exit(error.exit_code)
+
+
 def main() -> NoReturn:
-    """Run the command line as a process; what stdout still holds may meet a closed pipe."""
+    """Run the command line as a process, whatever its stdout and stderr are connected to."""
+    streams.connect()
+    code = 0
     try:
         app()
     except SystemExit as exit_:
-        try:
-            sys.stdout.flush()
-        except BrokenPipeError:
-            _abandon_stdout()
-        sys.exit(exit_.code)
-    sys.exit(0)
-
-
-def _abandon_stdout() -> None:
-    """Point stdout at nothing, so that the interpreter's last flush cannot fail again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = exit_.code if isinstance(exit_.code, int) else 0
+    sys.exit(streams.verdict(code))

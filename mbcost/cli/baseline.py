@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mbcost.cli.app import app
-from mbcost.cli.options import FormatName, Output, with_settings
+from mbcost.cli.options import AllowUncounted, FormatName, Output, with_settings
 from mbcost.cli.output import sink
 
 
@@ -18,20 +18,27 @@ def baseline(
     targets: Annotated[
         list[str], typer.Argument(metavar="TARGET...", help="Names or YAML paths, as in compare.")
     ],
+    allow_uncounted: AllowUncounted = False,
     format: FormatName = "json",
     output: Output = None,
     settings: dict[str, str],
 ) -> None:
     """Write what targets cost now, to compare with later: sorted, without dates or versions.
 
-    The closed form alone; torch is not imported. `mbcost check --baseline` and `mbcost diff` read
-    the JSON.
+    The closed form alone; torch is not imported, but for models from elsewhere, which are traced:
+    an operator without a formula is exit code 1, and nothing is written. `mbcost check --baseline`
+    and `mbcost diff` read the JSON.
 
     mbcost baseline v2 v3-small@alpha=0.5 -o cost.json
     """
+    from mbcost.cli.run import refuse_uncounted, report_uncounted
     from mbcost.snapshots import baseline_table
     from mbcost.targets import resolve
 
     where = sink(format, output)
-    table = baseline_table(resolve(targets, settings))
+    subjects = resolve(targets, settings)
+    if not allow_uncounted:
+        refuse_uncounted(subjects)
+    table = baseline_table(subjects)
     where.show(lambda: table)
+    report_uncounted(subjects)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -36,7 +37,7 @@ def show(
     if path is None:
         builtin(name)  # raises with the nearest name
         return
-    typer.echo(path.read_text("utf-8"), nl=False)
+    sys.stdout.write(path.read_text("utf-8"))
 
 
 @app.command()
@@ -44,9 +45,10 @@ def schema() -> None:
     """The JSON schema of the YAML, for editors: mbcost schema > mbcost.schema.json."""
     import json
 
+    from mbcost.cli.streams import as_encoded
     from mbcost.config.schema import json_schema
 
-    typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    sys.stdout.write(as_encoded(json.dumps(json_schema(), indent=2, ensure_ascii=False)) + "\n")
 
 
 def version_text() -> str:

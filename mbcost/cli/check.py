@@ -7,7 +7,15 @@ from typing import Annotated
 import typer
 
 from mbcost.cli.app import app
-from mbcost.cli.options import Columns, FormatName, Output, Sort, Targets, with_settings
+from mbcost.cli.options import (
+    AllowUncounted,
+    Columns,
+    FormatName,
+    Output,
+    Sort,
+    Targets,
+    with_settings,
+)
 from mbcost.cli.output import sink
 from mbcost.errors import MbcostError
 
@@ -43,8 +51,20 @@ def check(
         _limit("--dtype", "fp32|fp16|int8", "How weights are stored; int8 has int32 biases."),
     ] = None,
     budget: Annotated[
-        str | None, _limit("--budget", "FILE", "A YAML file with the budgets of several targets.")
+        str | None,
+        _limit(
+            "--budget",
+            "FILE",
+            "A YAML file with the budgets of several targets. One that runs code (file.py:factory) "
+            "is refused without --allow-code.",
+        ),
     ] = None,
+    allow_code: Annotated[
+        bool,
+        typer.Option(
+            "--allow-code", help="Run the code of targets in the budget file: you trust that file."
+        ),
+    ] = False,
     baseline: Annotated[
         str | None,
         _limit("--baseline", "FILE", "JSON of `mbcost baseline`: params and mult-adds since then."),
@@ -53,6 +73,7 @@ def check(
         str | None,
         _limit("--max-growth", "PERCENT", "How much they may grow over the baseline; 0% if unset."),
     ] = None,
+    allow_uncounted: AllowUncounted = False,
     sort: Sort = None,
     columns: Columns = None,
     format: FormatName = "table",
@@ -61,7 +82,8 @@ def check(
 ) -> None:
     """Targets against a budget or a baseline; exit code 1 when one is over.
 
-    The closed form alone; torch is not imported. Without a TARGET all those of the budget file;
+    The closed form alone; torch is not imported, but for models from elsewhere, which are traced.
+    An operator without a formula is exit code 1 too. Without a TARGET all those of the budget file;
     options win over the file.
 
     mbcost check v2 --max-params 3.5M --max-mult-adds 300M
@@ -74,6 +96,7 @@ def check(
 
     from mbcost.budget import budget_given
     from mbcost.check import check_table, checks_of, chosen_budgets, raise_if_over
+    from mbcost.cli.run import report_uncounted
     from mbcost.config.budgets import load_budgets
     from mbcost.snapshots import read_snapshots
 
@@ -93,11 +116,13 @@ def check(
         raise MbcostError(
             "no target", way_out="mbcost check v2 --max-params 3.5M, or --budget FILE"
         )
-    budgets = chosen_budgets(targets or [], given, file, dtype)
+    budgets = chosen_budgets(targets or [], given, file, dtype, allow_code=allow_code)
     if baseline is None and file is not None:
         baseline = file.baseline
     known = read_snapshots(Path(baseline)) if baseline is not None else None
-    checks = checks_of(budgets, settings, known)
+    checks = checks_of(budgets, settings, known, allow_uncounted=allow_uncounted)
     table = check_table(checks, columns, sort)
     where.show(lambda: table)
+    if allow_uncounted:
+        report_uncounted([check.subject for check in checks])
     raise_if_over(checks)

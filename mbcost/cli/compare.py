@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +25,9 @@ from mbcost.cli.options import (
 from mbcost.cli.output import sink
 from mbcost.cli.plot import Width, figure_only
 from mbcost.cli.run import check, report_skipped, run_comparison
+
+if TYPE_CHECKING:
+    from mbcost.export.files import Content
 
 
 @app.command()
@@ -82,10 +86,15 @@ def compare(
     comparison = run_comparison(
         targets or DEFAULT_BLOCKS, settings, counter, fast, reference, fold_bn, restated
     )
-    where.show(lambda: comparison.table(columns, sort), comparison.verify())
-    report_skipped(comparison, counter)
-    check(comparison, strict)
-    if drawing:
+
+    def figures() -> dict[Path, Content]:
+        if drawing is None:
+            return {}
         from mbcost.plots import Bars
 
-        drawing.show(Bars(comparison.records(), comparison.reference_index))
+        records = [{**r, "mult_adds": r[restated.figure]} for r in comparison.records()]
+        return drawing.drawn(Bars(records, comparison.reference_index, restated.title))
+
+    where.show(lambda: comparison.table(columns, sort), comparison.verify(), figures)
+    report_skipped(comparison, counter)
+    check(comparison, strict)

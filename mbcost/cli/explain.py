@@ -23,9 +23,12 @@ def explain(
 
     mbcost explain depthwise-separable --in 3 --out 256 --size 12 --kernel 5 --stride 1
     """
+    from mbcost.cli.run import report_uncounted
     from mbcost.explain import explain_table
     from mbcost.targets import resolve_one
 
     where = sink(format, output)
-    table = explain_table(resolve_one(target, settings))
+    subject = resolve_one(target, settings)
+    table = explain_table(subject)
     where.show(lambda: table)
+    report_uncounted([subject])

@@ -49,7 +49,7 @@ def model(
     """One network or block, layer by layer.
 
     Below the table stand the four memory lines of torchinfo, each counter's total and whether it
-    agrees with the closed form.
+    is what its convention predicts from the closed form.
 
     mbcost model v2 --alpha 0.5
 

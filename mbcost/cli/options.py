@@ -76,6 +76,14 @@ Strict = Annotated[
         "without a formula.",
     ),
 ]
+AllowUncounted = Annotated[
+    bool,
+    typer.Option(
+        "--allow-uncounted",
+        help="Accept models from elsewhere with operators that have no formula, whose cost is "
+        "missing from the totals.",
+    ),
+]
 ConventionName = Annotated[
     str | None,
     typer.Option(

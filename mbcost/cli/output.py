@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
+from mbcost.cli.streams import as_encoded
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.export import FORMATS
 from mbcost.tables import Table
 from mbcost.visible import visible
+
+if TYPE_CHECKING:
+    from mbcost.export.files import Content
 
 
 class Sink(NamedTuple):
@@ -26,20 +30,34 @@ class Sink(NamedTuple):
         """Whether a person watches: a table on stdout, and stdout is a terminal."""
         return (None, "table") in self.outputs and sys.stdout.isatty()
 
-    def write(self, table: Table) -> None:
-        """Write the finished table everywhere but on a terminal that has shown it live."""
+    def write(self, table: Table, beside: Mapping[Path, Content] | None = None) -> None:
+        """Write the finished table everywhere but on a terminal that has shown it live.
+
+        The files, and those of ``beside``, are all written or none.
+        """
+        files = dict(beside or {})
+        printed = []
         for path, name in self.outputs:
             if path is None and name == "table" and sys.stdout.isatty():
                 continue
             text = FORMATS[name].write(table, exact=self.exact)
             if path is None:
-                sys.stdout.write(text)
+                printed.append(as_encoded(text) if name == "json" else text)
             else:
-                _write_whole(path, text)
-                say(f"wrote {path}")
+                files[path] = text
+        write_files(files)
+        sys.stdout.write("".join(printed))
 
-    def show(self, table_of: Callable[[], Table], steps: Iterable[None] = ()) -> Table:
-        """Run ``steps``, filling in the table live where a person watches; then write it."""
+    def show(
+        self,
+        table_of: Callable[[], Table],
+        steps: Iterable[None] = (),
+        beside: Callable[[], Mapping[Path, Content]] | None = None,
+    ) -> Table:
+        """Run ``steps``, filling in the table live where a person watches; then write it.
+
+        ``beside`` returns what further files get, written with the table's own or not at all.
+        """
         if self.live:
             from mbcost.console import print_live
 
@@ -48,7 +66,7 @@ class Sink(NamedTuple):
             for _ in steps:
                 pass
         table = table_of()
-        self.write(table)
+        self.write(table, beside() if beside else None)
         return table
 
 
@@ -79,19 +97,26 @@ def sink(format_name: str, outputs: Sequence[str] | None, exact: bool = False) -
                 place=f"-o {output}",
                 way_out=did_you_mean(path.suffix, known),
             )
-        _check_writable(path)
         found.append((path, name))
+    check_writable(path for path, _ in found if path is not None)
     return Sink(tuple(found), exact)
 
 
-def _write_whole(path: Path, text: str) -> None:
-    from mbcost.export.files import write_whole
+def write_files(files: Mapping[Path, Content]) -> None:
+    """Write files, all or none, and say so."""
+    if not files:
+        return
+    from mbcost.export.files import write_all
 
-    write_whole(path, text)
+    write_all(files)
+    for path in files:
+        say(f"wrote {path}")
 
 
-def _check_writable(path: Path) -> None:
-    """Raise where ``path`` can plainly not be written, before any time is spent on its content."""
-    from mbcost.export.files import check_writable
+def check_writable(paths: Iterable[Path]) -> None:
+    """Raise where one can plainly not be written, before any time is spent on its content."""
+    given = list(paths)
+    if given:
+        from mbcost.export import files
 
-    check_writable(path)
+        files.check_writable(*given)

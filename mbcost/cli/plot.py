@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from mbcost.cli.app import app
+from mbcost.cli.app import App, app
 from mbcost.cli.options import FormatName, Target, Targets, with_settings
-from mbcost.cli.output import Sink, say, sink
+from mbcost.cli.output import Sink, sink, write_files
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.export import FORMATS
 
 if TYPE_CHECKING:
+    from mbcost.export.files import Content
     from mbcost.plots import Plot
 
-plot_app = typer.Typer(
+plot_app = App(
     help="Figures for papers: PNG, SVG or PDF by the suffix of -o.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -56,15 +57,19 @@ class Easel(NamedTuple):
     width: float
 
     def show(self, plot: Plot) -> None:
-        """Draw the figure to its files and write its values."""
-        from mbcost.plots import write_figure
-
-        for path in self.figures:
-            write_figure(plot, path, self.width)
-            say(f"wrote {path}")
+        """Draw the figure to its files and write its values: all files or none."""
+        drawn = self.drawn(plot)
         if self.data:
             table = plot.table()
-            self.data.show(lambda: table)
+            self.data.show(lambda: table, beside=lambda: drawn)
+        else:
+            write_files(drawn)
+
+    def drawn(self, plot: Plot) -> dict[Path, Content]:
+        """Return the bytes of each file of the figure."""
+        from mbcost.plots import render
+
+        return {path: render(plot, path.suffix.lower(), self.width) for path in self.figures}
 
 
 def easel(
@@ -168,11 +173,14 @@ def share(
 
     mbcost plot share v1 v2 v3-large --by kind -o share.pdf
     """
+    from mbcost.cli.run import report_uncounted
     from mbcost.plots import Share
     from mbcost.targets import resolve
 
     where = easel(output, width, show_data, format)
-    where.show(Share(resolve(list(dict.fromkeys(targets)), settings), by))
+    subjects = resolve(list(dict.fromkeys(targets)), settings)
+    where.show(Share(subjects, by))
+    report_uncounted(subjects)
 
 
 @plot_app.command()
@@ -192,11 +200,14 @@ def layers(
 
     mbcost plot layers v2 -o layers.pdf
     """
+    from mbcost.cli.run import report_uncounted
     from mbcost.plots import Layers
     from mbcost.targets import resolve_one
 
     where = easel(output, width, show_data, format)
-    where.show(Layers(resolve_one(target, settings)))
+    subject = resolve_one(target, settings)
+    where.show(Layers(subject))
+    report_uncounted([subject])
 
 
 @plot_app.command()

@@ -7,8 +7,15 @@ from collections.abc import Mapping, Sequence
 from mbcost.cli.output import say
 from mbcost.comparison import Comparison, counters_named
 from mbcost.counters import DEFAULT_COUNTERS
-from mbcost.errors import MbcostError
-from mbcost.targets import AS_IN_PAPERS, Restatement, beside_deployed, resolve
+from mbcost.errors import CheckFailedError, MbcostError
+from mbcost.targets import (
+    AS_IN_PAPERS,
+    Restatement,
+    Subject,
+    beside_deployed,
+    resolve,
+    uncounted_lines,
+)
 
 
 def run_comparison(
@@ -43,6 +50,19 @@ def check(comparison: Comparison, strict: bool) -> None:
     """Fail where a counter disagrees; on models from elsewhere only warn, unless ``strict``."""
     for warning in comparison.check(strict=strict):
         say(f"mbcost: {warning}")
+
+
+def report_uncounted(subjects: Sequence[Subject]) -> None:
+    """Say on stderr which operators' cost is missing from the totals."""
+    for line in uncounted_lines(subjects):
+        say(f"mbcost: {line}")
+
+
+def refuse_uncounted(subjects: Sequence[Subject]) -> None:
+    """Fail where the cost of an operator is missing from the totals."""
+    lines = uncounted_lines(subjects)
+    if lines:
+        raise CheckFailedError("; ".join(lines), way_out="--allow-uncounted accepts that")
 
 
 def report_skipped(comparison: Comparison, asked: Sequence[str] | None) -> None:

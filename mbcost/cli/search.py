@@ -9,7 +9,7 @@ import typer
 
 from mbcost.cli.app import app
 from mbcost.cli.options import Columns, Exact, FormatName, Output, with_settings
-from mbcost.cli.output import say, sink
+from mbcost.cli.output import check_writable, sink
 from mbcost.cli.space_options import (
     Dtype,
     MaxActivationBytes,
@@ -88,6 +88,7 @@ def search(
     yamls = [Path(name) for name in output or () if name.endswith(YAML_SUFFIXES)]
     rest = [name for name in output or () if Path(name) not in yamls]
     where = sink(format, rest, exact)
+    check_writable(yamls)
     budgets = limits(dtype, max_params, max_mult_adds, max_weight_bytes, max_activation_bytes)
     space = space_of(target, settings, set_)
     notes: list[str] = []
@@ -103,9 +104,7 @@ def search(
     answer.verify(verifier)
     notes.append(verifier.line())
     table = answer_table(answer, notes, columns)
-    for path in yamls:
-        _write_winner(path, answer)
-    where.show(lambda: table)
+    where.show(lambda: table, beside=lambda: {path: _winner(answer) for path in yamls})
 
 
 def _answer(layout: Layout, budgets: dict[str, int], objective: str | None, verify: int) -> Answer:
@@ -120,9 +119,7 @@ def _answer(layout: Layout, budgets: dict[str, int], objective: str | None, veri
     return answer.checked()
 
 
-def _write_winner(path: Path, answer: Answer) -> None:
+def _winner(answer: Answer) -> str:
     from mbcost.config.write import spec_yaml
-    from mbcost.export.files import write_whole
 
-    write_whole(path, spec_yaml(*answer.spec, answer.describe()))
-    say(f"wrote {path}")
+    return spec_yaml(*answer.spec, answer.describe())

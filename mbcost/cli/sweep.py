@@ -12,7 +12,7 @@ import typer
 
 from mbcost.cli.app import app
 from mbcost.cli.options import Columns, Exact, FormatName, Output, Sort, with_settings
-from mbcost.cli.output import say, sink
+from mbcost.cli.output import say, sink, write_files
 from mbcost.cli.space_options import (
     Dtype,
     MaxActivationBytes,
@@ -28,9 +28,12 @@ from mbcost.cli.space_options import (
     limits,
     space_of,
 )
+from mbcost.cli.streams import failure
 from mbcost.errors import MbcostError
 
 if TYPE_CHECKING:
+    from mbcost.export.files import Content
+    from mbcost.sweep.chunks import Chunks
     from mbcost.sweep.verify import Verifier
     from mbcost.tables import Table
 
@@ -76,7 +79,9 @@ def sweep(
 
     mbcost sweep ofa-mobilenetv3 --samples 1000000 --max-mult-adds 300M -o ofa.parquet
     """
+    from mbcost.sweep.chunks import Chunks, locked
     from mbcost.sweep.fields import Layout, at_most
+    from mbcost.sweep.run import whole
     from mbcost.sweep.units import Plan
     from mbcost.sweep.verify import Verifier
 
@@ -87,15 +92,26 @@ def sweep(
     files, rest = _split(output or (), tabular, resume)
     where = sink(format, rest, exact) if rest or not files else None
     verifier = Verifier(layout, verify)
-    for path in files:
-        _to_file(path, verifier, workers, resume)
-    if where is None or (format == "csv" and not tabular and rest in ([], ["-"])):
+    chunked = [Chunks(path, layout) for path in files]
+    streamed = where is None or (format == "csv" and not tabular and rest in ([], ["-"]))
+    with locked(chunked):
+        kept = [_count(chunks, workers, resume) for chunks in chunked]
+
+        def joined() -> dict[Path, Content]:
+            return {chunks.path: verifier.file(whole(chunks)) for chunks in chunked}
+
+        if where is None or streamed:
+            write_files(joined())
+        else:
+            table = _table(verifier, workers, pivot, figure, columns, sort)
+            where.show(lambda: table, beside=joined)
+        for chunks, n in zip(chunked, kept, strict=True):
+            chunks.remove()
+            say(f"{chunks.path}: {n:,} of {plan.total:,} configs")
+    if streamed:
         if where is not None:
             _to_stdout(verifier, workers)
         say(f"mbcost: {verifier.line()}")
-        return
-    table = _table(verifier, workers, pivot, figure, columns, sort)
-    where.show(lambda: table)
 
 
 def _split(outputs: Sequence[str], tabular: bool, resume: bool) -> tuple[list[Path], list[str]]:
@@ -103,7 +119,7 @@ def _split(outputs: Sequence[str], tabular: bool, resume: bool) -> tuple[list[Pa
     from mbcost.export.files import check_writable
     from mbcost.sweep.writers import WRITERS
 
-    files = [Path(name) for name in outputs if Path(name).suffix in WRITERS]
+    files = list(dict.fromkeys(Path(n) for n in outputs if Path(n).suffix in WRITERS))
     if tabular:
         if any(path.suffix == ".parquet" for path in files):
             raise MbcostError(
@@ -116,24 +132,18 @@ def _split(outputs: Sequence[str], tabular: bool, resume: bool) -> tuple[list[Pa
         raise MbcostError(
             "goes on with a file", place="--resume", way_out="-o FILE.csv or .parquet"
         )
-    for path in files:
-        check_writable(path)
+    check_writable(*files)
     return files, [name for name in outputs if Path(name) not in files]
 
 
-def _to_file(path: Path, verifier: Verifier, workers: int, resume: bool) -> None:
+def _count(chunks: Chunks, workers: int, resume: bool) -> int:
+    """Count the configs into the parts of a file; return how many are kept."""
     from mbcost.progress import progress
-    from mbcost.sweep.chunks import Chunks
-    from mbcost.sweep.run import to_file
+    from mbcost.sweep.run import to_chunks
 
-    layout = verifier.layout
-    steps = to_file(path, layout, workers, resume=resume, check=verifier.file)
-    try:  # whatever ends it, the workers end and the lock is free before anything is said
-        with closing(steps), closing(progress(steps, layout.plan.total)) as shown:
-            *_, (_, kept) = shown
-    except KeyboardInterrupt:
-        raise Chunks(path, layout).interrupted() from None
-    say(f"wrote {path}: {kept:,} of {layout.plan.total:,} configs")
+    with closing(to_chunks(chunks, workers, resume=resume)) as steps:
+        *_, (_, kept) = progress(steps, chunks.layout.plan.total)
+    return kept
 
 
 def _to_stdout(verifier: Verifier, workers: int) -> None:
@@ -144,6 +154,8 @@ def _to_stdout(verifier: Verifier, workers: int) -> None:
     steps = progress(stream_csv(layout, workers), layout.plan.total)
     for text in verifier.passing(text for _, text in steps):
         sys.stdout.write(text)
+        if failure(sys.stdout):  # nobody reads on, so nothing is left to do
+            raise typer.Exit
 
 
 def _table(

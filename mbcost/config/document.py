@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mbcost.config.events import EventReader, too_deep
+from mbcost.config.events import Key as Key
 from mbcost.errors import MbcostError, did_you_mean
+from mbcost.paths import read_whole
 
 MAX_BYTES = 10**6
-MAX_VALUES = 100_000
-"""A small file can name far more values through aliases of aliases."""
-
-Key = str | int
 
 
 class Document(NamedTuple):
@@ -46,21 +45,7 @@ def read_document(path: Path, shown: str | None = None) -> Document:
 
 
 def _read_text(path: Path, name: str) -> str:
-    try:
-        if path.is_dir():
-            raise MbcostError("is a directory", place=name, way_out="name a YAML file in it")
-        if not path.is_file() and path.exists():
-            raise MbcostError("is not a regular file", place=name, way_out="name a YAML file")
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise MbcostError(
-            f"cannot be read: {error.strerror}", place=name, way_out="check path and permissions"
-        ) from None
-    if len(raw) > MAX_BYTES:
-        raise MbcostError(
-            f"is larger than {MAX_BYTES // 10**6} MB", place=name, way_out="is it a YAML config?"
-        )
+    raw = read_whole(path, MAX_BYTES, "YAML", "check path and permissions", name)
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -75,77 +60,20 @@ def parse_document(text: str, name: str) -> Document:
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    reader = EventReader(name, yaml.parse(text, Loader=loader))
     try:
-        root = yaml.compose(text, Loader=loader)
-        if root is None:
-            raise MbcostError("is empty", place=name, way_out="`mbcost show v2` prints an example")
-        reader = _Reader(name, loader(""))
-        data = reader.value(root, ())
+        return Document(name, reader.document(), reader.lines)
     except yaml.YAMLError as error:
         raise _syntax_error(error, name) from None
-    except RecursionError:
-        raise MbcostError("is nested too deeply", place=name, way_out="flatten it") from None
-    return Document(name, data, reader.lines)
 
 
 def _syntax_error(error: Exception, name: str) -> MbcostError:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
     place = f"{name}:{mark.line + 1}" if mark else name
+    if "nesting depth" in problem:  # newer libyaml has a bound of its own and looks ahead
+        return too_deep(place)
     return MbcostError(f"is not valid YAML: {problem}", place=place, way_out="mend the syntax")
-
-
-class _Reader:
-    """Turns yaml's nodes into plain data, refusing what a mapping silently swallows."""
-
-    def __init__(self, name: str, constructor: Any) -> None:
-        self.name = name
-        self.constructor = constructor
-        self.lines: dict[tuple[Key, ...], int] = {}
-        self.open: set[int] = set()
-        self.count = 0
-
-    def value(self, node: Any, keys: tuple[Key, ...]) -> Any:
-        import yaml
-
-        line = node.start_mark.line + 1
-        self.lines.setdefault(keys, line)
-        self.count += 1
-        if self.count > MAX_VALUES:
-            raise MbcostError(
-                f"holds more than {MAX_VALUES} values", place=self.name, way_out="fewer aliases"
-            )
-        if isinstance(node, yaml.ScalarNode):
-            try:
-                return self.constructor.construct_object(node)
-            except ValueError as error:
-                raise MbcostError(str(error), place=f"{self.name}:{line}") from None
-        if id(node) in self.open:
-            raise MbcostError(
-                "an alias contains itself", place=f"{self.name}:{line}", way_out="write it out"
-            )
-        self.open.add(id(node))
-        try:
-            if isinstance(node, yaml.SequenceNode):
-                return [self.value(item, (*keys, i)) for i, item in enumerate(node.value)]
-            return self.mapping(node, keys)
-        finally:
-            self.open.discard(id(node))
-
-    def mapping(self, node: Any, keys: tuple[Key, ...]) -> dict[str, Any]:
-        data: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            line = key_node.start_mark.line + 1
-            key = key_node.value if isinstance(key_node.value, str) else None
-            if key is None:
-                raise MbcostError("a key must be a word", place=f"{self.name}:{line}")
-            if key in data:
-                raise MbcostError(
-                    f"duplicate key {key!r}", place=f"{self.name}:{line}", way_out="keep one"
-                )
-            self.lines[(*keys, key)] = line
-            data[key] = self.value(value_node, (*keys, key))
-        return data
 
 
 def mapping_of(document: Document, value: Any, *keys: Key) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -150,13 +150,7 @@ def read_row(document: Document, value: Any, classes: int | None, *keys: Key) ->
     fields = block_fields(BLOCKS[block])
     known_keys(document, data, (*ROW_KEYS, *fields), *keys)
     values = read_fields(document, data, fields, classes, *keys)
-    for name, known in fields.items():
-        if known.required and name not in values:
-            raise document.error(f"the key {name!r} is missing", *keys, way_out=known.rule.doc)
-    need_one_of = ONE_OF.get(block, ())
-    if need_one_of and sum(name in values for name in need_one_of) != 1:
-        one, other = need_one_of
-        raise document.error(f"needs exactly one of {one!r} and {other!r}", *keys)
+    check_complete(document, block, values, *keys)
     tail = None
     if "reduced_tail" in data:
         tail_keys = (*keys, "reduced_tail")
@@ -172,6 +166,21 @@ def read_row(document: Document, value: Any, classes: int | None, *keys: Key) ->
         place=document.place(*keys),
         **read_wiring(document, data, *keys),
     )
+
+
+def check_complete(document: Document, block: str, values: Mapping[str, Any], *keys: Key) -> None:
+    """Raise where a field that a block needs is missing, or one thing is said in two ways."""
+    for name, known in block_fields(BLOCKS[block]).items():
+        if known.required and name not in values:
+            raise document.error(f"the key {name!r} is missing", *keys, way_out=known.rule.doc)
+    rivals = ONE_OF.get(block, ())
+    if rivals and sum(name in values for name in rivals) != 1:
+        one, other = rivals
+        raise document.error(
+            f"needs exactly one of {one!r} and {other!r}",
+            *keys,
+            way_out="drop one of them" if one in values else f"like {other}: 6",
+        )
 
 
 def read_block_name(
@@ -209,7 +218,10 @@ def read_fields(
         if name == "c" and value == "classes":
             if classes is None:
                 raise document.error(
-                    "'classes' is not set", *keys, name, way_out="classes: 1000 at the top"
+                    "'classes' is not set",
+                    *keys,
+                    name,
+                    way_out="a number, or classes: 1000 at the top of a network",
                 )
             values[name] = value
             continue
@@ -225,7 +237,7 @@ def read_field(document: Document, known: BlockField, value: Any, *keys: Key) ->
         case Number(high, zero=zero):
             number = number_of(document, value, 0, high, *keys)
             if number == 0 and not zero:
-                raise document.error("must be above 0", *keys)
+                raise document.error("must be above 0", *keys, way_out=f"above 0, at most {high:g}")
             return number
         case OneOf(words):
             return word_of(document, value, words, *keys)
@@ -244,7 +256,9 @@ def read_published(document: Document, value: Any) -> tuple[Published, ...]:
         known_keys(document, data, PUBLISHED_KEYS, *keys)
         for needed in ("alpha", "size"):
             if needed not in data:
-                raise document.error(f"the key {needed!r} is missing", *keys)
+                raise document.error(
+                    f"the key {needed!r} is missing", *keys, way_out="alpha: 1.0, size: 224"
+                )
         figures = {}
         for key in ("mult_adds", "params"):
             if key in data:
@@ -310,8 +324,8 @@ def read_blocks(document: Document, data: dict[str, Any]) -> dict[str, Spec]:
         fields = block_fields(BLOCKS[block])
         known_keys(document, row, ("block", *fields), *keys)
         values = read_fields(document, row, fields, None, *keys)
-        if block == "inverted_residual" and ("t" in values) == ("exp" in values):
-            raise document.error("needs exactly one of 't' and 'exp'", *keys)
+        by_t = block == "conv" and "t" in values
+        check_complete(document, block, values if by_t else {"c": c, **values}, *keys)
         specs[name] = SingleBlock(
             name, block, values, shape, c, source, place=document.place(*keys), fold_bn=fold
         )

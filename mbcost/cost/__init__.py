@@ -7,7 +7,7 @@ does, ``report`` collects the layers of a network, ``weights`` says what they ta
 from mbcost.cost.convention import CONVENTIONS, PAPERS, Convention
 from mbcost.cost.coverage import Coverage, UncountedWarning
 from mbcost.cost.formulas import CONVOLUTIONS, KINDS, WITH_PARAMS, Terms, kind, terms
-from mbcost.cost.report import CostReport, LayerCost, cost_of, formula
+from mbcost.cost.report import LAYER_KEYS, CostReport, LayerCost, cost_of, formula
 from mbcost.cost.weights import DTYPES, DType, weight_bytes
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "CONVOLUTIONS",
     "DTYPES",
     "KINDS",
+    "LAYER_KEYS",
     "PAPERS",
     "WITH_PARAMS",
     "Convention",

@@ -14,6 +14,7 @@ from mbcost.cost.convention import PAPERS, Convention
 from mbcost.cost.coverage import Coverage, names
 from mbcost.cost.formulas import CONVOLUTIONS, KINDS, Terms, kind, terms
 from mbcost.cost.weights import DTYPES, weight_bytes
+from mbcost.errors import MbcostError, shown
 from mbcost.layers import Conv2d, Graph, Layer, Node, Shape
 
 if TYPE_CHECKING:
@@ -21,6 +22,20 @@ if TYPE_CHECKING:
 
 BYTES_PER_ELEMENT = 4
 """float32, as torchinfo counts."""
+
+
+LAYER_KEYS = (
+    "path",
+    "kind",
+    "kernel",
+    "stride",
+    "groups",
+    "input",
+    "output",
+    "params",
+    "mult_adds",
+)
+"""The keys of a layer's record."""
 
 
 class LayerCost(NamedTuple):
@@ -163,11 +178,11 @@ class CostReport:
         """Return the shapes of all inputs."""
         return (self.x, *self.more_inputs)
 
-    def restated(self, convention: Convention, factor: int = 1) -> CostReport:
-        """Return the report whose ``mult_adds``, everywhere, are ``factor`` × what a counter of
-        ``convention`` says."""
+    def restated(self, convention: Convention) -> CostReport:
+        """Return the report whose ``mult_adds``, everywhere, are what a counter of ``convention``
+        says."""
         layers = tuple(
-            row._replace(terms=row.terms._replace(mult_adds=factor * convention.total(row.terms)))
+            row._replace(terms=row.terms._replace(mult_adds=convention.total(row.terms)))
             for row in self.layers
         )
         return replace(self, layers=layers)
@@ -197,6 +212,8 @@ class CostReport:
 
     def weight_bytes(self, dtype: str) -> int:
         """Return the bytes of the trainable parameters stored as one of ``DTYPES``."""
+        if not isinstance(dtype, str) or dtype not in DTYPES:
+            raise MbcostError(f"unknown dtype {shown(dtype)}", way_out=" or ".join(DTYPES))
         return weight_bytes(self.terms, DTYPES[dtype])
 
     @property
@@ -211,6 +228,8 @@ class CostReport:
 
     def by_kind(self, figure: str) -> dict[str, int]:
         """Return ``params`` or ``mult_adds`` summed by kind of layer, without the zeros."""
+        if figure not in ("params", "mult_adds"):
+            raise MbcostError(f"unknown figure {shown(figure)}", way_out="params or mult_adds")
         sums = dict.fromkeys(KINDS, 0)
         for layer in self.layers:
             sums[layer.kind] += getattr(layer, figure)
@@ -237,8 +256,9 @@ class CostReport:
         import pandas
 
         # object: a kernel is a number, "1x7" or nothing, and an int must not become a float
-        frame = pandas.DataFrame(self.records(), dtype=object)
-        return frame.astype({"params": "int64", "mult_adds": "int64"})
+        frame = pandas.DataFrame(self.records(), columns=list(LAYER_KEYS), dtype=object)
+        counts = [key for key in ("params", "mult_adds") if max(frame[key], default=0) < 2**63]
+        return frame.astype(dict.fromkeys(counts, "int64"))
 
     def _repr_html_(self) -> str:
         """Return the totals and the layers as a notebook shows them."""

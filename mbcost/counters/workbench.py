@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from mbcost.cost import Convention, CostReport, terms
+from mbcost.errors import require_directory
 from mbcost.layers import Graph
 from mbcost.units import bytes_in_words
 
@@ -29,6 +30,10 @@ class Workbench:
 
     traced = False
     """Whether the model is from elsewhere: then a counter may crash on it, or differ."""
+    real = False
+    """Whether it runs only on tensors with values."""
+    meta = "meta"
+    """The device of ``meta_module``: the CPU for a model that runs only there."""
 
     def __init__(self, graph: Graph, batch: int = 1) -> None:
         self.graph = graph
@@ -140,6 +145,7 @@ class Verification(NamedTuple):
     skipped: str = ""
     crashed: bool = False
     by_layer: Mapping[str, int] = MappingProxyType({})
+    tells_layers: bool = True
 
     @property
     def agrees(self) -> bool | None:
@@ -152,6 +158,7 @@ def verify(counter: Counter, bench: Workbench, report: CostReport) -> Verificati
 
     On a model from elsewhere a counter that crashes is skipped, and what it prints is dropped.
     """
+    require_directory()
     if bench.unaddressable:
         return Verification(counter, None, skipped=bench.unaddressable)
     try:
@@ -185,7 +192,13 @@ def verify(counter: Counter, bench: Workbench, report: CostReport) -> Verificati
         for figure, value in counted.figures.items()
         if value != getattr(report, figure)
     ]
-    return Verification(counter, counted.total, tuple(found), by_layer=counted.by_layer)
+    return Verification(
+        counter,
+        counted.total,
+        tuple(found),
+        by_layer=counted.by_layer,
+        tells_layers=counted.tells_layers,
+    )
 
 
 def predicted_by_module(convention: Convention, report: CostReport) -> dict[str, int]:

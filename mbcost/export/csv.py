@@ -6,11 +6,11 @@ Text that a spreadsheet would take for a formula has a ``'`` before it, which sp
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mbcost.records import versions_text
 from mbcost.tables import Table
 from mbcost.units import shape_text
 from mbcost.visible import visible
@@ -39,11 +39,17 @@ def cell(value: Any) -> str:
         case list() | tuple():
             return escape(shape_text(value))
         case dict():
-            return escape(versions_text(value))
+            return escape(_pairs(value))
         case str():
             return escape(value)
         case _:
             return str(value)
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    """Return a mapping as text: ``mbcost 0.1.0, torch 2.14.1``, ``alpha 0.5, fold_bn true``."""
+    texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in values.items()}
+    return ", ".join(f"{key} {text}" for key, text in texts.items())
 
 
 def escape(text: str) -> str:

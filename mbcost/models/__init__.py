@@ -7,11 +7,11 @@ beside these with ``find(name) -> Source``, and its line in ``SOURCES``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mbcost.errors import MbcostError
+from mbcost.errors import MbcostError, require_directory
 from mbcost.layers import Graph
 from mbcost.models.source import DEFAULT_INPUT, InputShape, Source
 from mbcost.settings import SETTINGS, SettingRule, Settings, parse_all
@@ -43,9 +43,10 @@ def find_model(name: str) -> Model | None:
     """Return the model that ``name`` names, or None if it names something else."""
     prefix, colon, rest = name.partition(":")
     if colon and prefix in SOURCES:
+        require_directory()
         return Model(SOURCES[prefix](rest))
-    path, colon, factory = name.rpartition(":")
-    if colon and path.endswith(".py"):
+    path, _, factory = name.rpartition(":")
+    if runs_code(name):
         from mbcost.models.file import find
 
         return Model(find(path, factory))
@@ -56,6 +57,12 @@ def find_model(name: str) -> Model | None:
             way_out=f"like {name}:build (this runs the file's code)",
         )
     return None
+
+
+def runs_code(name: str) -> bool:
+    """Return whether to count ``name`` is to run code of a file: ``path/to/file.py:factory``."""
+    path, colon, _ = name.rpartition(":")
+    return bool(colon) and path.endswith(".py")
 
 
 @dataclass(frozen=True)
@@ -104,18 +111,19 @@ class Model:
                     raise MbcostError(
                         f"input and {name} both set the input", place=self.name, way_out="give one"
                     )
-            return tuple(InputShape(shape, dtype) for shape, dtype in settings["input"])
+            return tuple(InputShape(*given) for given in settings["input"])
         native = self.source.native_input()
         if "size" in settings:
             first = native[0].shape
             return (InputShape((*first[:-2], *settings["size"])), *native[1:])
         return native
 
-    def build(self, settings: Settings) -> nn.Module:
-        """Return the model, parameters on the meta device, in eval mode."""
+    def build(self, settings: Settings, *, real: bool = False) -> nn.Module:
+        """Return the model in eval mode, parameters on the meta device, or with values, the same
+        ones every time, if ``real``."""
         from mbcost.models.build import build
 
-        return build(self.source, settings.get("options", {}), settings.get("size"))
+        return build(self.source, settings.get("options", {}), settings.get("size"), real=real)
 
     def inputs(
         self, settings: Settings, batch: int = 1, device: str = "meta"
@@ -131,6 +139,14 @@ class Model:
             found.append(torch.zeros(shape, dtype=getattr(torch, given.dtype), device=device))
         return tuple(found)
 
+    def by_name(
+        self, settings: Settings, inputs: Sequence[Any]
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """Return which of the inputs are given by position, and which by name."""
+        names = [given.name for given in self.input_shapes(settings)]
+        pairs = list(zip(names, inputs, strict=True))
+        return [x for name, x in pairs if not name], {name: x for name, x in pairs if name}
+
 
 def _literal(text: str) -> Any:
     """Return a builder's argument: true, false, none, a number, or else the text itself."""
@@ -145,4 +161,4 @@ def _literal(text: str) -> Any:
     return text
 
 
-__all__ = ["DEFAULT_INPUT", "InputShape", "Model", "Source", "find_model"]
+__all__ = ["DEFAULT_INPUT", "InputShape", "Model", "Source", "find_model", "runs_code"]

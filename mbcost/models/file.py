@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import stat
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.models.source import DEFAULT_INPUT, InputShape
+from mbcost.paths import mode_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -20,8 +22,7 @@ if TYPE_CHECKING:
 
 def find(path: str, factory: str) -> FileModel:
     """Return the model that ``factory`` of the file builds; the file is run when that is asked."""
-    file = Path(path)
-    if not file.is_file():
+    if not stat.S_ISREG(mode_of(Path(path), path)):
         raise MbcostError("no such file", place=path, way_out="a path to a Python file")
     if not factory:
         raise MbcostError("no function or class is named", place=path, way_out=f"like {path}:build")
@@ -55,7 +56,9 @@ class FileModel:
         name = f"mbcost_target_{file.stem}"
         spec = importlib.util.spec_from_file_location(name, file)
         if spec is None or spec.loader is None:
-            raise MbcostError("is no Python module", place=self.path)
+            raise MbcostError(
+                "is no Python module", place=self.path, way_out="a file that ends with .py"
+            )
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module  # dataclasses look themselves up there
         spec.loader.exec_module(module)

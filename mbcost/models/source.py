@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class InputShape:
-    """The shape of an input with its batch dimension, and torch's name of its type."""
+    """The shape of an input with its batch dimension, torch's name of its type, and the name of
+    the forward's argument where it is given by name."""
 
     shape: Shape
     dtype: str = "float32"
+    name: str = ""
 
 
 DEFAULT_INPUT = (InputShape((1, 3, 224, 224)),)
@@ -53,14 +55,26 @@ class Source(Protocol):
         ...
 
 
+_WEIGHTS = (
+    "pretrained",
+    "weights",
+    "weights_backbone",
+    "pretrained_backbone",
+    "checkpoint_path",
+)
+
+
 def no_weights(options: Mapping[str, Any], target: str) -> None:
-    """Raise for an argument that asks a library to download weights: costs need none."""
+    """Raise for an argument that asks a library for weights: costs need none.
+
+    A checkpoint is a pickle, whose reading may run what it holds.
+    """
     from mbcost.errors import MbcostError
 
-    for name in ("pretrained", "weights", "weights_backbone", "pretrained_backbone"):
+    for name in _WEIGHTS:
         if options.get(name):
             raise MbcostError(
-                f"{name} would download weights",
+                f"{name} would load weights",
                 place=target,
                 way_out="leave it out: weights do not change what a model costs",
             )

@@ -64,7 +64,7 @@ class TimmModel:
         return {"img_size": size} if config and config.fixed_input_size else {}
 
     def check_options(self, options: Mapping[str, Any], target: str) -> None:
-        """Raise for an argument that would download weights."""
+        """Raise for an argument that would load weights."""
         no_weights(options, target)
 
     def construct(self, options: Mapping[str, Any]) -> nn.Module:

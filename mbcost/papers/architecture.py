@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mbcost.errors import MbcostError
+from mbcost.errors import MbcostError, did_you_mean
 from mbcost.layers import Activation, AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Graph, Node, Scale
 from mbcost.units import shape_text
 
@@ -24,7 +24,8 @@ def selected(graph: Graph, at: str) -> list[Node]:
         if len(path) >= len(wanted) and all(w in ("*", p) for w, p in pairs):
             found.append(node)
     if not found:
-        raise MbcostError(f"no layer {at!r}")
+        paths = {node.path for node in graph.nodes}
+        raise MbcostError(f"no layer {at!r}", way_out=did_you_mean(at, paths))
     return found
 
 

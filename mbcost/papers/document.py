@@ -210,7 +210,9 @@ class _Reader:
         )
         known = {(row.version, row.label): row for row in rows}
         if len(known) != len(rows):
-            raise self.document.error("two rows have the same name", *keys, "rows")
+            raise self.document.error(
+                "two rows have the same name", *keys, "rows", way_out="rename one of them"
+            )
         explained = {}
         for i, item in enumerate(data.get("explained", [])):
             for place, found in self._explained(item, known, *keys, "explained", i):
@@ -307,5 +309,9 @@ class _Reader:
             for figure in figures:
                 row = rows.get((version, label))
                 if row is None or figure not in row.figures:
-                    raise self.document.error(f"no {figure!r} in row {label!r}", *keys)
+                    raise self.document.error(
+                        f"no {figure!r} in row {label!r}",
+                        *keys,
+                        way_out=did_you_mean(figure, row.figures if row else ()),
+                    )
                 yield (version, label, figure), found

@@ -56,4 +56,6 @@ def _value(node: ast.expr) -> Fraction:
         case ast.BinOp(left, ast.Pow(), right):
             return _value(left) ** int(_value(right))
         case _:
-            raise MbcostError(f"{ast.unparse(node)!r} is not part of a formula")
+            raise MbcostError(
+                f"{ast.unparse(node)!r} is not part of a formula", way_out="numbers and + - * / **"
+            )

@@ -12,7 +12,7 @@ from math import prod
 from typing import Any
 
 from mbcost.cost import LayerCost
-from mbcost.errors import MbcostError
+from mbcost.errors import MbcostError, did_you_mean
 from mbcost.layers import Node
 from mbcost.papers.document import Column, Net
 from mbcost.settings import parse_all
@@ -97,7 +97,9 @@ def params_share(case: Case) -> Fraction:
 
 def _other(case: Case, figure: Callable[[Case], Fraction]) -> Fraction:
     if case.than is None:
-        raise MbcostError("a comparison needs 'than'", place=case.subject.target)
+        raise MbcostError(
+            "a comparison needs 'than'", place=case.subject.target, way_out="than: another net"
+        )
     return figure(Case(case.than, case.column, case.net, case.facts))
 
 
@@ -136,7 +138,11 @@ def _largest(case: Case) -> Node:
         node for node in held(case) if wanted in ("max", node.y[1]) and node.y[1] not in without
     ]
     if not fitting:
-        raise MbcostError(f"holds no map of {wanted} x {wanted}", place=case.subject.target)
+        raise MbcostError(
+            f"holds no map of {wanted} x {wanted}",
+            place=case.subject.target,
+            way_out=f"its input is {' x '.join(map(str, case.subject.graph.x))}",
+        )
     return max(fitting, key=lambda node: prod(node.y))
 
 
@@ -166,7 +172,12 @@ def width(case: Case) -> Fraction:
     for node in case.subject.graph.nodes:
         if node.path == case.facts["at"]:
             return Fraction(node.y[0])
-    raise MbcostError(f"no layer {case.facts['at']!r}", place=case.subject.target)
+    paths = [node.path for node in case.subject.graph.nodes]
+    raise MbcostError(
+        f"no layer {case.facts['at']!r}",
+        place=case.subject.target,
+        way_out=did_you_mean(case.facts["at"], paths),
+    )
 
 
 FIGURES: dict[str, Callable[[Case], Fraction]] = {

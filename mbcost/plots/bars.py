@@ -31,6 +31,8 @@ class Bars:
 
     records: Sequence[Record]
     reference: int = 0
+    title: str = FIGURES["mult_adds"]
+    """What the mult-adds are called, which may be restated."""
 
     def __post_init__(self) -> None:
         """Refuse what has no bar to draw."""
@@ -67,7 +69,7 @@ class Bars:
                 range(len(values)), [short(record["target"]) for record in self.records]
             )
             axes.tick_params(axis="y", length=0)
-            count_axis(axes.xaxis, values, title)
+            count_axis(axes.xaxis, values, self.title if key == "mult_adds" else title)
             axes.set_xlim(0, (max(values) or 1) * 1.5)
         panels[0].set_ylim(len(self.records) - 0.45, -0.55)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.export.csv import plain
+from mbcost.paths import read_whole
 from mbcost.plots.fonts import short
 from mbcost.plots.page import count_axis
 from mbcost.plots.style import FONT_PT, ink_on
@@ -29,6 +30,7 @@ _DIGIT_PT = 0.64 * FONT_PT
 _MARGIN_IN = 0.75
 _BELOW_IN = 0.62
 _MOST_CELLS = 40_000
+_MOST_BYTES = 256 * 10**6
 _MOST_PATHS = 5_000
 """With more cells the map is an image within the SVG or PDF, or the file would be huge."""
 
@@ -69,8 +71,13 @@ class HeatMap:
     def table(self) -> Table:
         """Return one row per cell."""
         fields = (self.y, self.x, self.key)
-        columns = tuple(COLUMNS.get(name) or Column(name, name) for name in fields)
         rows = list(self.rows)
+        columns = tuple(
+            Column(name, _title(name))
+            if any(isinstance(row[name], str) for row in rows)
+            else COLUMNS.get(name) or Column(name, name)
+            for name in fields
+        )
         return Table(columns, rows, fields, rows, rows)
 
     @cached_property
@@ -234,12 +241,9 @@ def _unique(rows: Sequence[Record]) -> list[Record]:
 
 
 def _csv_rows(path: Path, needed: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
+    raw = read_whole(path, _MOST_BYTES, "CSV", "check the path")
     try:
-        text = path.read_text("utf-8-sig")
-    except OSError as error:
-        raise MbcostError(
-            f"cannot be read: {error.strerror}", place=str(path), way_out="check the path"
-        ) from None
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise MbcostError("is not UTF-8 text", place=str(path), way_out="a CSV file") from None
     reader = csv.DictReader(text.splitlines())
@@ -254,7 +258,11 @@ def _csv_rows(path: Path, needed: Sequence[str]) -> list[tuple[int, dict[str, st
                 )
         return [(reader.line_num, {k: plain(row[k] or "") for k in needed}) for row in reader]
     except csv.Error as error:
-        raise MbcostError(f"is not CSV: {error}", place=f"{path}:{reader.line_num}") from None
+        raise MbcostError(
+            f"is not CSV: {error}",
+            place=f"{path}:{reader.line_num}",
+            way_out='commas between, " around what holds one',
+        ) from None
 
 
 def _condition(text: str) -> tuple[str, str]:
@@ -272,4 +280,4 @@ def _axis_value(text: str) -> int | float | str:
 
 
 def _whole(value: float) -> int | float:
-    return int(value) if value == int(value) else value
+    return int(value) if abs(value) < 2**53 and value == int(value) else value

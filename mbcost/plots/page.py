@@ -85,9 +85,28 @@ class Plot(Protocol):
 
 
 def require() -> None:
-    """Raise if matplotlib is not installed."""
+    """Raise if matplotlib is not installed, or cannot start in this environment."""
+    import os
+    from datetime import UTC, datetime
+
+    date = os.environ.get("SOURCE_DATE_EPOCH")  # matplotlib reads it for every PDF
+    if date:
+        try:
+            datetime.fromtimestamp(int(date), UTC)
+        except (ValueError, OverflowError, OSError):
+            raise MbcostError(
+                f"{date!r:.40} is not a time in seconds",
+                place="SOURCE_DATE_EPOCH",
+                way_out="unset it",
+            ) from None
     try:
         import matplotlib  # noqa: F401
+    except ValueError as error:
+        raise MbcostError(
+            f"matplotlib cannot start: {str(error).partition(';')[0]}",
+            place="MPLBACKEND",
+            way_out="unset it: figures are drawn without one",
+        ) from None
     except ImportError:
         raise MbcostError(
             "a figure needs matplotlib, which is not installed",

@@ -6,17 +6,20 @@ miss one: what is on disk under its final name is finished, and a byte that flip
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from mbcost.errors import Interrupted, MbcostError
+from mbcost.errors import Interrupted, MbcostError, from_system
+from mbcost.export.files import destination
 from mbcost.sweep.fields import Layout
 from mbcost.sweep.units import Batch
 from mbcost.sweep.writers import Writer
@@ -53,10 +56,11 @@ class Chunks:
     path: Path
     layout: Layout
 
-    @property
+    @cached_property
     def directory(self) -> Path:
-        """The directory of the parts."""
-        return self.path.with_name(self.path.name + ".parts")
+        """The directory of the parts, on the disk of the file itself."""
+        place = destination(self.path)
+        return place.with_name(place.name + ".parts")
 
     @property
     def plan_file(self) -> Path:
@@ -85,7 +89,8 @@ class Chunks:
 
         A directory in which nothing was finished does not outlast it.
         """
-        file = self._lock()
+        with self.told():
+            file = self._lock()
         try:
             yield
         finally:
@@ -189,10 +194,12 @@ class Chunks:
             raise
         return part
 
-    def join(self, found: Mapping[int, Chunk], writer: Writer) -> Path:
+    def join(self, writer: Writer) -> Path:
         """Return the file of all parts, in order; raise where the bytes of one have changed."""
         whole = self.directory / f".whole{self.path.suffix}"
-        writer.join((found[unit].content() for unit in range(self.layout.plan.units)), whole)
+        found = self.finished()
+        with self.told():
+            writer.join((found[unit].content() for unit in range(self.layout.plan.units)), whole)
         return whole
 
     def remove(self) -> None:
@@ -204,16 +211,42 @@ class Chunks:
         with suppress(OSError):  # something else lies in it
             self.directory.rmdir()
 
-    def interrupted(self) -> Interrupted:
-        """Return what to say of a sweep that Ctrl-C ended."""
-        kept = len(self.finished())
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Turn what the system refuses into a message that names ``--resume``."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                raise from_system(error).at(str(self.path)) from None
+            raise MbcostError(
+                f"cannot be written: {error.strerror or error}",
+                place=str(self.path),
+                way_out="free some space or mend the path; then --resume goes on",
+            ) from None
+
+
+@contextmanager
+def locked(chunked: Sequence[Chunks]) -> Iterator[None]:
+    """Lock the chunks of several files; Ctrl-C meanwhile is a message that names ``--resume``."""
+    try:
+        with ExitStack() as stack:
+            for chunks in chunked:
+                stack.enter_context(chunks.locked())
+            yield
+    except KeyboardInterrupt:
+        if not chunked:
+            raise
+        place = ", ".join(str(chunks.path) for chunks in chunked)
+        kept = sum(len(chunks.finished()) for chunks in chunked)
         if not kept:
-            return Interrupted("interrupted before anything was finished", place=str(self.path))
-        return Interrupted(
-            f"interrupted: {kept:,} of {self.layout.plan.units:,} chunks are finished",
-            place=str(self.path),
+            raise Interrupted("interrupted before anything was finished", place=place) from None
+        units = sum(chunks.layout.plan.units for chunks in chunked)
+        raise Interrupted(
+            f"interrupted: {kept:,} of {units:,} chunks are finished",
+            place=place,
             way_out="the same command with --resume goes on",
-        )
+        ) from None
 
 
 def _lock_or_raise(file: IO[str]) -> None:

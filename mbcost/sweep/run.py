@@ -1,7 +1,7 @@
 """Counts a plan's units, in one process or several, and keeps what is done.
 
-``stream`` yields results in order. ``to_file`` writes each unit to ``FILE.parts/`` as soon as it is
-counted and joins them at the end, so that an interrupted run loses nothing and ``resume`` goes on.
+``stream`` yields results in order. ``to_chunks`` writes each unit to ``FILE.parts/`` as soon as it
+is counted, so that an interrupted run loses nothing and ``resume`` goes on; ``whole`` joins them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mbcost.errors import MbcostError
+from mbcost.errors import MbcostError, from_system, require_directory
+from mbcost.export.files import write_whole
 from mbcost.sweep.chunks import Chunk, Chunks
 from mbcost.sweep.fields import Layout
 from mbcost.sweep.units import Batch, Counting, Plan
@@ -102,11 +103,7 @@ def _starting() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise MbcostError(
-            f"no process can be started: {error.strerror or error}",
-            place="--workers",
-            way_out="fewer workers, in a directory that exists",
-        ) from None
+        raise from_system(error).at("--workers") from None
 
 
 def each_unit(
@@ -118,6 +115,7 @@ def each_unit(
         for unit in units:
             yield unit, work(count(unit), unit)
         return
+    require_directory()
     crew = _Crew(plan, work, min(workers, len(units)))
     waiting: deque[tuple[int, Future[Result]]] = deque()
     finished = False
@@ -179,45 +177,40 @@ def _keep(chunks: Chunks, batch: Batch, unit: int) -> Chunk:
     return chunks.keep(unit, batch, _writer(chunks.path.suffix, layout))
 
 
-def to_file(
-    path: Path,
-    layout: Layout,
-    workers: int = 1,
-    *,
-    resume: bool = False,
-    check: Callable[[Path], None] | None = None,
+def to_chunks(
+    chunks: Chunks, workers: int = 1, *, resume: bool = False
 ) -> Generator[tuple[int, int]]:
-    """Write a sweep to ``path``; yields (configs looked at, configs kept) as it goes on.
+    """Count a sweep into its chunks, which are locked; yields (configs looked at, configs kept).
 
     An output that cannot be written raises ``MbcostError``; what was finished stays for a resume.
-    ``check`` sees the whole file before it is put in its place, and raises where that is wrong.
     """
+    plan = chunks.layout.plan
+    _writer(chunks.path.suffix, chunks.layout)  # a missing package is an error before any work
+    with chunks.told():
+        found = chunks.begin(resume=resume)
+        looked = min(len(found) * plan.unit, plan.total)
+        kept = sum(chunk.rows for chunk in found.values())
+        yield looked, kept
+        waiting = [unit for unit in range(plan.units) if unit not in found]
+        with closing(each_unit(plan, waiting, partial(_keep, chunks), workers)) as counted:
+            for _, chunk in counted:
+                looked = min(looked + plan.unit, plan.total)
+                kept += chunk.rows
+                yield looked, kept
+
+
+def whole(chunks: Chunks) -> Path:
+    """Join the chunks, and return the file that is to be moved to its place."""
+    return chunks.join(_writer(chunks.path.suffix, chunks.layout))
+
+
+def to_file(
+    path: Path, layout: Layout, workers: int = 1, *, resume: bool = False
+) -> Generator[tuple[int, int]]:
+    """Write a sweep to ``path``; yields as ``to_chunks`` does."""
     chunks = Chunks(path, layout)
-    plan = layout.plan
-    joiner = _writer(path.suffix, layout)  # a missing package is an error before any work
-    try:
-        with chunks.locked():
-            found = chunks.begin(resume=resume)
-            looked = min(len(found) * plan.unit, plan.total)
-            kept = sum(part.rows for part in found.values())
-            yield looked, kept
-            waiting = [unit for unit in range(plan.units) if unit not in found]
-            work = partial(_keep, chunks)
-            with closing(each_unit(plan, waiting, work, workers)) as counted:
-                for unit, part in counted:
-                    found[unit] = part
-                    looked = min(looked + plan.unit, plan.total)
-                    kept += part.rows
-                    yield looked, kept
-            temporary = chunks.join(found, joiner)
-            if check:
-                check(temporary)
-            with uninterrupted():
-                os.replace(temporary, path)
-                chunks.remove()
-    except OSError as error:
-        raise MbcostError(
-            f"cannot be written: {error.strerror or error}",
-            place=str(path),
-            way_out="free some space or mend the path; then --resume goes on",
-        ) from None
+    with chunks.locked():
+        with closing(to_chunks(chunks, workers, resume=resume)) as steps:
+            yield from steps
+        write_whole(path, whole(chunks))
+        chunks.remove()

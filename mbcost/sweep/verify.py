@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from mbcost.comparison import raise_if_different
+from mbcost.agreement import raise_if_different
 from mbcost.counters import COUNTERS, DEFAULT_COUNTERS, verify
 from mbcost.errors import CheckFailedError
 from mbcost.network import Network
@@ -89,13 +89,14 @@ class Verifier:
         for row in sample.items:
             self.row(dict(zip(keys, row, strict=True)))
 
-    def file(self, path: Path) -> None:
-        """Read rows back from a file that was written, and verify them."""
+    def file(self, path: Path) -> Path:
+        """Return a file that was written, once rows read back from it are verified."""
         if self.k:
             random = Random(self.layout.plan.seed)
             writer = WRITERS[path.suffix](self.layout)
             for row in writer.some_rows(path, self.k, random):
                 self.row(row)
+        return path
 
     def row(self, row: Mapping[str, Any]) -> None:
         """Raise ``CheckFailedError`` where a row says anything else than its config's build.
