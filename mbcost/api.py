@@ -33,7 +33,7 @@ def load(target: str | PathLike[str]) -> Spec:
         )
     if isinstance(subject.spec, Model):
         raise MbcostError(
-            "is no network of rows", place=subject.target, way_out="count and compare take it"
+            "is not a network of rows", place=subject.target, way_out="count and compare take it"
         )
     return subject.spec
 

@@ -143,7 +143,7 @@ def _refuse_idle(budget: Budget, with_baseline: bool) -> None:
         return
     if budget.max_growth is not None:
         raise MbcostError(
-            "a growth is over a baseline, and there is none",
+            "a growth needs a baseline to compare with",
             place=budget.place or "--max-growth",
             way_out="--baseline cost.json, which `mbcost baseline` writes",
         )
@@ -275,7 +275,7 @@ def check_table(
         },
         title=f"{len(failed)} of {len(checks)} checks failed"
         if failed
-        else f"{len(checks)} checks passed",
+        else f"{len(checks)} check{'s' if len(checks) > 1 else ''} passed",
         caption=_caption(checks),
         notes=(
             *partly(list({check.subject.target: check.subject for check in checks}.values())),

@@ -63,7 +63,7 @@ class Feed(NamedTuple):
     node: int
     x: Shape
     nominal: float | None
-    """Width before scaling: what a printed expansion is a ratio of; None after one without c."""
+    """Width before scaling: what a printed expansion is a ratio of; None after a row without c."""
     stride: int = 1
     """Pixels of the input per cell, along one side; kept where an output stride is."""
     rate: int = 1
@@ -79,7 +79,7 @@ class ScaledRow(NamedTuple):
 
     block: str
     fields: tuple[tuple[str, Any], ...]
-    """As built, but for an expansion by ratio and for strides and dilations, which are printed."""
+    """As built, except an expansion by ratio, strides and dilations, which are as printed."""
     nominal: float | None
     """Width before scaling that it hands on, …"""
     times: float | None
@@ -97,7 +97,7 @@ class ScaledRow(NamedTuple):
         if self.ratio is not None:
             if feed.nominal is None:
                 raise LayerError(
-                    "has an expansion by ratio to a width that no row prints",
+                    "has an expansion by ratio to a width that no row states",
                     way_out="expansion: absolute, or a row with c before it",
                 )
             built["exp"] = self.ratio.of(feed.x[0] * (built["exp"] / feed.nominal))
@@ -167,7 +167,7 @@ class Lowering:
         """Return the map of that name."""
         if name not in self.taps:
             raise LayerError(
-                f"reads {name!r}, which no row above is called",
+                f"reads {name!r}, but no row above has that name",
                 way_out=did_you_mean(name, self.taps),
             )
         return self.taps[name]
@@ -226,7 +226,7 @@ class Lowering:
         for name, stage in row.taps:
             if stage not in stages:
                 raise LayerError(
-                    f"{name!r} taps a stage {stage!r} that the block has not got",
+                    f"{name!r} taps a stage {stage!r} that the block does not have",
                     way_out=did_you_mean(stage, stages),
                 )
             y = self.nodes[stages[stage]].y
@@ -275,7 +275,7 @@ class Lowering:
         return ScaledRow(row.block, fixed, nominal, times, ratio, self.output_stride)
 
     def check_output_stride(self) -> None:
-        """Raise where the output stride asked for is none that the network passes through."""
+        """Raise where the network never has the output stride asked for."""
         wanted = self.output_stride
         if wanted is not None and wanted not in self.strides:
             raise MbcostError(

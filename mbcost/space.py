@@ -145,7 +145,7 @@ class Space:
             if name not in self.spec.accepts:
                 takes = ", ".join(self.spec.accepts)
                 raise MbcostError(
-                    f"fits not the target {self.target}", place=option, way_out=f"it takes: {takes}"
+                    f"does not fit {self.target}", place=option, way_out=f"it takes: {takes}"
                 )
             values = parse_values(self.spec.accepts[name], str(text), option)
             other = {"rho": "size", "size": "rho"}.get(name)

@@ -160,7 +160,7 @@ def parse_length(text: str) -> float:
 
 
 def parse_number(text: str) -> float:
-    """Return the number in ``text``; NaN and infinity are none."""
+    """Return the number in ``text``; NaN and infinity are refused."""
     try:
         value = float(text)
     except ValueError:
@@ -312,7 +312,7 @@ def expand_range(text: str, most: int) -> list[str]:
     if not finite:
         raise MbcostError(f"{text!r} is not a range", way_out=like)
     if step <= 0:
-        raise MbcostError(f"{text!r} has a step that does not rise", way_out=like)
+        raise MbcostError(f"{text!r} has a step that is not above 0", way_out=like)
     if high < low:
         raise MbcostError(f"{text!r} ends before it starts", way_out=like)
     count = int((high - low) / step) + 1

@@ -77,5 +77,5 @@ def test_an_expansion_by_ratio_to_a_width_that_no_row_prints_is_refused(tmp_path
         "utf-8",
     )
     network = load_specs(path)["ratio"]
-    with pytest.raises(MbcostError, match=r"rows\[1\].*by ratio to a width that no row prints"):
+    with pytest.raises(MbcostError, match=r"rows\[1\].*by ratio to a width that no row states"):
         network.graph({})

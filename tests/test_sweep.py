@@ -151,7 +151,7 @@ MISTAKES = {
     ),
     "too many rows": ([*OFA, "20000"], "too many for a table"),
     "too many to enumerate": (["sweep", "ofa-mobilenetv3"], "--samples 1000000 draws some"),
-    "resume what": (["sweep", "v2", "--resume"], "--resume: goes on with a file"),
+    "resume what": (["sweep", "v2", "--resume"], "--resume: needs a file to go on with"),
     "directory": (["sweep", "v2", "-o", "no/such/x.csv"], "its directory does not exist"),
     "sorted parquet": (["sweep", "v2", "--sort", "params", "-o", "x.parquet"], "leave out --sort"),
     "too small a map": (

@@ -21,7 +21,7 @@ class Block(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def __hash__(self) -> int:
-        """Blocks are frozen: equal ones are one."""
+        """Blocks are frozen, and equal ones have one hash."""
         ...
 
     def steps(self, x: Shape) -> tuple[Step, ...]:

@@ -42,7 +42,7 @@ def compare(
         typer.Option(
             "--reference",
             metavar="NAME",
-            help="Target that ratios are taken to; default the first.",
+            help="Target that ratios compare with; default the first.",
         ),
     ] = None,
     strict: Strict = False,

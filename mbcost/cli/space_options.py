@@ -54,7 +54,7 @@ MaxActivationBytes = Annotated[
     ),
 ]
 Dtype = Annotated[
-    str, typer.Option("--dtype", metavar="fp32|fp16|int8", help="What bytes are counted in.")
+    str, typer.Option("--dtype", metavar="fp32|fp16|int8", help="Type that bytes are counted for.")
 ]
 Verify = Annotated[
     int,

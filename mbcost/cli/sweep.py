@@ -130,7 +130,7 @@ def _split(outputs: Sequence[str], tabular: bool, resume: bool) -> tuple[list[Pa
         files = []
     if resume and not files:
         raise MbcostError(
-            "goes on with a file", place="--resume", way_out="-o FILE.csv or .parquet"
+            "needs a file to go on with", place="--resume", way_out="-o FILE.csv or .parquet"
         )
     check_writable(*files)
     return files, [name for name in outputs if Path(name) not in files]

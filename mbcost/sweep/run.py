@@ -133,7 +133,7 @@ def each_unit(
         raise MbcostError(
             "a worker process died; what was finished is kept",
             place="--workers",
-            way_out="was it killed for want of memory? with -o FILE, --resume goes on",
+            way_out="did it run out of memory? with -o FILE, --resume goes on",
         ) from None
     finally:
         crew.dismiss(finished=finished)
