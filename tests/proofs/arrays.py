@@ -26,13 +26,14 @@ from mbcost.errors import MbcostError
 from mbcost.networks.blocks import BLOCKS, block_fields
 from mbcost.networks.network import Network, Row, SingleBlock
 from mbcost.networks.yaml import builtins
+from mbcost.studies.spaces.chunks import Chunks, locked
 from mbcost.studies.spaces.columns import Layout
 from mbcost.studies.spaces.parts import Figures, scalar_figures
 from mbcost.studies.spaces.plan import Plan
 from mbcost.studies.spaces.reader import Reader
 from mbcost.studies.spaces.space import Space
 from mbcost.studies.spaces.space_file import load_space, space_files
-from mbcost.studies.spaces.sweep.resumable import to_file
+from mbcost.studies.spaces.sweep.resumable import to_chunks, whole
 
 CONFIGS = 48
 """Configs of a case at most."""
@@ -317,9 +318,12 @@ def check_workers(seed: int, folder: Path) -> None:
     plan = Plan(space, None if space.size <= 4000 else 4000, unit=97)
     written = []
     for workers in (1, 2):
-        path = folder / f"{workers}.csv"
-        *_, _ = to_file(path, Layout(plan), workers)
-        written.append(path.read_bytes())
+        chunks = Chunks(folder / f"{workers}.csv", Layout(plan))
+        with locked([chunks]):
+            for _ in to_chunks(chunks, workers):
+                pass
+            written.append(whole(chunks).read_bytes())
+            chunks.remove()
     assert written[0] == written[1], "two processes write other bytes than one"
 
 
