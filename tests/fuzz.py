@@ -125,13 +125,16 @@ def fuzz_json(random: Random) -> None:
 
 def fuzz_csv(random: Random) -> None:
     """A sweep's CSV as a heat map's values."""
-    from mbcost.plots import heat_map_of_csv
+    from mbcost.plots import heat_map_of_csv, write_figure
 
     path = _written(mutated_csv(random), "sweep.csv")
     only = [random.choice(("alpha=0.5", "target=v2", "size=", "=", "nothing"))] * random.randint(
         0, 1
     )
-    _show(heat_map_of_csv(path, "size", "alpha", "mult_adds", only).table())
+    found = heat_map_of_csv(path, "size", "alpha", "mult_adds", only)
+    _show(found.table())
+    if random.random() < 0.1:
+        write_figure(found, Path("sweep.svg"), 3.5)
 
 
 def fuzz_command(random: Random) -> None:
