@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mbcost.api import compare, count, load
     from mbcost.comparison import Comparison
     from mbcost.cost import CostReport, UncountedWarning
-    from mbcost.errors import CheckFailedError, MbcostError
+    from mbcost.errors import CheckFailedError, MbcostError, RealTensorsWarning
     from mbcost.network import Network, SingleBlock
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "CostReport",
     "MbcostError",
     "Network",
+    "RealTensorsWarning",
     "SingleBlock",
     "UncountedWarning",
     "__version__",
@@ -40,6 +41,7 @@ _HOMES = {
     "CostReport": "mbcost.cost",
     "MbcostError": "mbcost.errors",
     "Network": "mbcost.network",
+    "RealTensorsWarning": "mbcost.errors",
     "SingleBlock": "mbcost.network",
     "UncountedWarning": "mbcost.cost",
     "compare": "mbcost.api",

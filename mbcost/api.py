@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from mbcost.comparison import Comparison, counters_named
 from mbcost.cost import CostReport, UncountedWarning
@@ -33,7 +33,7 @@ def load(target: str | PathLike[str]) -> Spec:
         )
     if isinstance(subject.spec, Model):
         raise MbcostError(
-            "is no network of rows", place=subject.target, way_out="count and compare take it"
+            "is not a network of rows", place=subject.target, way_out="count and compare take it"
         )
     return subject.spec
 
@@ -45,7 +45,8 @@ def count(
 
     ``settings`` are those of the command line: ``count("v2", alpha=0.5, size=160, batch=8)``,
     ``count("standard", in_=64, out=128)``. A module takes ``input``, a tensor, a shape with its
-    batch such as ``(1, 3, 224, 224)``, or a list of these; the module is left as it was.
+    batch such as ``(1, 3, 224, 224)``, a list of these, or a dict of them by the names of its
+    forward's arguments; the module is left as it was.
 
     Where a traced model runs an operator without a formula, an ``UncountedWarning`` names it, as
     does the report's ``coverage``.
@@ -98,24 +99,48 @@ def is_module(target: object) -> bool:
 
 def count_module(module: nn.Module, given: object) -> CostReport:
     """Return the costs of one forward of ``module`` on tensors or shapes, 1×3×224×224 if None."""
-    import torch
-
     from mbcost.models import DEFAULT_INPUT
     from mbcost.trace import trace
 
-    if given is None:
-        given = DEFAULT_INPUT[0].shape
-    several = isinstance(given, list) or (
-        isinstance(given, tuple) and not all(isinstance(side, int) for side in given)
+    arguments = _argument(DEFAULT_INPUT[0].shape if given is None else given)
+    named = arguments if isinstance(arguments, dict) else {}
+    inputs = arguments if isinstance(arguments, list | tuple) else [arguments]
+    name = type(module).__name__
+    found = trace(module, [] if named else inputs, name, named=named)
+    found.coverage.warn(name, stacklevel=4)
+    return found.report
+
+
+def _argument(given: object) -> Any:
+    """Return an argument of a forward: a shape is a tensor, lists and dicts may hold several."""
+    import torch
+
+    if isinstance(given, Mapping):
+        return {str(name): _argument(value) for name, value in given.items()}
+    shape = isinstance(given, list | tuple) and given and all(type(n) is int for n in given)
+    if isinstance(given, str) or shape:
+        return _argument_of_text(as_text(given))
+    if isinstance(given, list | tuple):
+        return [_argument(value) for value in given]
+    if given is None or isinstance(given, torch.Tensor | bool | int | float):
+        return given
+    raise MbcostError(
+        f"{type(given).__name__} is no input",
+        place="count",
+        way_out="a tensor, a shape with its batch such as (1, 3, 224, 224), or a list or dict",
     )
-    inputs = []
-    for each in given if several else [given]:  # type: ignore[attr-defined]
-        if isinstance(each, torch.Tensor):
-            inputs.append(each)
-            continue
-        for shape, dtype in parse_inputs(as_text(each)):
-            inputs.append(torch.zeros(shape, dtype=getattr(torch, dtype), device="meta"))
-    return trace(module, inputs, type(module).__name__).report
+
+
+def _argument_of_text(text: str) -> Any:
+    import torch
+
+    found = [
+        (name, torch.zeros(shape, dtype=getattr(torch, dtype), device="meta"))
+        for shape, dtype, name in parse_inputs(text)
+    ]
+    if any(name for name, _ in found):
+        return dict(found)
+    return [x for _, x in found] if len(found) > 1 else found[0][1]
 
 
 def compare(

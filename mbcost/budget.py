@@ -28,7 +28,7 @@ class Limit:
     parse: Callable[[str], int]
     of_report: Callable[[CostReport, str], int]
     of_layer: Callable[[LayerCost, CostReport, str], int] | None = None
-    """None where the figure is no sum over the layers."""
+    """None where the figure is not a sum over the layers."""
     by_dtype: bool = False
 
     def title(self, dtype: str) -> str:

@@ -48,8 +48,22 @@ class CheckFailedError(MbcostError):
     longest = None  # it names everything that failed
 
 
+class Interrupted(MbcostError):  # noqa: N818 - no error of anyone's
+    """Work that Ctrl-C ended, and what is left of it (exit code 130)."""
+
+    exit_code = 130
+
+
 class LayerError(MbcostError):
     """A layer that does not fit its input: kernel larger than the padded map, groups, channels."""
+
+
+class MbcostWarning(UserWarning):
+    """Something to know of figures that stand; the command line says it on stderr."""
+
+
+class RealTensorsWarning(MbcostWarning):
+    """A model was counted on real tensors: other weights or another input may cost otherwise."""
 
 
 def shortened(text: str, longest: int | None) -> str:

@@ -180,8 +180,9 @@ def coverage_lines(subject: Subject) -> list[str]:
     )
     named = f": {', '.join(coverage.unknown)}" if coverage.unknown else ""
     lines = [
+        *filter(None, [coverage.on_real_tensors()]),
         f"traced: {thousands(coverage.seen)} operator calls, {counted} with mult-adds, "
-        f"{zero} known to have none, {unknown} unknown{named}"
+        f"{zero} known to have none, {unknown} unknown{named}",
     ]
     if coverage.by_convention:
         words = (f"{what}: {times}" for what, times in coverage.by_convention.items())

@@ -65,7 +65,10 @@ SETTINGS: dict[str, SettingRule] = {
         1, MAX_KERNEL, "stride at which dilation takes over, in networks that state one: 8, 16, 32"
     ),
     "batch": Whole(1, 2**20, "images per batch"),
-    "input": Inputs("input of a traced model with its batch, 1x3x512x512 or 1x77:int64"),
+    "input": Inputs(
+        "input of a traced model with its batch, 1x3x512x512 or 1x77:int64; several, by name: "
+        "x=1x3x224x224,mask=1x10:bool"
+    ),
 }
 
 FIELD_OF = {"kernel": "k", "stride": "s", "padding": "p", "expand": "t", "out": "c"}
@@ -129,6 +132,8 @@ def as_text(value: object) -> str:
             if value and isinstance(value[0], tuple | list | str):
                 return "+".join(item if isinstance(item, str) else _sides(item) for item in value)
             return _sides(value)
+        if isinstance(value, Mapping):
+            return "+".join(f"{name}={as_text(item)}" for name, item in value.items())
         return str(value)
     except (ValueError, RecursionError):  # too many digits, or a list that holds itself
         raise MbcostError(

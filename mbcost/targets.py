@@ -109,7 +109,9 @@ class Subject:
     @property
     def folded(self) -> bool:
         """Whether batch-norms are folded into the convolutions before them."""
-        return bool(self.settings.get("fold_bn"))
+        if isinstance(self.spec, Model):
+            return False
+        return bool(self.settings.get("fold_bn", self.spec.fold_bn))
 
     @cached_property
     def graph(self) -> Graph:
@@ -129,10 +131,20 @@ class Subject:
         from mbcost.models.build import running
         from mbcost.trace import trace
 
-        module = self.spec.build(self.settings)
-        inputs = self.spec.inputs(self.settings, int(self.settings.get("batch", 1)))
+        spec, settings = self.spec, self.settings
+        module = spec.build(settings)
+        given = spec.inputs(settings, int(settings.get("batch", 1)))
+        inputs, named = spec.by_name(settings, given)
         with running(self.target):
-            return trace(module, inputs, self.target)
+            found = trace(
+                module,
+                inputs,
+                self.target,
+                named=named,
+                built=lambda: spec.build(settings, real=True),
+            )
+        found.coverage.warn(self.target)
+        return found
 
     @cached_property
     def report(self) -> CostReport:
@@ -181,7 +193,8 @@ class Subject:
         if isinstance(self.spec, Model):
             from mbcost.models.bench import ModelWorkbench
 
-            return ModelWorkbench(self.spec, self.settings, self.report)
+            real = bool(self.trace and self.trace.coverage.real)
+            return ModelWorkbench(self.spec, self.settings, self.report, real=real)
         return Workbench(self.graph, self.batch)
 
 
@@ -311,7 +324,8 @@ def beside_deployed(subjects: Sequence[Subject]) -> list[Subject]:
     found = []
     for subject in subjects:
         found.append(subject)
-        if "fold_bn" in subject.spec.accepts and "fold_bn" not in subject.settings:
+        foldable = "fold_bn" in subject.spec.accepts and "fold_bn" not in subject.settings
+        if foldable and not subject.folded:
             found.append(deployed(subject))
     if len(found) == len(subjects):
         raise MbcostError(
@@ -331,5 +345,4 @@ def deployed(subject: Subject) -> Subject:
 
 def trained(subject: Subject) -> Subject:
     """Return the subject as it is trained, its batch-norms not folded."""
-    kept = {name: value for name, value in subject.settings.items() if name != "fold_bn"}
-    return replace(subject, settings=kept)
+    return replace(subject, settings={**subject.settings, "fold_bn": False})

@@ -160,7 +160,7 @@ def parse_length(text: str) -> float:
 
 
 def parse_number(text: str) -> float:
-    """Return the number in ``text``; NaN and infinity are none."""
+    """Return the number in ``text``; NaN and infinity are refused."""
     try:
         value = float(text)
     except ValueError:
@@ -193,22 +193,34 @@ def inputs_text(inputs: Iterable[tuple[Any, ...]]) -> str:
     return "+".join(found)
 
 
-def parse_inputs(text: str) -> tuple[tuple[tuple[int, ...], str], ...]:
-    """Return (shape, type) of each input in ``1x3x512x512`` or ``1x77:int64+1x77:bool``."""
+def parse_inputs(text: str) -> tuple[tuple[tuple[int, ...], str, str], ...]:
+    """Return (shape, type, name) of each input in ``1x3x512x512``, ``1x77:int64+1x77:bool`` or
+    ``x=1x3x224x224,mask=1x10:bool``; the name is empty where none is given."""
     found = []
-    for item in text.split("+"):
-        sides, _, dtype = item.strip().partition(":")
+    for item in re.split("[+,]", text):
+        name, equals, of = item.strip().rpartition("=")
+        sides, _, dtype = of.strip().partition(":")
         dtype = dtype or "float32"
-        if not re.fullmatch(r"\d{1,9}(?:[x×]\d{1,9})*", sides) or dtype not in _DTYPES:
+        like = re.fullmatch(r"\d{1,9}(?:[x×]\d{1,9})*", sides) and dtype in _DTYPES
+        if not like or (equals and not name.strip().isidentifier()):
             raise MbcostError(
                 f"{item.strip()!r} is not an input",
-                way_out="its shape with the batch, like 1x3x224x224, and a type if it is not "
-                f"float32, like 1x77:int64 (of {', '.join(_DTYPES)})",
+                way_out="its shape with the batch, like 1x3x224x224, a type if it is not float32, "
+                f"like 1x77:int64 (of {', '.join(_DTYPES)}), and a name, like mask=1x10:bool",
             )
         shape = tuple(int(side) for side in re.split("[x×]", sides))
         if not all(1 <= side <= 2**24 for side in shape):
             raise MbcostError(f"{sides} is out of range", way_out="sides from 1 to 16,777,216")
-        found.append((shape, dtype))
+        found.append((shape, dtype, name.strip()))
+    names = [name for _, _, name in found]
+    for i, name in enumerate(names):
+        if name in names[:i] and name:
+            raise MbcostError(f"the input {name!r} is given twice", way_out="keep one")
+        if not name and any(names[:i]):
+            raise MbcostError(
+                "an input without a name stands after one with a name",
+                way_out="first those by position, then those by name",
+            )
     return tuple(found)
 
 
@@ -300,7 +312,7 @@ def expand_range(text: str, most: int) -> list[str]:
     if not finite:
         raise MbcostError(f"{text!r} is not a range", way_out=like)
     if step <= 0:
-        raise MbcostError(f"{text!r} has a step that does not rise", way_out=like)
+        raise MbcostError(f"{text!r} has a step that is not above 0", way_out=like)
     if high < low:
         raise MbcostError(f"{text!r} ends before it starts", way_out=like)
     count = int((high - low) / step) + 1

@@ -155,7 +155,7 @@ BROKEN = {
         "b.yaml:1: max_growth: '1' is not a percentage (like 1% or 0.5%)"
     ),
     "max_growth: 1%\nbudgets: {v2: {max_params: 3M}}": (
-        "b.yaml:2: budgets.v2: a growth is over a baseline, and there is none"
+        "b.yaml:2: budgets.v2: a growth needs a baseline to compare with"
     ),
     "budgets:\n  v2:": "b.yaml:2: budgets.v2: must be a mapping",
     "budgets:\n  v2: {}": "b.yaml:2: budgets.v2: nothing to check against",
@@ -194,7 +194,7 @@ USAGE = {
     ),
     ("check", "v2", "--max-params", "4M", "--dtype", "int8"): "--dtype: changes nothing without",
     ("check", "v2", "--max-growth", "1%"): (
-        "--max-growth: a growth is over a baseline, and there is none"
+        "--max-growth: a growth needs a baseline to compare with"
     ),
     ("check", "v2", "--max-params", "4M", "--expand", "2"): "--expand: fits none of the targets",
     ("check", "--budget", "gone.yaml"): "gone.yaml: cannot be read: No such file",

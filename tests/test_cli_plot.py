@@ -195,7 +195,7 @@ MISTAKES = {
     ),
     "a condition": (
         ("plot", "sweep", "two.csv", "--only", "v1", "-o", "a.png"),
-        "--only: 'v1' is no condition (like target=v2)",
+        "--only: 'v1' is not a condition (like target=v2)",
     ),
     "settings of a CSV": (
         ("plot", "sweep", "two.csv", "--alpha", "1", "-o", "a.png"),

@@ -222,7 +222,7 @@ tables:
     columns: {params: {classifier: false}}
     rows: [{row: a, net: v1, params: 4.2M}]
 """
-    with pytest.raises(MbcostError, match=r"tables\[0\].columns.params: .* says why"):
+    with pytest.raises(MbcostError, match=r"tables\[0\].columns.params: .* and only there"):
         _Reader(parse_document(text, "p.yaml"), "p").paper()
     cell_of_its_own = text.replace("params: 4.2M", "params: 4.2M, classifier: false")
     reader = _Reader(parse_document(cell_of_its_own, "p.yaml"), "p")
@@ -376,7 +376,7 @@ def test_strict_fails_where_a_figure_is_not_reproduced(cli: Cli) -> None:
 
 def test_what_is_no_cost_is_left_out_and_said(cli: Cli) -> None:
     result = cli("paper", "v3", "--table", "4", "--table", "9")
-    assert "left out, as they are no costs of a network: accuracy (47 figures)" in result.stdout
+    assert "left out, since they are not costs of a network: accuracy (47 figures)" in result.stdout
     assert "Table 4 (Quantized performance) has no verdicts" in result.stdout
     rows = json.loads(cli("paper", "v3", "--table", "4", "--format", "json").stdout)
     assert rows == []

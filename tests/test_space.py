@@ -36,8 +36,8 @@ def test_a_range_holds_both_ends_and_exact_steps() -> None:
     ("text", "message"),
     [
         ("1:0.5:0.1", "ends before it starts"),
-        ("0.5:1:0", "does not rise"),
-        ("0.5:1:-0.1", "does not rise"),
+        ("0.5:1:0", "is not above 0"),
+        ("0.5:1:-0.1", "is not above 0"),
         ("a:b", "is not a range"),
         ("1:2:3:4", "is not a range"),
         (":", "is not a range"),

@@ -169,7 +169,7 @@ def test_a_merge_is_no_single_block(tmp_path: Path) -> None:
 
 def test_a_network_made_in_python_is_checked_too() -> None:
     rows = (Row("conv", {"c": 8}), Row("add", {}, inputs=("input", "nobody")))
-    with pytest.raises(MbcostError, match="'nobody', which no row above is called"):
+    with pytest.raises(MbcostError, match="'nobody', but no row above has that name"):
         Network("mine", (3, 8, 8), rows).count()
     with pytest.raises(MbcostError, match=r"reads 1 input \(add reads 2 or more"):
         Network("mine", (3, 8, 8), (Row("add", {}),)).count()

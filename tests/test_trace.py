@@ -199,15 +199,6 @@ def test_an_error_names_the_module_in_which_it_arose() -> None:
     assert caught.value.place == "net: 1"
 
 
-def test_control_flow_on_data_is_named_as_such() -> None:
-    class Gate(nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            return x if x.sum() > 0 else -x
-
-    with pytest.raises(MbcostError, match="depends on the values"):
-        trace(Gate(), [image()], "gate")
-
-
 def test_count_takes_a_module_with_shapes_or_tensors() -> None:
     net = nn.Conv2d(3, 4, 1)
     assert mbcost.count(net, input=(1, 3, 8, 8)).mult_adds == 768

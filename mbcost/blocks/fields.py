@@ -21,7 +21,7 @@ class Block(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def __hash__(self) -> int:
-        """Blocks are frozen: equal ones are one."""
+        """Blocks are frozen, and equal ones have one hash."""
         ...
 
     def steps(self, x: Shape) -> tuple[Step, ...]:
@@ -102,6 +102,12 @@ def block_fields(block: type[Block]) -> dict[str, BlockField]:
             None if required else field.default,
         )
     return found
+
+
+@cache
+def stride_fields(block: type[Block]) -> tuple[str, ...]:
+    """Return the names of a block's strides: the first layer of a row has them, its repeats 1."""
+    return tuple(name for name in ("s", "sw") if name in block_fields(block))
 
 
 @cache

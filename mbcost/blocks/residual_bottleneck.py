@@ -1,4 +1,4 @@
-"""The block of ResNet-50 and its deeper kin."""
+"""The block of ResNet-50 and of deeper ResNets."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -11,7 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from mbcost.cli import streams
-from mbcost.errors import MbcostError, from_system
+from mbcost.errors import MbcostError, MbcostWarning, from_system
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -87,13 +88,30 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command; a user's mistake never shows a traceback."""
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.simplefilter("always", MbcostWarning)
+                warnings.showwarning = _with_ours(warnings.showwarning)
+                return super().invoke(ctx)
         except MbcostError as error:
             raise _told(error) from None
         except OSError as error:  # of no one file: too few descriptors, a directory that is gone
             raise _told(from_system(error)) from None
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
+
+
+def _with_ours(otherwise: Any) -> Any:
+    """Return what shows a warning: one of ours is a line on stderr."""
+
+    def show(message: Any, category: Any, *rest: Any, **named: Any) -> None:
+        if issubclass(category, MbcostWarning):
+            from mbcost.cli.output import say
+
+            say(f"mbcost: {message}")
+        else:
+            otherwise(message, category, *rest, **named)
+
+    return show
 
 
 class Command(TyperCommand):

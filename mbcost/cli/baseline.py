@@ -25,7 +25,7 @@ def baseline(
 ) -> None:
     """Write what targets cost now, to compare with later: sorted, without dates or versions.
 
-    The closed form alone; torch is not imported, but for models from elsewhere, which are traced:
+    The closed form alone; torch is imported only for models from elsewhere, which are traced:
     an operator without a formula is exit code 1, and nothing is written. `mbcost check --baseline`
     and `mbcost diff` read the JSON.
 

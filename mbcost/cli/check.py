@@ -33,18 +33,18 @@ def check(
     *,
     targets: Targets = None,
     max_params: Annotated[
-        str | None, _limit("--max-params", "COUNT", "At most so many parameters: 3.5M.")
+        str | None, _limit("--max-params", "COUNT", "Most parameters allowed, like 3.5M.")
     ] = None,
     max_mult_adds: Annotated[
-        str | None, _limit("--max-mult-adds", "COUNT", "At most so many mult-adds: 300M.")
+        str | None, _limit("--max-mult-adds", "COUNT", "Most mult-adds allowed, like 300M.")
     ] = None,
     max_param_bytes: Annotated[
         str | None,
-        _limit("--max-param-bytes", "BYTES", "At most so large weights in --dtype: 4MB, 512KiB."),
+        _limit("--max-param-bytes", "BYTES", "Most bytes of weights in --dtype: 4MB, 512KiB."),
     ] = None,
     max_total_bytes: Annotated[
         str | None,
-        _limit("--max-total-bytes", "BYTES", "At most torchinfo's estimated total, float32."),
+        _limit("--max-total-bytes", "BYTES", "Most bytes of torchinfo's total, in float32."),
     ] = None,
     dtype: Annotated[
         str | None,
@@ -67,7 +67,7 @@ def check(
     ] = False,
     baseline: Annotated[
         str | None,
-        _limit("--baseline", "FILE", "JSON of `mbcost baseline`: params and mult-adds since then."),
+        _limit("--baseline", "FILE", "JSON of `mbcost baseline` that the target is compared with."),
     ] = None,
     max_growth: Annotated[
         str | None,
@@ -82,7 +82,7 @@ def check(
 ) -> None:
     """Targets against a budget or a baseline; exit code 1 when one is over.
 
-    The closed form alone; torch is not imported, but for models from elsewhere, which are traced.
+    The closed form alone; torch is imported only for models from elsewhere, which are traced.
     An operator without a formula is exit code 1 too. Without a TARGET all those of the budget file;
     options win over the file.
 

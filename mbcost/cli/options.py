@@ -41,7 +41,7 @@ CounterNames = Annotated[
 Fast = Annotated[bool, typer.Option("--fast", help="The closed form alone; torch is not imported.")]
 Sort = Annotated[
     str | None,
-    typer.Option("--sort", metavar="KEY", help="Sort rows by a record key; -KEY for falling."),
+    typer.Option("--sort", metavar="KEY", help="Sort rows by a record key; -KEY for descending."),
 ]
 Columns = Annotated[
     str | None,

@@ -28,7 +28,7 @@ def paper(
         bool, typer.Option("--strict", help="Exit 1 if any figure is not reproduced.")
     ] = False,
     fast: Annotated[
-        bool, typer.Option("--fast", help="The closed form alone, as always here: nothing is run.")
+        bool, typer.Option("--fast", help="The closed form alone, which is all this command uses.")
     ] = False,
     columns: Columns = None,
     format: FormatName = "table",

@@ -54,7 +54,7 @@ MaxActivationBytes = Annotated[
     ),
 ]
 Dtype = Annotated[
-    str, typer.Option("--dtype", metavar="fp32|fp16|int8", help="What bytes are counted in.")
+    str, typer.Option("--dtype", metavar="fp32|fp16|int8", help="Type that bytes are counted for.")
 ]
 Verify = Annotated[
     int,
@@ -62,7 +62,7 @@ Verify = Annotated[
         "--verify",
         metavar="K",
         min=0,
-        help="Configs that are really built and counted by torchinfo and fvcore.",
+        help="Configs of the output that are really built and counted by torchinfo and fvcore.",
     ),
 ]
 Workers = Annotated[

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from mbcost.errors import CheckFailedError
+from mbcost.errors import CheckFailedError, MbcostWarning, RealTensorsWarning
 
 
-class UncountedWarning(UserWarning):
+class UncountedWarning(MbcostWarning):
     """A figure of a traced model is not the whole story: an operator without a formula ran, whose
     cost is missing from the totals, or a counter differs."""
 
@@ -26,11 +27,23 @@ class Coverage:
     by_convention: dict[str, int] = field(default_factory=dict)
     """Of ``zero``, what computes and is no multiply-add by convention, in words: resampling,
     elementwise products that are summed."""
+    real: str = ""
+    """Why the forward ran on real tensors; empty where shapes were enough."""
 
     @property
     def seen(self) -> int:
         """Return how many operator calls the forward made."""
         return sum(sum(ops.values()) for ops in (self.counted, self.zero, self.unknown))
+
+    def on_real_tensors(self) -> str:
+        """Return the line that says so; empty where shapes were enough."""
+        return f"counted on real tensors: {self.real}" if self.real else ""
+
+    def warn(self, target: str, stacklevel: int = 2) -> None:
+        """Warn where the forward ran on real tensors."""
+        if self.real:
+            line = f"{target}: {self.on_real_tensors()}"
+            warnings.warn(line, RealTensorsWarning, stacklevel=stacklevel + 1)
 
     def problem(self) -> str:
         """Return what is not counted in words; empty where everything is."""

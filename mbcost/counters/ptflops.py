@@ -25,7 +25,7 @@ def count_ptflops_pytorch(bench: Workbench) -> Counted:
 
 def count_ptflops_aten(bench: Workbench) -> Counted:
     """Return the total of the ``aten`` backend, on meta."""
-    return _counted(bench, bench.meta_module, "aten", "meta")
+    return _counted(bench, bench.meta_module, "aten", bench.meta)
 
 
 def _counted(bench: Workbench, module: nn.Module, backend: str, device: str) -> Counted:

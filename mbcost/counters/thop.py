@@ -23,7 +23,7 @@ def count_thop(bench: Workbench) -> Counted:
         with torch.no_grad():
             total, _, tree = profile(
                 bench.meta_module,
-                inputs=bench.inputs(bench.batch, "meta"),
+                inputs=bench.inputs(bench.batch, bench.meta),
                 verbose=False,
                 ret_layer_info=True,
             )

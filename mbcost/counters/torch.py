@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 from mbcost.counters.workbench import Counted, Workbench, exclusive
+
+
+def _plainly(bench: Workbench) -> AbstractContextManager[None]:
+    """On the CPU attention has fused operators without a formula; on meta it has not."""
+    if not bench.real:
+        return nullcontext()
+    from mbcost.trace.untouched import plain_operators
+
+    return plain_operators()
 
 
 def count_torch(bench: Workbench) -> Counted:
@@ -12,8 +23,8 @@ def count_torch(bench: Workbench) -> Counted:
 
     module = bench.meta_module
     mode = FlopCounterMode(display=False)
-    with torch.no_grad(), mode:
-        module(*bench.inputs(bench.batch, "meta"))
+    with torch.no_grad(), _plainly(bench), mode:
+        module(*bench.inputs(bench.batch, bench.meta))
     root = type(module).__name__
     names = {f"{root}.{path}" if path else root: path for path, _ in module.named_modules()}
     inclusive = {

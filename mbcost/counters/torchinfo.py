@@ -13,7 +13,8 @@ def count_torchinfo(bench: Workbench) -> Counted:
     import torch
     import torchinfo
 
-    on_cpu = bench.fits(bench.batch) and not bench.traced  # traced: nothing need be computed
+    # of a model from elsewhere nothing need be computed, unless its path depends on it
+    on_cpu = bench.real or (bench.fits(bench.batch) and not bench.traced)
     device = "cpu" if on_cpu else "meta"
     module = bench.module if on_cpu else bench.meta_module
     with torch.no_grad():

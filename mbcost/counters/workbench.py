@@ -30,6 +30,10 @@ class Workbench:
 
     traced = False
     """Whether the model is from elsewhere: then a counter may crash on it, or differ."""
+    real = False
+    """Whether it runs only on tensors with values."""
+    meta = "meta"
+    """The device of ``meta_module``: the CPU for a model that runs only there."""
 
     def __init__(self, graph: Graph, batch: int = 1) -> None:
         self.graph = graph

@@ -10,7 +10,7 @@ from mbcost.visible import visible
 
 
 def to_html(table: Table) -> str:
-    """Return the table with its notes and caption, without a style of its own but alignment."""
+    """Return the table with its notes and caption, with no style except alignment."""
     found = cells(table)
     style = [f' style="text-align:{"right" if right else "left"}"' for right in found.right]
     parts = ["<table>"]

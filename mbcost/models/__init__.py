@@ -7,7 +7,7 @@ beside these with ``find(name) -> Source``, and its line in ``SOURCES``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -111,18 +111,19 @@ class Model:
                     raise MbcostError(
                         f"input and {name} both set the input", place=self.name, way_out="give one"
                     )
-            return tuple(InputShape(shape, dtype) for shape, dtype in settings["input"])
+            return tuple(InputShape(*given) for given in settings["input"])
         native = self.source.native_input()
         if "size" in settings:
             first = native[0].shape
             return (InputShape((*first[:-2], *settings["size"])), *native[1:])
         return native
 
-    def build(self, settings: Settings) -> nn.Module:
-        """Return the model, parameters on the meta device, in eval mode."""
+    def build(self, settings: Settings, *, real: bool = False) -> nn.Module:
+        """Return the model in eval mode, parameters on the meta device, or with values, the same
+        ones every time, if ``real``."""
         from mbcost.models.build import build
 
-        return build(self.source, settings.get("options", {}), settings.get("size"))
+        return build(self.source, settings.get("options", {}), settings.get("size"), real=real)
 
     def inputs(
         self, settings: Settings, batch: int = 1, device: str = "meta"
@@ -137,6 +138,14 @@ class Model:
                 shape = (batch * shape[0], *shape[1:])
             found.append(torch.zeros(shape, dtype=getattr(torch, given.dtype), device=device))
         return tuple(found)
+
+    def by_name(
+        self, settings: Settings, inputs: Sequence[Any]
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """Return which of the inputs are given by position, and which by name."""
+        names = [given.name for given in self.input_shapes(settings)]
+        pairs = list(zip(names, inputs, strict=True))
+        return [x for name, x in pairs if not name], {name: x for name, x in pairs if name}
 
 
 def _literal(text: str) -> Any:

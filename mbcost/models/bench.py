@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mbcost.cost import CostReport
 from mbcost.counters import Workbench
@@ -20,11 +20,15 @@ class ModelWorkbench(Workbench):
 
     traced = True
 
-    def __init__(self, model: Model, settings: Settings, report: CostReport) -> None:
+    def __init__(
+        self, model: Model, settings: Settings, report: CostReport, *, real: bool = False
+    ) -> None:
         self.model = model
         self.settings = settings
         self.report = report
         self.batch = report.batch
+        self.real = real
+        self.meta = "cpu" if real else "meta"
 
     @cached_property
     def map_bytes(self) -> int:
@@ -46,21 +50,45 @@ class ModelWorkbench(Workbench):
 
     @cached_property
     def module(self) -> nn.Module:
-        """The model on the CPU, its parameters zero."""
+        """The model on the CPU: its parameters zero, or the values that it was traced with."""
         from mbcost.models.build import with_zeros
 
-        return with_zeros(self._built)
+        if self.real:
+            return self._by_position(self.model.build(self.settings, real=True))
+        return self._by_position(with_zeros(self._built))
 
     @cached_property
     def meta_module(self) -> nn.Module:
-        """The model on the meta device."""
-        return self.model.build(self.settings).to("meta")
+        """The model on the meta device; the one on the CPU where only that can run."""
+        if self.real:
+            return self.module
+        return self._by_position(self.model.build(self.settings).to("meta"))
+
+    def _by_position(self, module: nn.Module) -> nn.Module:
+        """Let a model take by position what it was given by name: so counters call it."""
+        if not any(given.name for given in self.model.input_shapes(self.settings)):
+            return module
+        from mbcost.trace.arguments import bind
+
+        forward = module.forward
+
+        def by_position(*inputs: Any) -> Any:
+            given, named = self.model.by_name(self.settings, inputs)
+            args, kwargs = bind(forward, given, named, self.model.name)
+            return forward(*args, **kwargs)
+
+        module.forward = by_position  # it was built for this
+        return module
 
     def inputs(self, batch: int, device: str = "cpu") -> tuple[Tensor, ...]:
-        """Return the inputs, ``batch`` images of them."""
-        found = self.model.inputs(self.settings, batch, device)
-        if "input" not in self.settings or batch == self.batch:
+        """Return the inputs, ``batch`` images of them; with values if it was traced with some."""
+        found = self.model.inputs(self.settings, batch, "meta" if self.real else device)
+        if "input" in self.settings and batch != self.batch:  # given whole, with its own batch
+            found = tuple(
+                x.new_zeros(batch, *x.shape[1:]) if x.shape[0] == self.batch else x for x in found
+            )
+        if not self.real:
             return found
-        return tuple(  # given whole, with its own batch
-            x.new_zeros(batch, *x.shape[1:]) if x.shape[0] == self.batch else x for x in found
-        )
+        from mbcost.trace.arguments import with_values
+
+        return with_values(found)  # type: ignore[no-any-return]

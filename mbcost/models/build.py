@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import sys
 import traceback
 import warnings
@@ -20,21 +21,31 @@ from mbcost.models.source import Source
 if TYPE_CHECKING:
     from torch import nn
 
+SEED = 0
+"""Of the values of a model that is built with some."""
+
 
 def build(
-    source: Source, options: Mapping[str, Any], size: tuple[int, int] | None = None
+    source: Source,
+    options: Mapping[str, Any],
+    size: tuple[int, int] | None = None,
+    *,
+    real: bool = False,
 ) -> nn.Module:
     """Return the model in eval mode, parameters on meta, or raise naming what went wrong.
 
-    ``size`` becomes the builder's own argument where it has one.
+    ``size`` becomes the builder's own argument where it has one. ``real`` builds it with values,
+    the same ones every time: those of its own initialisation, by a seed.
     """
     from torch import nn
 
-    with quiet(source.place), _no_downloads(source.place), _parameters_on_meta():
+    from mbcost.trace.untouched import untouched
+
+    with quiet(source.place), _no_downloads(source.place), untouched():
         given = dict(options)
         if size is not None:
             given = {**source.size_options(size), **given}
-        built: Any = source.construct(given)
+        built: Any = _with_values(source, given) if real else _without_values(source, given)
     if not isinstance(built, nn.Module):
         raise MbcostError(
             f"returned {type(built).__name__}, not a torch.nn.Module",
@@ -44,6 +55,31 @@ def build(
     for part in built.modules():
         part.training = False
     return built
+
+
+def _with_values(source: Source, given: Mapping[str, Any]) -> Any:
+    import torch
+
+    torch.manual_seed(SEED)
+    random.seed(SEED)
+    return source.construct(given)
+
+
+def _without_values(source: Source, given: Mapping[str, Any]) -> Any:
+    """Build with parameters on meta; if the builder mixes them with tensors of its own, with every
+    tensor on meta; if it reads values, with values."""
+    import torch
+
+    from mbcost.trace.recorder import asks_for_values
+
+    for device in (_parameters_on_meta(), torch.device("meta")):
+        try:
+            with device:
+                return source.construct(given)
+        except Exception as error:
+            if not asks_for_values(error):
+                raise
+    return _with_values(source, given)
 
 
 @contextlib.contextmanager

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class InputShape:
-    """The shape of an input with its batch dimension, and torch's name of its type."""
+    """The shape of an input with its batch dimension, torch's name of its type, and the name of
+    the forward's argument where it is given by name."""
 
     shape: Shape
     dtype: str = "float32"
+    name: str = ""
 
 
 DEFAULT_INPUT = (InputShape((1, 3, 224, 224)),)

@@ -56,16 +56,15 @@ class TorchvisionModel:
         return f"torchvision:{self.name}"
 
     def native_input(self) -> tuple[InputShape, ...]:
-        """Return the smallest image that torchvision's weights of this model are evaluated on."""
+        """Return the smallest image, or clip, that torchvision's weights of this model are
+        evaluated on."""
         weights = _models().get_model_weights(self.name)
-        crops = []
-        for entry in weights:
-            if "_frames" not in str(entry.meta) and "min_temporal_size" in entry.meta:
-                return DEFAULT_INPUT_VIDEO
-            crop = getattr(entry.transforms, "keywords", {}).get("crop_size")
-            if isinstance(crop, int):
-                crops.append(crop)
-        return (InputShape((1, 3, min(crops), min(crops))),) if crops else DEFAULT_INPUT
+        crops = [getattr(entry.transforms, "keywords", {}).get("crop_size") for entry in weights]
+        sizes = [(crop, crop) if isinstance(crop, int) else tuple(crop) for crop in crops if crop]
+        if not sizes:
+            return DEFAULT_INPUT
+        frames = (FRAMES,) if self.name in _models().list_models(module=_models().video) else ()
+        return (InputShape((1, 3, *frames, *min(sizes))),)
 
     def size_options(self, size: tuple[int, int]) -> dict[str, Any]:
         """Return ``image_size``, which vision transformers need; the rest have no such argument."""
@@ -85,4 +84,5 @@ class TorchvisionModel:
         return module
 
 
-DEFAULT_INPUT_VIDEO = (InputShape((1, 3, 16, 112, 112)),)
+FRAMES = 16
+"""Of a clip: torchvision states the costs of its video models at this many."""

@@ -246,7 +246,7 @@ class _Reader:
         differs = not column.classifier or column.settings or column.counts != self.column.counts
         if bool(differs) != bool(column.convention):
             raise self.document.error(
-                "a column that counts in its own way says why, and no other does",
+                "a reason stands at a column that counts in its own way, and only there",
                 *keys,
                 way_out="convention: the reason",
             )

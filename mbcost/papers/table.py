@@ -138,7 +138,7 @@ def _notes(paper: Paper, tables: Sequence[PaperTable]) -> tuple[str, ...]:
     )
     if left:
         words = ", ".join(f"{what} ({count} figures)" for what, count in sorted(left.items()))
-        notes.append(f"left out, as they are no costs of a network: {words}")
+        notes.append(f"left out, since they are not costs of a network: {words}")
     notes += [
         f"{table_name(table.name)} ({table.title}) has no verdicts: {table.left_out}"
         for table in tables

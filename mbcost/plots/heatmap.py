@@ -276,7 +276,7 @@ def _csv_rows(path: Path, needed: Sequence[str]) -> list[tuple[int, dict[str, st
 def _condition(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
-        raise MbcostError(f"{text!r} is no condition", place="--only", way_out="like target=v2")
+        raise MbcostError(f"{text!r} is not a condition", place="--only", way_out="like target=v2")
     return name.strip().replace("-", "_"), value.strip()
 
 

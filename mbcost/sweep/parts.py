@@ -203,7 +203,7 @@ class GraphPart:
 
 
 class BlockPart:
-    """A single block: every setting but its input's is a choice."""
+    """A single block: every setting except its input's is a choice."""
 
     axes: tuple[int, ...] = ()
 
@@ -214,7 +214,8 @@ class BlockPart:
     def built(self, settings: tuple[Any, ...], values: tuple[Any, ...]) -> tuple[Block, bool]:
         """Return the block, and whether its batch-norms are folded."""
         chosen = settings_of(self.space, settings)
-        return self.block.built(chosen), bool(chosen.get("fold_bn"))
+        fold = bool(chosen.get("fold_bn", self.block.fold_bn))
+        return self.block.built(chosen), fold
 
     def cost(self, built: tuple[Block, bool], feed: Feed, maxima: bool) -> tuple[Figures, Feed]:
         """Return the block's figures."""
@@ -235,19 +236,19 @@ class Scalings:
         if settings not in self.known:
             assert isinstance(self.space.spec, Network)
             chosen = settings_of(self.space, settings)
-            fold = bool(chosen.get("fold_bn"))
+            fold = bool(chosen.get("fold_bn", self.space.spec.fold_bn))
             self.known[settings] = Lowering(self.space.spec, chosen), fold
         return self.known[settings]
 
 
 def setting_axes(space: Space) -> tuple[int, ...]:
-    """Return the axes that every part depends on: settings, but for the input and the batch."""
+    """Return the axes that every part depends on: settings, except the input and the batch."""
     outside = (*INPUT_SETTINGS, "batch")
     return tuple(i for i, a in enumerate(space.axes) if not a.slots and a.key not in outside)
 
 
 def settings_of(space: Space, chosen: tuple[Any, ...]) -> dict[str, Any]:
-    """Return the settings, but for the input's and the batch, with the chosen ones."""
+    """Return the settings, except the input's and the batch, with the chosen ones."""
     fixed = {k: v for k, v in space.settings.items() if k not in (*INPUT_SETTINGS, "batch")}
     keys = [space.axes[i].key for i in setting_axes(space)]
     return fixed | dict(zip(keys, chosen, strict=True))
@@ -268,7 +269,7 @@ def parts(space: Space) -> list[Part]:
         return [BlockPart(space, space.spec)]
     if not isinstance(space.spec, Network):
         raise MbcostError(
-            "is no network or block of mbcost",
+            "is not a network or block of mbcost",
             place=space.target,
             way_out="sweep one from `mbcost list`, or a YAML file",
         )
@@ -286,7 +287,7 @@ def parts(space: Space) -> list[Part]:
 
 
 def _is_chain(network: Network) -> bool:
-    """Return whether every row reads the one before alone, whatever stands before that.
+    """Return whether every row reads only the row before it.
 
     The stride that an output stride asks for is one of the whole network's, so that this is no
     matter of a row either.

@@ -52,7 +52,7 @@ reflection_pad3d renorm repeat repeat_interleave replication_pad1d replication_p
 replication_pad3d resize roll scalar_tensor scatter scatter_add scatter_reduce searchsorted
 select_scatter set_ size slice_scatter smooth_l1_loss soft_margin_loss sort split_with_sizes_copy
 stack std std_mean stride sum sym_constrain_range sym_constrain_range_for_size sym_numel sym_size
-sym_stride take topk trace tril tril_indices triu triu_indices unfold uniform unique
+sym_stride take topk torchvision.nms trace tril tril_indices triu triu_indices unfold uniform unique
 unique_consecutive unique_dim unsafe_chunk unsafe_split upsample_bicubic2d upsample_linear1d
 upsample_nearest1d upsample_nearest2d upsample_nearest3d upsample_trilinear3d var var_mean where
 zero zeros zeros_like

@@ -5,14 +5,17 @@ Importing this imports torch; only ``trace`` does.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 from weakref import ref
 
 import torch
 from torch import Tensor, nn
+from torch._C import DispatchKey
 from torch.nn import functional as F  # noqa: N812  (its usual name)
 from torch.nn.modules.module import (
     register_module_forward_hook,
@@ -25,10 +28,12 @@ from mbcost.cost import Terms
 from mbcost.cost.coverage import Coverage
 from mbcost.errors import MbcostError
 from mbcost.layers import Shape
+from mbcost.trace.arguments import bind, tensors_in, with_values
 from mbcost.trace.calls import FUNCTIONS, MODULES, NAMED_PRODUCTS, bound
 from mbcost.trace.free import BY_CONVENTION, REDUCED_PRODUCT, is_zero
 from mbcost.trace.operators import COSTS, COUNTED, NOTHING, OpCost, name_of, registered
-from mbcost.trace.untouched import untouched
+from mbcost.trace.twin import Twin
+from mbcost.trace.untouched import plain_operators, untouched
 
 _ATTENTION_INSIDE = "attention"
 _NAMED = "named"
@@ -93,29 +98,60 @@ class Recording:
         return found
 
 
-def record_forward(module: nn.Module, inputs: Sequence[Tensor], name: str) -> Recording:
-    """Run ``module`` once on meta copies of ``inputs``; an error in it names where it happened."""
-    if any(torch.nn.parameter.is_lazy(p) for p in module.parameters()):
-        raise MbcostError(
-            "has lazy layers whose widths are not known yet",
-            place=name,
-            way_out="run it once on a real input first",
-        )
-    recorder = _Recorder(module)
-    meta = [x.to("meta") if x.device.type != "meta" else x for x in inputs]
-    with untouched(module), torch.no_grad():
-        output = recorder.run(meta, name)
-    images = _images(tuple(meta[0].shape), recorder.calls)
-    recording = Recording(module, images, recorder.calls, recorder.ops, recorder.reduced)
+def record_forward(
+    module: nn.Module,
+    inputs: Sequence[Any],
+    named: Mapping[str, Any],
+    name: str,
+    *,
+    real: bool = False,
+) -> Recording:
+    """Run a copy of ``module`` once on ``inputs``; an error in it names where it happened.
+
+    On the meta device, or ``real``: with its values, on the CPU. Raises ``NeedsValuesError`` where
+    only the second can be.
+    """
+    _refuse_lazy(module, name)
+    plainly = plain_operators() if real else nullcontext()  # on meta there are no others
+    with torch.inference_mode(False), torch.no_grad(), untouched(module), plainly:
+        twin = Twin(module, name, real=real)
+        args, kwargs = bind(twin.model.forward, inputs, named, name)
+        if real:
+            args, kwargs = with_values(args), with_values(kwargs)
+        args, kwargs = twin.copy(args), twin.copy(kwargs)
+        recorder = _Recorder(twin)
+        output = recorder.run(args, kwargs, name)
+        images = _images((args, kwargs), recorder.calls)
+    recording = Recording(twin.original, images, recorder.calls, recorder.ops, recorder.reduced)
     recording.output_shape = recording.without_batch(_first_shape(output))
     return recording
 
 
-def _images(x: Shape, calls: Sequence[Call]) -> int:
-    """Return how many images an input of shape ``x`` holds: its first dimension.
+def _refuse_lazy(module: nn.Module, name: str) -> None:
+    for tensors in (module.parameters(), module.buffers()):
+        if any(torch.nn.parameter.is_lazy(tensor) for tensor in tensors):
+            raise MbcostError(
+                "has lazy layers whose widths are not known yet",
+                place=name,
+                way_out="run it once on a real input first",
+            )
+
+
+class NeedsValuesError(MbcostError):
+    """A forward that asks for the value of a tensor, which the meta device does not have."""
+
+
+def _images(given: Any, calls: Sequence[Call]) -> int:
+    """Return how many images the arguments hold: the first dimension of their first tensor.
 
     A vector is one image, as is what a convolution takes without a batch: C×H×W in two dimensions.
+    A list of such images is a batch.
     """
+    args, _ = given
+    first = args[0] if args else None
+    if isinstance(first, list) and all(isinstance(x, Tensor) and x.dim() == 3 for x in first):
+        return len(first)
+    x = tuple(next(tensors_in(given)).shape)
     if len(x) < 2:
         return 1
     for call in calls:
@@ -145,10 +181,11 @@ def _first_shape(value: Any) -> Shape:
 class _Recorder:
     """The state that hooks and modes share during one forward."""
 
-    def __init__(self, model: nn.Module) -> None:
-        self.paths = {id(part): path for path, part in model.named_modules()}
-        self.model = model
-        self.root = Call("", model, 1)
+    def __init__(self, twin: Twin) -> None:
+        self.twin = twin
+        self.real = twin.real
+        self.paths = {id(part): path for path, part in twin.original.named_modules()}
+        self.root = Call("", twin.original, 1)
         self.calls: list[Call] = []
         self.stack: list[Call] = [self.root]
         self.numbers: Counter[int] = Counter()
@@ -157,43 +194,43 @@ class _Recorder:
         self.inside: list[int] = []  # mult-adds of the operators in each function that stands alone
         self.products: deque[ref[Tensor]] = deque(maxlen=8)  # elementwise, and views of them
         self.reduced = 0
-        self.params = {id(p): id(p) for p in model.parameters()}
-        self.tensors = self.params.keys() | {id(b) for b in model.buffers()}
+        self.params = twin.parameters()
         self.views: list[Tensor] = []  # keeps views alive: an id must not be used twice
         self.twins: dict[int, tuple[Tensor, Tensor]] = {}
-        self.used: dict[int, str] = {}
+        self.filled: set[int] = set()
+        """Storages on the CPU that operators on meta wrote to: what they hold is not known."""
 
-    def run(self, inputs: Sequence[Tensor], name: str) -> Any:
+    def run(self, args: Any, kwargs: Any, name: str) -> Any:
         handles = (
             register_module_forward_pre_hook(self.enter),
             register_module_forward_hook(self.leave),
         )
         try:
             with _Dispatch(self), _Functions(self):
-                return self.model(*inputs)
+                return self.twin.model(*args, **kwargs)
         except MbcostError:
             raise
         except Exception as error:
-            raise self.explained(error, inputs, name) from error
+            raise self.explained(error, tensors_in((args, kwargs)), name) from error
         finally:
             for handle in handles:
                 handle.remove()
 
-    def explained(self, error: Exception, inputs: Sequence[Tensor], name: str) -> MbcostError:
+    def explained(self, error: Exception, inputs: Iterable[Tensor], name: str) -> MbcostError:
         path = self.stack[-1].path
         shapes = " and ".join("x".join(map(str, x.shape)) for x in inputs)
         lines = str(error).strip().splitlines() or [""]
         text = f"{type(error).__name__}: {lines[0][:300]}"
-        way_out = "another --input or --size; the shape includes the batch: --input 1x3x224x224"
-        if _depends_on_data(error):
-            way_out = "its path depends on the values of its input, so its cost has no one answer"
+        if not self.real and asks_for_values(error):
+            return NeedsValuesError(_why_values(error), place=name)
         return MbcostError(
             f"its forward fails on an input of {shapes}: {text}",
             place=f"{name}: {path}" if path else name,
-            way_out=way_out,
+            way_out="another --input or --size; the shape includes the batch: --input 1x3x224x224",
         )
 
-    def enter(self, module: nn.Module, args: Any) -> None:
+    def enter(self, copied: nn.Module, args: Any) -> None:
+        module = self.twin.modules.get(id(copied), copied)
         self.numbers[id(module)] += 1
         path = self.paths.get(id(module))
         if path is None:  # kept in a plain list: torch does not know it either
@@ -203,7 +240,8 @@ class _Recorder:
         self.calls.append(call)
         self.stack.append(call)
 
-    def leave(self, module: nn.Module, args: Any, output: Any) -> None:
+    def leave(self, copied: nn.Module, args: Any, output: Any) -> None:
+        module = self.twin.modules.get(id(copied), copied)
         call = self.stack[-1]
         if call.module is not module:
             return
@@ -256,28 +294,60 @@ class _Recorder:
                 self.params[id(view)] = owner
                 self.views.append(view)
 
-    def on_meta(self, value: Any, wanted: bool) -> Any:
+    def on_one_device(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        """Return the arguments of an operator, all on meta if one of them is.
+
+        So is what a forward made on the CPU and then filled with what has no values.
+        """
+        on, off = _off_meta(args)
+        if kwargs:
+            named = _off_meta(kwargs.values())
+            on, off = on or named[0], off or named[1]
+        if off and self.filled and not on:
+            on = any(
+                not x.is_meta and x.untyped_storage()._cdata in self.filled
+                for x in tensors_in((args, kwargs))
+            )
+        if on and off:
+            args = self.on_meta(args)
+            kwargs = {key: self.on_meta(value) for key, value in kwargs.items()}
+        return args, kwargs
+
+    def on_meta(self, value: Any) -> Any:
         """Return ``value`` with every tensor replaced by its twin on the meta device."""
         if isinstance(value, Tensor):
-            if value.device.type == "meta" or not (wanted or id(value) in self.tensors):
+            if value.is_meta:
                 return value
             kept = self.twins.get(id(value))
             if kept is None:
-                twin = torch.empty_strided(
+                made = torch.empty_strided(
                     value.shape, value.stride(), dtype=value.dtype, device="meta"
                 )
-                kept = self.twins[id(value)] = (value, twin)
-                if id(value) in self.params:
-                    self.params[id(twin)] = self.params[id(value)]
+                kept = self.twins[id(value)] = (value, made)
             return kept[1]
         if isinstance(value, list | tuple) and not isinstance(value, torch.Size):
-            return type(value)(self.on_meta(item, wanted) for item in value)
+            return type(value)(self.on_meta(item) for item in value)
         return value
 
 
-def _depends_on_data(error: Exception) -> bool:
-    words = ("meta tensor", "Meta tensor", "data-dependent", "DataDependent", "'aten::nonzero'")
-    return any(word in f"{type(error).__name__} {error}" for word in words)
+_DEVICES = re.compile(r"same device|expected device", re.IGNORECASE)
+_VALUES = re.compile(r"meta(?!data)|data.?dependent|" + _DEVICES.pattern, re.IGNORECASE)
+_NO_SHAPES = re.compile(r"(\w+::\w+).*(no fake impl|'Meta' backend)")
+
+
+def asks_for_values(error: Exception) -> bool:
+    """Return whether an error is of the meta device, or of what is on it and what is not."""
+    return isinstance(error, NotImplementedError) or bool(_VALUES.search(str(error)))
+
+
+def _why_values(error: Exception) -> str:
+    """Return in words why a forward does not run on the meta device."""
+    operator = _NO_SHAPES.search(str(error))
+    if operator:
+        return f"{operator[1]} does not run on shapes alone"
+    if _DEVICES.search(str(error)):
+        return "it makes tensors on the CPU beside those of its input"
+    return "the path depends on the data"
 
 
 def _off_meta(args: Any) -> tuple[bool, bool]:
@@ -293,6 +363,17 @@ def _off_meta(args: Any) -> tuple[bool, bool]:
     return on, off
 
 
+_CHECK_DEVICES = frozenset(
+    (
+        *(torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu),
+        *(torch.lstm_cell, torch.gru_cell, torch.rnn_tanh_cell, torch.rnn_relu_cell),
+        F.scaled_dot_product_attention,
+    )
+)
+"""Functions that refuse an argument made on the CPU, such as a first state of zeros, before any
+operator runs."""
+
+
 class _Functions(TorchFunctionMode):
     """Sees which function was called: ``F.relu`` is not ``torch.relu`` to every counter."""
 
@@ -302,6 +383,9 @@ class _Functions(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if func in _CHECK_DEVICES and not self.recorder.real:
+            args = self.recorder.on_meta(args)
+            kwargs = {key: self.recorder.on_meta(value) for key, value in kwargs.items()}
         known = FUNCTIONS.get(func)
         context = ""
         if known is not None:
@@ -339,14 +423,14 @@ class _Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch ha
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         recorder = self.recorder
-        recorder.ops[func] += 1
         given = args
-        on, off = _off_meta(args)
-        if off:
-            args = recorder.on_meta(args, on)
-            if on:
-                kwargs = {key: recorder.on_meta(value, on) for key, value in kwargs.items()}
-        out = _quick(func, args) if func in _QUICK else func(*args, **kwargs)
+        if not recorder.real:
+            args, kwargs = recorder.on_one_device(args, kwargs)
+        if _is_composite(func):
+            with self:
+                return func._op_dk(DispatchKey.CompositeImplicitAutograd, *args, **kwargs)
+        recorder.ops[func] += 1
+        out = NotImplemented if recorder.real or func not in _QUICK else _quick(func, args)
         if out is NotImplemented:
             out = func(*args, **kwargs)
         name = name_of(func)
@@ -370,7 +454,8 @@ class _Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch ha
         elif params:
             recorder.add(name, OpCost("other", (), _first_shape(out)), params)
         if func._schema.is_mutable and given and args[0] is not given[0] and out is args[0]:
-            return given[0]  # in place on the model's own buffer: it keeps its value
+            recorder.filled.add(given[0].untyped_storage()._cdata)
+            return given[0]
         return out
 
     def in_context(self, cost: OpCost) -> OpCost:
@@ -386,6 +471,20 @@ class _Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch ha
                 cost, kind="attention", terms=terms._replace(attention_mult_adds=terms.mult_adds)
             )
         return replace(cost, terms=terms._replace(product_outputs=0))
+
+
+_COMPOSITE: dict[Any, bool] = {}
+
+
+def _is_composite(func: Any) -> bool:
+    """Return whether torch takes an operator apart on the way here: under inference mode it does
+    not."""
+    found = _COMPOSITE.get(func)
+    if found is None:
+        key = "CompositeImplicitAutograd"
+        found = torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), key)
+        _COMPOSITE[func] = found
+    return found
 
 
 _QUICK = {
