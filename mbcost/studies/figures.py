@@ -30,6 +30,8 @@ from mbcost.units import parse_number
 
 _MOST_BYTES = 256 * 10**6
 """Of a CSV that a heat map is drawn of."""
+_LARGEST = 1e60
+"""A figure beyond it is none of ours, and no axis shows it."""
 
 
 def bars(comparison: Comparison) -> Bars:
@@ -205,6 +207,12 @@ def heat_map_of_csv(
                 value = parse_number(found[key] or "")
             except MbcostError as error:
                 raise error.at(f"{path}:{line}: {key}") from None
+            if abs(value) > _LARGEST:
+                raise MbcostError(
+                    f"{found[key]} is out of range",
+                    place=f"{path}:{line}: {key}",
+                    way_out=f"at most {_LARGEST:g}",
+                )
             rows.append({y: _axis_value(found[y]), x: _axis_value(found[x]), key: _whole(value)})
     try:
         return HeatMap(_unique(rows), x, y, key, COLUMNS)
