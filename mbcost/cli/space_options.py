@@ -63,7 +63,7 @@ Verify = Annotated[
         metavar="K",
         min=0,
         max=10_000,
-        help="Configs that are really built and counted by torchinfo and fvcore.",
+        help="Configs of the output that are really built and counted by torchinfo and fvcore.",
     ),
 ]
 Workers = Annotated[
