@@ -200,6 +200,13 @@ def heat_map_of_grid(
     key: str = "mult_adds",
 ) -> HeatMap:
     """Return the heat map of one network over α and size; an empty list leaves the default."""
+    cells = max(1, len(alphas)) * max(1, len(sizes))
+    if cells > _MOST_CELLS:
+        raise MbcostError(
+            f"{cells:,} configs of alpha and size cannot be told apart",
+            place=target,
+            way_out=f"at most {_MOST_CELLS:,}: a coarser step, like --alpha 0.35:1.4:0.05",
+        )
     rows = []
     for alpha in alphas or [""]:
         for size in sizes or [""]:
