@@ -62,11 +62,12 @@ Verify = Annotated[
         "--verify",
         metavar="K",
         min=0,
+        max=10_000,
         help="Configs of the output that are really built and counted by torchinfo and fvcore.",
     ),
 ]
 Workers = Annotated[
-    int, typer.Option("--workers", metavar="N", min=1, help="Processes that count.")
+    int, typer.Option("--workers", metavar="N", min=1, max=256, help="Processes that count.")
 ]
 
 

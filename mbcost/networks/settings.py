@@ -115,8 +115,10 @@ def parse_values(rule: SettingRule, text: str, place: str) -> tuple[Any, ...]:
         except MbcostError as error:
             raise error.at(place) from None
         found.update((parse(rule, each, place), None) for each in items)
-    if len(found) > MAX_VALUES:
-        raise MbcostError(f"{len(found):,} values", place=place, way_out=f"at most {MAX_VALUES:,}")
+        if len(found) > MAX_VALUES:
+            raise MbcostError(
+                f"more than {MAX_VALUES:,} values", place=place, way_out="fewer, or a coarser step"
+            )
     return tuple(found)
 
 

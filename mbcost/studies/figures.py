@@ -16,6 +16,7 @@ from mbcost.output.formats.csv import plain
 from mbcost.output.plots import Accuracy, Bars, HeatMap, Layers, Share
 from mbcost.output.plots.accuracy import COSTS, POINT_KEYS
 from mbcost.output.plots.bars import BAR_KEYS
+from mbcost.output.plots.heatmap import MOST_CELLS
 from mbcost.output.plots.share import FIGURES as SHARED
 from mbcost.output.plots.share import GROUPS
 from mbcost.output.table import Column, Record
@@ -177,6 +178,13 @@ def heat_map_of_grid(
     key: str = "mult_adds",
 ) -> HeatMap:
     """Return the heat map of one network over α and size; an empty list leaves the default."""
+    cells = max(1, len(alphas)) * max(1, len(sizes))
+    if cells > MOST_CELLS:
+        raise MbcostError(
+            f"{cells:,} configs of alpha and size cannot be told apart",
+            place=target,
+            way_out=f"at most {MOST_CELLS:,}: a coarser step, like --alpha 0.35:1.4:0.05",
+        )
     rows = []
     for alpha in alphas or [""]:
         for size in sizes or [""]:

@@ -23,7 +23,7 @@ _DIGIT_PT = 0.64 * FONT_PT
 """Width of a digit in DejaVu Sans."""
 _MARGIN_IN = 0.75
 _BELOW_IN = 0.62
-_MOST_CELLS = 40_000
+MOST_CELLS = 40_000
 _MOST_PATHS = 5_000
 """With more cells the map is an image within the SVG or PDF, or the file would be huge."""
 
@@ -54,10 +54,10 @@ class HeatMap:
                     way_out="one network and one value per cell: --only target=v2",
                 )
             seen[cell] = row[self.key]
-        if len(self.ticks(self.x)) * len(self.ticks(self.y)) > _MOST_CELLS:
+        if len(self.ticks(self.x)) * len(self.ticks(self.y)) > MOST_CELLS:
             raise MbcostError(
                 f"{len(self.ticks(self.y))} × {len(self.ticks(self.x))} cells cannot be told apart",
-                way_out=f"at most {_MOST_CELLS}; other columns with --x and --y, or --only",
+                way_out=f"at most {MOST_CELLS}; other columns with --x and --y, or --only",
             )
 
     def ticks(self, name: str) -> list[Any]:

@@ -18,7 +18,7 @@ from mbcost.errors import MbcostError
 from mbcost.studies.spaces.learnt import Choices, Ints
 from mbcost.studies.spaces.parts import INPUT_SETTINGS
 from mbcost.studies.spaces.reader import Reader
-from mbcost.studies.spaces.space import Axis, Space
+from mbcost.studies.spaces.space import MAX_AXES, Axis, Space
 
 UNIT = 2**16
 """Configs of a unit, before any is dropped."""
@@ -29,7 +29,6 @@ MAX_GRID = 10**7
 """Combinations of settings: each may cost every row a count of its own, where the fields of rows
 are shared by many configs."""
 MAX_INPUTS = 10**6
-MAX_AXES = 1000
 MAX_LEARNT = 500_000
 """Costs that a reader keeps, a kilobyte each, before it starts anew."""
 
@@ -159,13 +158,14 @@ class Counting:
     What is learnt of one unit helps with the next; of a fine grid it would fill the memory.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, most_learnt: int = MAX_LEARNT) -> None:
         self.plan = plan
+        self.most_learnt = most_learnt
         self.reader = Reader(plan.space)
 
     def __call__(self, unit: int) -> Batch:
         """Return a unit's costs."""
-        if sum(len(table.next) for table in self.reader.tables) > MAX_LEARNT:
+        if sum(len(table.next) for table in self.reader.tables) > self.most_learnt:
             self.reader = Reader(self.plan.space)
         return count_unit(self.plan, self.reader, unit)
 

@@ -27,6 +27,7 @@ ROW_RULES: dict[str, Rule] = {
 }
 
 
+MAX_AXES = 1000
 FIRST = ("alpha", "rho", "size", "classes")
 """The settings that come first as axes, outermost to innermost."""
 

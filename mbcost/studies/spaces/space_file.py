@@ -15,10 +15,12 @@ from mbcost.networks.network import Row
 from mbcost.networks.settings import YAML_SUFFIXES, parse_values
 from mbcost.networks.yaml.catalog import builtin, configs_dir, find_builtin
 from mbcost.networks.yaml.document import Document, Key, list_of, mapping_of, read_document, word_of
-from mbcost.networks.yaml.specs import load_specs, read_network, read_row
-from mbcost.studies.spaces.space import Axis, Slot, Space
+from mbcost.networks.yaml.specs import ROW_KEYS, load_specs, read_network, read_row
+from mbcost.studies.spaces.space import MAX_AXES, ROW_RULES, Axis, Slot, Space
 
 SPACE_KEYS = ("settings",)
+FIXED_KEYS = tuple(key for key in ROW_KEYS if key not in ROW_RULES and key != "inputs")
+"""What a row says only once."""
 
 
 @cache
@@ -84,6 +86,10 @@ def read_space(document: Document, stem: str) -> Space:
     axes: list[Axis] = []
     for i, row in enumerate(rows):
         axes += _row_axes(document, row, firsts[i], network.classes, i)
+        if len(axes) > MAX_AXES:
+            raise document.error(
+                "too many fields vary", "rows", i, way_out=f"at most {MAX_AXES:,}: fewer per_layer"
+            )
     space = Space(document.path if stem not in space_files() else stem, network, {}, tuple(axes))
     if "settings" not in data:
         return space
@@ -94,40 +100,56 @@ def read_space(document: Document, stem: str) -> Space:
             texts[key] = _text(value)
             if key in network.accepts:
                 parse_values(network.accepts[key], texts[key], "")
-            space = space.narrowed({key: texts[key]})
+            space.narrowed({key: texts[key]})
         except MbcostError as error:
             raise document.error(error.problem, "settings", key, way_out=error.way_out) from None
-    return space
+    try:
+        return space.narrowed(texts)
+    except MbcostError as error:
+        raise document.error(error.problem, "settings", way_out=error.way_out) from None
 
 
 def _text(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    items = value if isinstance(value, list) else [value]
+    if not items or not all(isinstance(item, str | int | float) for item in items):
+        raise MbcostError(
+            "must be a value, a range or a list of those", way_out="like [0.5, 0.75] or 0.5:1:0.25"
+        )
+    return ",".join(map(str, items))
 
 
-def _choices(row: dict[str, Any]) -> dict[str, list[Any]]:
-    return {
-        key: value
-        for key, value in row.items()
-        if isinstance(value, list) and key not in ("per_layer", "inputs")
-    }
+def _choices(document: Document, row: dict[str, Any], i: int) -> dict[str, list[Any]]:
+    """Return the fields that are lists, which only what varies can be."""
+    choices = {}
+    for key, value in row.items():
+        if not isinstance(value, list) or key in ("per_layer", "inputs"):
+            continue
+        if key in FIXED_KEYS:
+            raise document.error("is a list, but cannot vary", "rows", i, key, way_out="give one")
+        choices[key] = list_of(document, value, "rows", i, key)
+        if None in value:
+            raise document.error(
+                "holds an empty value", "rows", i, key, value.index(None), way_out="write it out"
+            )
+    return choices
 
 
 def _first(document: Document, row: dict[str, Any], i: int) -> dict[str, Any]:
     """Return the row with the first of each choice."""
     plain = {key: value for key, value in row.items() if key != "per_layer"}
-    for key, values in _choices(row).items():
-        plain[key] = list_of(document, values, "rows", i, key)[0]
-    return plain
+    return plain | {key: values[0] for key, values in _choices(document, row, i).items()}
 
 
 def _row_axes(
     document: Document, row: dict[str, Any], first: dict[str, Any], classes: int | None, i: int
 ) -> list[Axis]:
-    choices = _choices(row)
+    choices = _choices(document, row, i)
     keys: tuple[Key, ...] = ("rows", i, "per_layer")
     per_layer = list_of(document, row["per_layer"], *keys) if "per_layer" in row else []
     for j, name in enumerate(per_layer):
-        word_of(document, name, tuple(key for key in choices if key != "n"), *keys, j)
+        word_of(document, name, tuple(key for key in choices if key not in ROW_RULES), *keys, j)
+        if name in per_layer[:j]:
+            raise document.error(f"names {name!r} twice", *keys, j, way_out="keep one")
     parsed: dict[str, tuple[Any, ...]] = {}
     for key, values in choices.items():
         found = []
