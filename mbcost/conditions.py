@@ -12,8 +12,8 @@ from mbcost.settings import as_record, as_text, in_words
 from mbcost.tables import Record
 from mbcost.targets import Subject, parse_inline
 
-OF_INPUT = ("in", "size", "rho", "input")
-"""Settings that the shape of the input shows."""
+OF_INPUT = ("in", "size", "rho", "batch", "input")
+"""Settings that the shape of the input and the batch show."""
 NAMED = 6
 """So many targets are named; of more their number is."""
 

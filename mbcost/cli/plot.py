@@ -241,7 +241,7 @@ def sweep(
 ) -> None:
     """A heat map over α and size, of a sweep's CSV or counted directly.
 
-    For a network, --alpha and --size take lists.
+    For a network, --alpha and --size take lists and ranges with both ends, as in a sweep.
 
     mbcost plot sweep v2 --alpha 0.35,0.5,0.75,1,1.4 --size 96,128,160,192,224 -o sweep.pdf
 
@@ -264,9 +264,14 @@ def sweep(
         raise MbcostError(
             "--only, --x and --y choose from a CSV", place=source, way_out="leave them out"
         )
-    alphas, sizes = (_listed(settings.pop(name, "")) for name in ("alpha", "size"))
+    alphas, sizes = (_listed(name, settings) for name in ("alpha", "size"))
     where.show(heat_map_of_grid(source, alphas, sizes, settings, value))
 
 
-def _listed(text: str) -> list[str]:
-    return [item.strip() for item in text.split(",") if item.strip()]
+def _listed(name: str, settings: dict[str, str]) -> list[str]:
+    """Take a setting out of those given and return its values: lists and ranges, as in a sweep."""
+    from mbcost.settings import SETTINGS, as_text, parse_values
+
+    if name not in settings:
+        return []
+    return [as_text(v) for v in parse_values(SETTINGS[name], settings.pop(name), f"--{name}")]

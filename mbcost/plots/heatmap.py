@@ -198,6 +198,12 @@ def heat_map_of_grid(
     key: str = "mult_adds",
 ) -> HeatMap:
     """Return the heat map of one network over α and size; an empty list leaves the default."""
+    if len(alphas) * len(sizes) > _MOST_CELLS:
+        raise MbcostError(
+            f"{len(alphas)} × {len(sizes)} cells cannot be told apart",
+            place="--alpha, --size",
+            way_out=f"at most {_MOST_CELLS}; a coarser step",
+        )
     rows = []
     for alpha in alphas or [""]:
         for size in sizes or [""]:
