@@ -10,6 +10,7 @@ since an inserted row renumbers those behind it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import groupby
@@ -26,6 +27,8 @@ Likeness = list[list[int]]
 SIGNATURE = ("kind", "kernel", "stride", "groups", "input", "output", "params", "mult_adds")
 MAX_ALIGNED = 10**6
 """Pairs of layers compared between two runs; beyond it rows are paired by path alone."""
+MAX_EQUAL = 5 * 10**6
+"""Pairs of equal rows among which the longest run is sought; beyond it the same holds."""
 
 _SAME_PATH = 2
 _SAME_NAME = 2
@@ -36,15 +39,19 @@ def match_layers(before: Sequence[Record], after: Sequence[Record]) -> list[Pair
     if [layer["path"] for layer in before] == [layer["path"] for layer in after]:
         return [(i, i) for i in range(len(before))]
     rows, others = _rows(before), _rows(after)
-    blocks = SequenceMatcher(
-        None, [_contents(row) for row in rows], [_contents(row) for row in others], False
-    ).get_matching_blocks()
+    contents = [_contents(row) for row in rows], [_contents(row) for row in others]
+    counts, other_counts = Counter(contents[0]), Counter(contents[1])
     pairs: list[tuple[Layers, Layers]] = []
-    i = j = 0
-    for block in blocks:  # the last one is empty and ends both sequences
-        pairs += _align(rows[i : block.a], others[j : block.b])
-        i, j = block.a + block.size, block.b + block.size
-        pairs += zip(rows[block.a : i], others[block.b : j], strict=True)
+    if sum(count * other_counts[row] for row, count in counts.items()) > MAX_EQUAL:
+        pairs += _by_path(rows, others)
+    else:
+        for a, b, equal in _runs(*contents):
+            found_rows, found_others = rows[a], others[b]
+            pairs += (
+                zip(found_rows, found_others, strict=True)
+                if equal
+                else _align(found_rows, found_others)
+            )
     found: list[Pairing] = []
     i = j = 0
     for row, other in pairs:
@@ -83,6 +90,25 @@ def _split(path: str) -> tuple[str, str]:
     return ".".join(parts[:end]), ".".join(parts[end:])
 
 
+def _runs(one: Sequence[object], other: Sequence[object]) -> Iterator[tuple[slice, slice, bool]]:
+    """Yield the parts of two sequences in order: the longest runs that are equal, and the rest."""
+    i = j = 0
+    for block in SequenceMatcher(None, one, other, False).get_matching_blocks():
+        yield slice(i, block.a), slice(j, block.b), False
+        i, j = block.a + block.size, block.b + block.size  # the last is empty and ends both
+        yield slice(block.a, i), slice(block.b, j), True
+
+
+def _by_path(rows: list[Layers], others: list[Layers]) -> Iterator[tuple[Layers, Layers]]:
+    """Yield rows of one path together, in both orders; each other row alone."""
+    for a, b, equal in _runs([*map(_row_path, rows)], [*map(_row_path, others)]):
+        if equal:
+            yield from zip(rows[a], others[b], strict=True)
+        else:
+            yield from ((row, []) for row in rows[a])
+            yield from (([], row) for row in others[b])
+
+
 def _contents(row: Layers) -> tuple[object, ...]:
     return tuple((_split(layer["path"])[1], _signature(layer)) for layer in row)
 
@@ -94,9 +120,9 @@ def _align(rows: list[Layers], others: list[Layers]) -> Iterator[tuple[Layers, L
     one block and its second half with another.
     """
     if sum(map(len, rows)) * sum(map(len, others)) > MAX_ALIGNED:
-        likeness = [[int(_row_path(a) == _row_path(b)) for b in others] for a in rows]
-    else:
-        likeness = [[_total(a, b) for b in others] for a in rows]
+        yield from _by_path(rows, others)
+        return
+    likeness = [[_total(a, b) for b in others] for a in rows]
     for i, j in _best(likeness, len(rows), len(others)):
         yield [] if i is None else rows[i], [] if j is None else others[j]
 

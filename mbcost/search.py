@@ -20,7 +20,9 @@ from mbcost.pareto import MAX_OBJECTIVES, pareto_front
 from mbcost.space import Axis, Space
 from mbcost.sweep.fields import COST_KEYS, Layout
 from mbcost.sweep.grid import caption, columns_of, title
-from mbcost.sweep.units import Batch, Counting, Plan
+from mbcost.sweep.learnt import LIMIT
+from mbcost.sweep.units import Batch, Counting
+from mbcost.sweep.verify import Sample, Verifier
 from mbcost.tables import Record, Table, choose_columns
 from mbcost.units import percent, thousands
 
@@ -132,6 +134,8 @@ class Answer:
     lifted: dict[str, Found]
     anything: Found
     misses: _Misses
+    seen: Sample[tuple[tuple[int, ...], dict[str, int]]]
+    """Some of the configs that were looked at, and what was found of them."""
     looked: int = 0
     feasible: int = 0
     unrated: int = 0
@@ -150,8 +154,9 @@ class Answer:
     def add(self, batch: Batch) -> None:
         """Take in a batch of configs."""
         n = batch.choices.shape[1]
+        self.seen.add(n, lambda i: _one(batch, i))
         values = {c.key: _column(self.layout, batch, c.key) for c in self.constraints}
-        over = {c.key: values[c.key] > c.limit for c in self.constraints}
+        over = {c.key: values[c.key] > min(c.limit, LIMIT) for c in self.constraints}
         broken = np.sum(list(over.values()), axis=0) if over else np.zeros(n, int)
         rated = _rated(self.layout, batch, self.objectives)
         self.looked += n
@@ -178,6 +183,13 @@ class Answer:
             )
         return self
 
+    def verify(self, verifier: Verifier) -> None:
+        """Build what is shown, then some of what it was chosen from."""
+        verifier.rows(self.found.records)
+        for choice, figures in self.seen.items:
+            if len(verifier.built) < verifier.k:
+                verifier.figures(choice, figures)
+
     def describe(self) -> str:
         """Return where the winner comes from, for its YAML."""
         space = self.layout.plan.space
@@ -200,9 +212,16 @@ class Answer:
 
 
 def search_steps(
-    layout: Layout, budgets: Mapping[str, int], objectives: tuple[Objective, ...]
+    layout: Layout,
+    budgets: Mapping[str, int],
+    objectives: tuple[Objective, ...],
+    verify: int = 0,
+    count: Counting | None = None,
 ) -> Iterator[tuple[int, Answer]]:
-    """Yield (configs looked at, the answer so far) over the layout's plan."""
+    """Yield (configs looked at, the answer so far) over the layout's plan.
+
+    ``verify`` of them are kept to be built; ``count`` stands in for a new reader of the plan.
+    """
     constraints = tuple(Constraint(key, limit) for key, limit in budgets.items())
     answer = Answer(
         layout,
@@ -212,9 +231,11 @@ def search_steps(
         {constraint.key: Found(objectives) for constraint in constraints},
         Found(objectives),
         _Misses(constraints),
+        Sample(verify, layout.plan.seed),
     )
-    for batch in _batches(layout.plan):
-        answer.add(batch)
+    count = count or Counting(layout.plan)
+    for unit in range(layout.plan.units):
+        answer.add(count(unit))
         yield answer.looked, answer
 
 
@@ -229,16 +250,15 @@ def default_objective(keys: Sequence[str]) -> str:
     return "top1" if "top1" in keys else "mult_adds"
 
 
-def _batches(plan: Plan) -> Iterator[Batch]:
-    count = Counting(plan)
-    for unit in range(plan.units):
-        yield count(unit)
+def _one(batch: Batch, i: int) -> tuple[tuple[int, ...], dict[str, int]]:
+    figures = {name: int(values[i]) for name, values in batch.figures.items()}
+    return tuple(batch.choices[:, i].tolist()), figures
 
 
 def _column(layout: Layout, batch: Batch, key: str) -> NDArray[np.float64] | NDArray[np.int64]:
     known = next(known for known in layout.fields if known.key == key)
     if known.figure:
-        return batch.figures[known.figure] * known.times
+        return layout.costs(known, batch)
     labels = np.array([np.nan if v is None else v for v in known.labels], np.float64)
     positions = layout.positions(known, batch)
     return labels[np.zeros(batch.choices.shape[1], int) if positions is None else positions]

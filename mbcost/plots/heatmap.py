@@ -31,6 +31,8 @@ _MARGIN_IN = 0.75
 _BELOW_IN = 0.62
 _MOST_CELLS = 40_000
 _MOST_BYTES = 256 * 10**6
+_LARGEST = 1e60
+"""A figure beyond it is none of ours, and no axis shows it."""
 _MOST_PATHS = 5_000
 """With more cells the map is an image within the SVG or PDF, or the file would be huge."""
 
@@ -234,6 +236,12 @@ def heat_map_of_csv(
                 value = parse_number(found[key] or "")
             except MbcostError as error:
                 raise error.at(f"{path}:{line}: {key}") from None
+            if abs(value) > _LARGEST:
+                raise MbcostError(
+                    f"{found[key]} is out of range",
+                    place=f"{path}:{line}: {key}",
+                    way_out=f"at most {_LARGEST:g}",
+                )
             rows.append({y: _axis_value(found[y]), x: _axis_value(found[x]), key: _whole(value)})
     try:
         return HeatMap(_unique(rows), x, y, key)

@@ -222,7 +222,7 @@ class Chunks:
             raise MbcostError(
                 f"cannot be written: {error.strerror or error}",
                 place=str(self.path),
-                way_out="free some space or mend the path; then --resume goes on",
+                way_out="free some space or correct the path; then --resume goes on",
             ) from None
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from mbcost.cost import DTYPES
 from mbcost.network import Network, Spec
 from mbcost.space import Axis, Space
-from mbcost.sweep.learnt import Ints
+from mbcost.sweep.learnt import LIMIT, Ints, too_large
 from mbcost.sweep.parts import input_feed
 from mbcost.sweep.units import Batch, Plan
 from mbcost.units import size_value
@@ -65,23 +65,23 @@ class Layout:
         facts = space.spec.facts(space.settings)
         for key in ("alpha", "rho", "size", "classes", "batch"):
             if key in known:
-                labels = [_label(value) for value in space.axes[known[key]].values]
+                labels = [label(value) for value in space.axes[known[key]].values]
                 chosen.append(Field(key, tuple(labels), (known[key],)))
             elif key == "size" and "rho" in known:
                 chosen.append(Field("size", _sizes_of_rho(space, known["rho"]), (known["rho"],)))
             elif key == "batch":
                 chosen.append(Field(key, (space.settings.get("batch", 1),)))
             elif facts[key] is not None and (key != "rho" or "rho" in space.settings):
-                chosen.append(Field(key, (_label(facts[key]),)))
+                chosen.append(Field(key, (label(facts[key]),)))
         keys = {field.key for field in chosen}
         chosen += [
-            Field(key, (_label(value),))
+            Field(key, (label(value),))
             for key, value in space.settings.items()
             if key not in (*keys, *known)
         ]
         for i, axis in enumerate(space.axes):
             if axis.key not in keys:
-                chosen.append(Field(axis.key, (*map(_label, axis.values), None), (i,)))
+                chosen.append(Field(axis.key, (*map(label, axis.values), None), (i,)))
         for key in COST_KEYS:
             figure, times = figure_of(key, self.dtype)
             chosen.append(Field(key, figure=figure, times=times))
@@ -104,11 +104,18 @@ class Layout:
             positions = np.where(there, positions, len(field.labels) - 1)
         return positions
 
+    def costs(self, field: Field, batch: Batch) -> Ints:
+        """Return a figure's column, in bytes where it is of them; raise where 64 bits do not do."""
+        figures = batch.figures[field.figure]
+        if field.times > 1 and figures.size and int(figures.max()) * field.times >= LIMIT:
+            raise too_large(self.plan.space, field.key)
+        return figures * field.times
+
     def column(self, field: Field, batch: Batch) -> list[Any]:
         """Return the field's values, one per config."""
         if field.figure:
-            figures: list[Any] = (batch.figures[field.figure] * field.times).tolist()
-            return figures
+            values: list[Any] = self.costs(field, batch).tolist()
+            return values
         positions = self.positions(field, batch)
         if positions is None:
             return list(field.labels[:1]) * int(batch.choices.shape[1])
@@ -159,7 +166,8 @@ def _facts(spec: Spec, settings: Mapping[str, Any], axis: Axis) -> tuple[str, li
     return "size", [spec.facts({**settings, axis.key: v})["size"] for v in axis.values]
 
 
-def _label(value: Any) -> Any:
+def label(value: Any) -> Any:
+    """Return a setting's or a field's value as a column shows it."""
     return size_value(*value) if isinstance(value, tuple) else value
 
 

@@ -6,8 +6,11 @@ and its line in ``WRITERS``.
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
+from random import Random
 from typing import Any, Protocol
 
 import numpy as np
@@ -33,6 +36,10 @@ class Writer(Protocol):
         """Write all parts, each as ``write_part`` wrote it, in order as one file."""
         ...
 
+    def some_rows(self, path: Path, k: int, random: Random) -> list[dict[str, Any]]:
+        """Read back up to ``k`` different rows of a file, any of them."""
+        ...
+
 
 class CsvWriter:
     """A header and a line per config; what means nothing is empty."""
@@ -54,8 +61,7 @@ class CsvWriter:
         columns: list[Sequence[str]] = []
         for field in self.layout.fields:
             if field.figure:
-                values = batch.figures[field.figure] * field.times
-                columns.append(list(map(str, values.tolist())))
+                columns.append(list(map(str, self.layout.column(field, batch))))
                 continue
             positions = self.layout.positions(field, batch)
             texts = self.texts[field.key]
@@ -75,6 +81,26 @@ class CsvWriter:
         with path.open("wb") as whole:
             whole.write(self.header.encode())
             whole.writelines(parts)
+
+    def some_rows(self, path: Path, k: int, random: Random) -> list[dict[str, Any]]:
+        """Read back up to ``k`` different rows of a file, any of them."""
+        if "\n" in self.layout.plan.space.spec.name:  # then a row is several lines
+            with path.open(newline="", encoding="utf-8") as text:
+                return list(islice(csv.DictReader(text), k))
+        with path.open("rb") as file:
+            keys = next(csv.reader([file.readline().decode()]))
+            first, end = file.tell(), path.stat().st_size
+            lines: dict[int, bytes] = {}
+            for _ in range(20 * k if end > first else 0):
+                file.seek(random.randrange(first, end))
+                file.readline()  # the rest of a row; behind the last one comes the first
+                if file.tell() == end:
+                    file.seek(first)
+                lines.setdefault(file.tell(), file.readline())
+                if len(lines) == k:
+                    break
+        rows = csv.reader(line.decode() for line in lines.values())
+        return [dict(zip(keys, row, strict=True)) for row in rows]
 
 
 class ParquetWriter:
@@ -110,13 +136,25 @@ class ParquetWriter:
             return self.arrow.float64()
         return self.arrow.string()
 
+    def some_rows(self, path: Path, k: int, random: Random) -> list[dict[str, Any]]:
+        """Read back up to ``k`` different rows of a file, any of them."""
+        with self.parquet.ParquetFile(path) as file:
+            groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+            found: list[dict[str, Any]] = []
+            for row in random.sample(range(sum(groups)), min(k, sum(groups))):
+                group = 0
+                while row >= groups[group]:
+                    row, group = row - groups[group], group + 1
+                found += file.read_row_group(group).slice(row, 1).to_pylist()
+        return found
+
     def table(self, batch: Batch) -> Any:
         """Return the unit as an arrow table."""
         columns = []
         n = batch.choices.shape[1]
         for field, known in zip(self.layout.fields, self.schema, strict=True):
             if field.figure:
-                columns.append(self.arrow.array(batch.figures[field.figure] * field.times))
+                columns.append(self.arrow.array(self.layout.costs(field, batch)))
                 continue
             labels = field.labels
             if self.arrow.types.is_string(known.type):
