@@ -37,7 +37,7 @@ class Share:
         """Refuse an unknown grouping, and what costs nothing."""
         if self.by not in GROUPS:
             raise MbcostError(
-                f"cannot share by {self.by!r}", place="--by", way_out=did_you_mean(self.by, GROUPS)
+                f"no shares by {self.by!r}", place="--by", way_out=did_you_mean(self.by, GROUPS)
             )
         for subject in self.subjects:
             if not (subject.report.mult_adds or subject.report.params):
@@ -49,7 +49,7 @@ class Share:
 
     @cached_property
     def rows(self) -> list[Record]:
-        """Return a row per segment: its shares of mult-adds and params, null of nothing."""
+        """Return a row per segment: its shares of mult-adds and params, null of a zero total."""
         _, rows_of = VIEWS[self.by]
         return [
             {
