@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from mbcost.config.spaces import load_space
 from mbcost.errors import MbcostError
-from mbcost.settings import SETTINGS, parse_values
-from mbcost.sweep.fields import Layout
-from mbcost.sweep.units import Counting, Plan
+from mbcost.networks.settings import SETTINGS, parse_values
+from mbcost.studies.spaces.columns import Layout
+from mbcost.studies.spaces.plan import Counting, Plan
+from mbcost.studies.spaces.space_file import load_space
 from tests.conftest import Cli
 
 FINE = ("--alpha", "0.1:10:0.001", "--size", "1:10000:1")

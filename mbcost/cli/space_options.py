@@ -11,7 +11,7 @@ from mbcost.errors import MbcostError, did_you_mean
 from mbcost.units import parse_bytes, parse_count
 
 if TYPE_CHECKING:
-    from mbcost.space import Space
+    from mbcost.studies.spaces.space import Space
 
 SpaceTarget = Annotated[
     str,
@@ -73,8 +73,8 @@ Workers = Annotated[
 
 def space_of(target: str, settings: Mapping[str, str], sets: Sequence[str] | None) -> Space:
     """Return the space of a target with its axes, from what was typed."""
-    from mbcost.config.spaces import load_space
-    from mbcost.settings import split_inline
+    from mbcost.networks.settings import split_inline
+    from mbcost.studies.spaces.space_file import load_space
 
     name, inline = split_inline(target)
     space = load_space(name).narrowed(inline)
