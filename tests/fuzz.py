@@ -28,8 +28,8 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from mbcost.config.catalog import builtins, configs_dir
 from mbcost.errors import MbcostError, shortened
+from mbcost.networks.yaml.catalog import builtins, configs_dir
 from tests.hostile.commands import arguments
 from tests.hostile.documents import (
     random_budgets,
@@ -72,7 +72,7 @@ rows:
 
 def fuzz_yaml(random: Random) -> None:
     """A network or a set of blocks, loaded and counted under random settings."""
-    from mbcost.config import load_specs
+    from mbcost.networks.yaml import load_specs
 
     text = mutated_text(random, random.choice(_texts()))
     if random.random() < 0.5:
@@ -85,9 +85,9 @@ def fuzz_yaml(random: Random) -> None:
 
 def fuzz_budgets(random: Random) -> None:
     """A budget file, checked."""
-    from mbcost.budget import Budget
-    from mbcost.check import check_table, checks_of, chosen_budgets
-    from mbcost.config.budgets import load_budgets
+    from mbcost.studies.guard.budget import Budget
+    from mbcost.studies.guard.budget_file import load_budgets
+    from mbcost.studies.guard.check import check_table, checks_of, chosen_budgets
 
     text = random_budgets(random)
     if random.random() < 0.5:
@@ -99,7 +99,7 @@ def fuzz_budgets(random: Random) -> None:
 
 def fuzz_space(random: Random) -> None:
     """A design space, narrowed, with a few of its networks counted."""
-    from mbcost.config.spaces import load_space
+    from mbcost.studies.spaces.space_file import load_space
 
     text = random.choice(_texts("spaces"))
     if random.random() < 0.6:
@@ -115,7 +115,7 @@ def fuzz_space(random: Random) -> None:
 
 def fuzz_json(random: Random) -> None:
     """A report that mbcost wrote, changed, then compared with a target and with itself."""
-    from mbcost.diff import diff_of, diff_table
+    from mbcost.studies.guard.diff import diff_of, diff_table
 
     path = _written(mutated_json(random, _reports()), "cost.json")
     other = random.choice(("v3-small", str(path), f"{path}:v3-small", f"{path}:v2@alpha=0.5"))
@@ -125,7 +125,8 @@ def fuzz_json(random: Random) -> None:
 
 def fuzz_csv(random: Random) -> None:
     """A sweep's CSV as a heat map's values."""
-    from mbcost.plots import heat_map_of_csv, write_figure
+    from mbcost.output.plots import write_figure
+    from mbcost.studies.figures import heat_map_of_csv
 
     path = _written(mutated_csv(random), "sweep.csv")
     only = [random.choice(("alpha=0.5", "target=v2", "size=", "=", "nothing"))] * random.randint(
@@ -258,9 +259,9 @@ def _texts(*folders: str) -> tuple[str, ...]:
 @cache
 def _reports() -> tuple[str, ...]:
     """Return JSON that baseline and compare write."""
-    from mbcost.comparison import Comparison
-    from mbcost.snapshots import baseline_table
-    from mbcost.targets import resolve
+    from mbcost.studies.compare.comparison import Comparison
+    from mbcost.studies.guard.snapshots import baseline_table
+    from mbcost.targets.resolve import resolve
 
     subjects = resolve(["v3-small", "v2@alpha=0.5"])
     written = [baseline_table(subjects), baseline_table(subjects[:1]), Comparison(subjects).table()]
@@ -288,7 +289,7 @@ def _count(spec: Any, random: Random) -> None:
 
 
 def _show(table: Any) -> None:
-    from mbcost.export import FORMATS
+    from mbcost.output.formats import FORMATS
 
     for form in FORMATS.values():
         form.write(table, exact=False)

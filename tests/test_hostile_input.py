@@ -200,7 +200,7 @@ def test_a_file_name_that_is_not_utf8_is_counted(cli: Cli, tmp_path: Path) -> No
 
 
 def test_a_field_that_a_block_needs_is_named_in_a_set_of_blocks(tmp_path: Path) -> None:
-    from mbcost.blocks import BLOCKS, ONE_OF, block_fields
+    from mbcost.networks.blocks import BLOCKS, ONE_OF, block_fields
 
     path = tmp_path / "set.yaml"
     lacking = []

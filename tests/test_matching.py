@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mbcost import matching
-from mbcost.config import builtin, builtins
 from mbcost.cost import cost_of
-from mbcost.matching import match_layers, same
-from mbcost.network import report
-from mbcost.tables import Record
-from mbcost.targets import resolve_one
+from mbcost.networks.network import report
+from mbcost.networks.yaml import builtin, builtins
+from mbcost.output.table import Record
+from mbcost.studies.guard import matching
+from mbcost.studies.guard.matching import match_layers, same
+from mbcost.targets.resolve import resolve_one
 
 
 def layers_of(target: str) -> list[Record]:
