@@ -47,8 +47,9 @@ def trace(
     one that ``built`` returns.
     """
     from mbcost.trace.arguments import tensors_in
-    from mbcost.trace.recorder import NeedsValuesError, record_forward
+    from mbcost.trace.recorder import record_forward
     from mbcost.trace.rows import layer_costs
+    from mbcost.trace.values import NeedsValuesError
 
     given = [tuple(x.shape) for x in tensors_in((inputs, named))]
     if not given:
