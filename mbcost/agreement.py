@@ -26,10 +26,10 @@ def verified_line(
         return "not verified: no counter ran"
     differing = {key for key, v in ran.items() if not v.agrees}
     if not differing:
-        verb = "counts" if len(names) == 1 else "count each"
+        verb = " counts" if len(names) == 1 else ", each"
         where = "on every layer" if all(v.tells_layers for v in ran.values()) else "in total"
         return (
-            f"verified: {_listed(names)} {verb} as its convention predicts from {ours}, "
+            f"verified: {_listed(names)}{verb} as its convention predicts from {ours}, "
             f"to the unit, {where}"
         )
     settled = {i for i, referee in (referees or {}).items() if referee.agrees}

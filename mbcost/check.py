@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from mbcost.budget import GROWING, LIMITS, Budget, Limit
-from mbcost.conditions import OF_INPUT, difference, given, partly, some
+from mbcost.conditions import OF_INPUT, difference, differing, given, partly, some
 from mbcost.config.budgets import BudgetFile
 from mbcost.cost import DTYPES
 from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
@@ -30,6 +30,7 @@ COLUMNS = {
         Column("slack", "slack", "growth"),
         Column("baseline", "baseline", "whole", rank=1),
         Column("growth", "growth", "growth", rank=2),
+        Column("settings", "settings", "settings"),
     )
 }
 HEAVIEST = 3
@@ -84,6 +85,7 @@ class Check:
             "slack": self.slack,
             "baseline": self.baseline,
             "growth": self.value / self.baseline - 1 if grown and self.baseline else None,
+            "settings": given(self.subject),
         }
 
     def sentence(self) -> str:
@@ -251,7 +253,10 @@ def check_table(
     """Return a row per check; the baseline's columns where there is one."""
     rows = [check.record() for check in checks]
     with_baseline = any(check.baseline is not None for check in checks)
-    default = [key for key in COLUMNS if with_baseline or key not in ("baseline", "growth")]
+    subjects = list({check.subject.target: check.subject for check in checks}.values())
+    left_out = [] if with_baseline else ["baseline", "growth"]
+    left_out += [] if differing(subjects) else ["settings"]
+    default = [key for key in COLUMNS if key not in left_out]
     chosen = choose_columns(COLUMNS, columns, default)
     failed = [check for check in checks if not check.passed]
     return Table(
@@ -267,7 +272,6 @@ def check_table(
                     **row,
                     "dtype": check.dtype if check.kind.by_dtype else None,
                     "passed": check.passed,
-                    "settings": given(check.subject),
                     "layers": [{"path": path, "value": value} for path, value in check.layers],
                 }
                 for check, row in zip(checks, rows, strict=True)
@@ -278,7 +282,7 @@ def check_table(
         else f"{len(checks)} check{'s' if len(checks) > 1 else ''} passed",
         caption=_caption(checks),
         notes=(
-            *partly(list({check.subject.target: check.subject for check in checks}.values())),
+            *partly(subjects),
             *(check.sentence() for check in checks if check.layers),
             *uncounted_lines([check.subject for check in checks]),
         ),

@@ -48,6 +48,12 @@ class CheckFailedError(MbcostError):
     longest = None  # it names everything that failed
 
 
+class Interrupted(MbcostError):  # noqa: N818 - no error of anyone's
+    """Work that Ctrl-C ended, and what is left of it (exit code 130)."""
+
+    exit_code = 130
+
+
 class LayerError(MbcostError):
     """A layer that does not fit its input: kernel larger than the padded map, groups, channels."""
 

@@ -248,6 +248,13 @@ def _channels(expected: int, x: Shape) -> None:
         )
 
 
+def _some(n: int, what: str) -> None:
+    if n < 1:
+        raise LayerError(
+            f"would have {n} {what}", way_out="a wider layer, or a larger ratio or --alpha"
+        )
+
+
 def output_shape(layer: Layer, inputs: Sequence[Shape]) -> Shape:
     """Return the shape that ``layer`` puts out for one image, or raise ``LayerError``."""
     x = inputs[0]
@@ -255,6 +262,7 @@ def output_shape(layer: Layer, inputs: Sequence[Shape]) -> Shape:
         case Conv2d():
             c, h, w = _map(x, "a convolution")
             _channels(layer.c_in, x)
+            _some(layer.c_out, "output channels")
             if c % layer.groups or layer.c_out % layer.groups:
                 raise LayerError(
                     f"{layer.groups} groups divide {c} input and {layer.c_out} output channels "
@@ -283,6 +291,7 @@ def output_shape(layer: Layer, inputs: Sequence[Shape]) -> Shape:
                     f"expects a vector of {layer.features_in}, gets {shape_of(x)}",
                     way_out="flatten before it",
                 )
+            _some(layer.features_out, "output features")
             return (layer.features_out,)
         case Flatten():
             size = 1

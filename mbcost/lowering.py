@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mbcost.blocks import BLOCKS, MERGES, Block, arity, block_fields
-from mbcost.blocks.fields import width_fields
+from mbcost.blocks import BLOCKS, MERGES, ONE_OF, Block, arity, block_fields
+from mbcost.blocks.fields import stride_fields, width_fields
 from mbcost.errors import LayerError, MbcostError, did_you_mean
 from mbcost.layers import Graph, Node, Shape, wire
 from mbcost.settings import Settings
@@ -47,6 +47,16 @@ def placed(
     return tuple(nodes), y
 
 
+def overridden(block: str, fields: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a block's fields with new ones; of two ways to say one thing the new one stays."""
+    rivals = set(ONE_OF.get(block, ()))
+    given = sorted(rivals & set(new))
+    if len(given) > 1:
+        raise LayerError(f"{' and '.join(given)} say one thing", way_out="give one of them")
+    gone = rivals - set(given) if given else ()
+    return {name: value for name, value in fields.items() if name not in gone} | dict(new)
+
+
 class Feed(NamedTuple):
     """A map that a row can read, and what scaling has to know of it."""
 
@@ -81,8 +91,8 @@ class ScaledRow(NamedTuple):
     def repeat(self, index: int, feed: Feed) -> tuple[Block, Feed]:
         """Return the block of one repeat, and what it puts out (still without node and shape)."""
         built = dict(self.fields)
-        if index and "s" in built:
-            built["s"] = 1
+        if index:  # whether its stride is written or the block's default
+            built |= dict.fromkeys(stride_fields(BLOCKS[self.block]), 1)
         stride, rate = self._strided(built, feed)
         if self.ratio is not None:
             if feed.nominal is None:
@@ -105,10 +115,11 @@ class ScaledRow(NamedTuple):
         """
         if self.output_stride is None:
             return feed.stride, feed.rate  # of no consequence, and so not told apart
-        s = built.get("s", 1)
+        known = block_fields(BLOCKS[self.block])
+        s, k = (built.get(name, known[name].default) if name in known else 1 for name in ("s", "k"))
         stride, rate = feed.stride * s, feed.rate
-        if "dilation" in block_fields(BLOCKS[self.block]):
-            if feed.rate > 1 and (built.get("k", 3) > 1):
+        if "dilation" in known:
+            if feed.rate > 1 and k > 1:
                 built["dilation"] = built.get("dilation", 1) * feed.rate
                 if "p" in built:
                     built["p"] *= feed.rate
@@ -225,7 +236,9 @@ class Lowering:
 
     def tailed(self, row: Row) -> Mapping[str, Any]:
         """Return a row's fields, those of the reduced tail in place of its own where asked for."""
-        return {**row.fields, **(row.reduced_tail or {})} if self.tail else row.fields
+        if self.tail and row.reduced_tail:
+            return overridden(row.block, row.fields, row.reduced_tail)
+        return row.fields
 
     def block(
         self, row: Row, fields: Mapping[str, Any], repeat: int, feed: Feed

@@ -16,7 +16,7 @@ from mbcost.cost import CostReport, cost_of
 from mbcost.errors import LayerError, MbcostError
 from mbcost.fold import fold_batch_norms
 from mbcost.layers import Graph, Node, Shape, wire
-from mbcost.lowering import Lowering
+from mbcost.lowering import Lowering, overridden
 from mbcost.settings import FIELD_OF, SETTINGS, SettingRule, Settings, parse_all
 from mbcost.units import parse_size
 
@@ -97,6 +97,8 @@ class Network:
     published_source: str = ""
     place: str = field(default="", compare=False)
     output_stride: int | None = None
+    fold_bn: bool = False
+    """Whether batch-norms are folded where ``settings`` do not say."""
 
     def __post_init__(self) -> None:
         """Refuse more blocks than can be counted in a blink."""
@@ -176,8 +178,9 @@ class Network:
 
         Raises ``MbcostError`` naming the row where a map shrinks to nothing or widths do not fit.
         """
-        graph = Lowering(self, settings or {}).graph()
-        return fold_batch_norms(graph) if settings and settings.get("fold_bn") else graph
+        settings = settings or {}
+        graph = Lowering(self, settings).graph()
+        return fold_batch_norms(graph) if settings.get("fold_bn", self.fold_bn) else graph
 
     def count(self, **settings: object) -> CostReport:
         """Return the closed-form costs: ``network.count(alpha=0.5, size=160, batch=8)``."""
@@ -199,6 +202,8 @@ class SingleBlock:
     c: int = 128
     source: str = ""
     place: str = field(default="", compare=False)
+    fold_bn: bool = False
+    """Whether batch-norms are folded where ``settings`` do not say."""
 
     @cached_property
     def accepts(self) -> Mapping[str, SettingRule]:
@@ -217,18 +222,13 @@ class SingleBlock:
     def built(self, settings: Settings) -> Block:
         """Return the block with its fields under these settings."""
         known = block_fields(BLOCKS[self.block])
-        fields = {"c": self.c, **self.fields} if "c" in known else dict(self.fields)
-        if self.block == "conv" and "t" in fields:
-            fields["c"] = None
-        for name, value in settings.items():
-            if self._field(name) in known and name not in INPUT_SETTINGS:
-                fields[self._field(name)] = value
-        if "expand" in settings or "t" in settings:
-            other = {"inverted_residual": "exp", "conv": "c"}.get(self.block)
-            if other:
-                fields[other] = None  # two ways to say one thing
-        elif "exp" in settings and "t" in known:
-            fields["t"] = None
+        fields = overridden(self.block, {"c": self.c} if "c" in known else {}, self.fields)
+        chosen = {
+            self._field(name): value
+            for name, value in settings.items()
+            if self._field(name) in known and name not in INPUT_SETTINGS
+        }
+        fields = overridden(self.block, fields, chosen)
         return BLOCKS[self.block](**fields)
 
     def graph(self, settings: Settings | None = None) -> Graph:
@@ -243,7 +243,7 @@ class SingleBlock:
         except LayerError as error:
             raise error.at(self.place or self.name) from None
         graph = Graph(x, tuple(nodes))
-        return fold_batch_norms(graph) if settings.get("fold_bn") else graph
+        return fold_batch_norms(graph) if settings.get("fold_bn", self.fold_bn) else graph
 
     def facts(self, settings: Settings) -> dict[str, Any]:
         """Return size; a block has no alpha, rho or classes."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import TypeVar
 
 Step = TypeVar("Step")
 
 
-def progress(steps: Iterable[tuple[int, Step]], total: int) -> Iterator[tuple[int, Step]]:
+def progress(steps: Iterable[tuple[int, Step]], total: int) -> Generator[tuple[int, Step]]:
     """Yield the steps, each (configs done, …), drawing a bar where stderr is a terminal."""
     if not sys.stderr.isatty():
         yield from steps

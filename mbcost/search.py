@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
 from mbcost.network import Network, Spec
 from mbcost.pareto import MAX_OBJECTIVES, pareto_front
-from mbcost.settings import MAX_MULTIPLIER
 from mbcost.space import Axis, Space
 from mbcost.sweep.fields import COST_KEYS, Layout
 from mbcost.sweep.grid import caption, columns_of, title
-from mbcost.sweep.reader import Reader
-from mbcost.sweep.units import Batch, Plan, count_unit
+from mbcost.sweep.learnt import LIMIT
+from mbcost.sweep.units import Batch, Counting
+from mbcost.sweep.verify import Sample, Verifier
 from mbcost.tables import Record, Table, choose_columns
-from mbcost.units import parse_count, percent, thousands
+from mbcost.units import percent, thousands
 
 ALPHAS = tuple(float(Decimal(i) / 20) for i in range(5, 29))
 SIZES = tuple((size, size) for size in range(96, 257, 32))
@@ -134,6 +134,8 @@ class Answer:
     lifted: dict[str, Found]
     anything: Found
     misses: _Misses
+    seen: Sample[tuple[tuple[int, ...], dict[str, int]]]
+    """Some of the configs that were looked at, and what was found of them."""
     looked: int = 0
     feasible: int = 0
     unrated: int = 0
@@ -152,8 +154,9 @@ class Answer:
     def add(self, batch: Batch) -> None:
         """Take in a batch of configs."""
         n = batch.choices.shape[1]
+        self.seen.add(n, lambda i: _one(batch, i))
         values = {c.key: _column(self.layout, batch, c.key) for c in self.constraints}
-        over = {c.key: values[c.key] > c.limit for c in self.constraints}
+        over = {c.key: values[c.key] > min(c.limit, LIMIT) for c in self.constraints}
         broken = np.sum(list(over.values()), axis=0) if over else np.zeros(n, int)
         rated = _rated(self.layout, batch, self.objectives)
         self.looked += n
@@ -180,6 +183,13 @@ class Answer:
             )
         return self
 
+    def verify(self, verifier: Verifier) -> None:
+        """Build what is shown, then some of what it was chosen from."""
+        verifier.rows(self.found.records)
+        for choice, figures in self.seen.items:
+            if len(verifier.built) < verifier.k:
+                verifier.figures(choice, figures)
+
     def describe(self) -> str:
         """Return where the winner comes from, for its YAML."""
         space = self.layout.plan.space
@@ -202,9 +212,16 @@ class Answer:
 
 
 def search_steps(
-    layout: Layout, budgets: Mapping[str, int], objectives: tuple[Objective, ...]
+    layout: Layout,
+    budgets: Mapping[str, int],
+    objectives: tuple[Objective, ...],
+    verify: int = 0,
+    count: Counting | None = None,
 ) -> Iterator[tuple[int, Answer]]:
-    """Yield (configs looked at, the answer so far) over the layout's plan."""
+    """Yield (configs looked at, the answer so far) over the layout's plan.
+
+    ``verify`` of them are kept to be built; ``count`` stands in for a new reader of the plan.
+    """
     constraints = tuple(Constraint(key, limit) for key, limit in budgets.items())
     answer = Answer(
         layout,
@@ -214,9 +231,11 @@ def search_steps(
         {constraint.key: Found(objectives) for constraint in constraints},
         Found(objectives),
         _Misses(constraints),
+        Sample(verify, layout.plan.seed),
     )
-    for batch in _batches(layout.plan):
-        answer.add(batch)
+    count = count or Counting(layout.plan)
+    for unit in range(layout.plan.units):
+        answer.add(count(unit))
         yield answer.looked, answer
 
 
@@ -231,16 +250,15 @@ def default_objective(keys: Sequence[str]) -> str:
     return "top1" if "top1" in keys else "mult_adds"
 
 
-def _batches(plan: Plan) -> Iterator[Batch]:
-    reader = Reader(plan.space)
-    for unit in range(plan.units):
-        yield count_unit(plan, reader, unit)
+def _one(batch: Batch, i: int) -> tuple[tuple[int, ...], dict[str, int]]:
+    figures = {name: int(values[i]) for name, values in batch.figures.items()}
+    return tuple(batch.choices[:, i].tolist()), figures
 
 
 def _column(layout: Layout, batch: Batch, key: str) -> NDArray[np.float64] | NDArray[np.int64]:
     known = next(known for known in layout.fields if known.key == key)
     if known.figure:
-        return batch.figures[known.figure] * known.times
+        return layout.costs(known, batch)
     labels = np.array([np.nan if v is None else v for v in known.labels], np.float64)
     positions = layout.positions(known, batch)
     return labels[np.zeros(batch.choices.shape[1], int) if positions is None else positions]
@@ -320,66 +338,6 @@ class _Misses:
             place=space.target,
             way_out="a larger budget, or a wider --alpha or --size",
         )
-
-
-def solve_alpha(space: Space, target: int) -> tuple[float, int]:
-    """Return the α whose mult-adds are nearest to ``target``, and those mult-adds.
-
-    The costs are steps in α: of all α with the same, nearest, cost the one with the fewest digits
-    is returned. Looks at tenths up to the largest α, then ever finer around the best so far.
-    """
-    if "alpha" not in space.spec.accepts:
-        raise MbcostError(
-            "has no alpha to solve for", place=space.target, way_out="a network: v1, v2, v3-large"
-        )
-    varying = [axis.key for axis in space.axes if axis.key != "alpha"]
-    if varying or "alpha" in space.settings:
-        raise MbcostError(
-            f"solves for alpha alone, and {', '.join(varying) or 'alpha'} is given too",
-            place="--target-mult-adds",
-            way_out="give one value of each, and no --alpha",
-        )
-    most = Decimal(MAX_MULTIPLIER)
-    step = Decimal("0.1")
-    costs = _mult_adds(space, [step * i for i in range(1, int(most / step) + 1)])
-    for finer in (Decimal("0.01"), Decimal("0.001"), Decimal("0.0001")):
-        best = min(costs, key=lambda alpha: (abs(costs[alpha] - target), alpha))
-        near = [best + finer * i for i in range(-int(step / finer), int(step / finer) + 1)]
-        costs |= _mult_adds(space, [a for a in near if 0 < a <= most and a not in costs])
-        step = finer
-    least = min(abs(cost - target) for cost in costs.values())
-    equal = [alpha for alpha, cost in costs.items() if abs(cost - target) == least]
-    chosen = min(equal, key=lambda alpha: (len(str(alpha.normalize())), alpha))
-    return float(chosen), costs[chosen]
-
-
-def solved(space: Space, target: str) -> tuple[Space, list[str]]:
-    """Return the space at the α that costs ``target`` mult-adds, and that in words."""
-    try:
-        wanted = parse_count(target)
-    except MbcostError as error:
-        raise error.at("--target-mult-adds") from None
-    alpha, cost = solve_alpha(space, wanted)
-    share = cost / wanted - 1 if wanted else float("inf")
-    note = (
-        f"alpha {alpha:g} comes nearest to {thousands(wanted)} mult-adds: {thousands(cost)} "
-        f"({share:+.2%}); widths step, so that no alpha need hit it exactly"
-    )
-    return replace(space, settings={**space.settings, "alpha": alpha}), [note]
-
-
-def _mult_adds(space: Space, alphas: Sequence[Decimal]) -> dict[Decimal, int]:
-    """Return the mult-adds at each α at which the network can be built."""
-    try:
-        axis = Axis("alpha", tuple(float(alpha) for alpha in alphas))
-        choices = np.arange(len(alphas), dtype=np.int32)[None]
-        counted = Reader(replace(space, axes=(axis,)), ("mult_adds",)).count(choices)
-    except MbcostError:
-        if len(alphas) == 1:
-            return {}
-        half = len(alphas) // 2  # too thin to be built at the small end
-        return _mult_adds(space, alphas[:half]) | _mult_adds(space, alphas[half:])
-    return dict(zip(alphas, counted.figures["mult_adds"].tolist(), strict=True))
 
 
 def answer_table(answer: Answer, notes: Sequence[str], columns: str | None = None) -> Table:

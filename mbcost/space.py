@@ -14,9 +14,10 @@ from functools import cached_property
 from math import prod
 from typing import Any
 
-from mbcost.blocks import BLOCKS, MERGES, ONE_OF, block_fields
-from mbcost.blocks.fields import OneOf, Rule, Whole
+from mbcost.blocks import BLOCKS, MERGES, block_fields
+from mbcost.blocks.fields import OneOf, Rule, Whole, stride_fields
 from mbcost.errors import MbcostError, did_you_mean
+from mbcost.lowering import overridden
 from mbcost.network import MAX_REPEATS, SCALES, Network, Row, Spec
 from mbcost.settings import SETTINGS, parse_values
 
@@ -320,9 +321,9 @@ def layer_of(row: Row, repeat: int, own: Mapping[str, Any]) -> Row:
     """Return one repeat of a row as a row by itself, with fields of its own set."""
     fields = overridden(row.block, row.fields, own)
     tail = dict(row.reduced_tail or {})
-    for given in (fields, tail) if repeat else ():
-        if "s" in given:
-            given["s"] = 1
+    for name in stride_fields(BLOCKS[row.block]) if repeat else ():
+        fields[name] = 1
+        tail.pop(name, None)
     return row._replace(fields=fields, n=1, reduced_tail=tail or None)
 
 
@@ -331,10 +332,3 @@ def wired(rows: Sequence[Row], row: Row) -> list[Row]:
     first, *others = [each._replace(name="", taps=(), inputs=(), output=False) for each in rows]
     *before, last = (first._replace(inputs=row.inputs), *others)
     return [*before, last._replace(name=row.name, taps=row.taps, output=row.output)]
-
-
-def overridden(block: str, fields: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row's fields with new ones; of two ways to say one thing the new one stays."""
-    rivals = ONE_OF.get(block, ())
-    gone = set(rivals) - set(new) if set(rivals) & set(new) else set()
-    return {k: v for k, v in fields.items() if k not in gone} | dict(new)

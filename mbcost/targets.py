@@ -109,7 +109,9 @@ class Subject:
     @property
     def folded(self) -> bool:
         """Whether batch-norms are folded into the convolutions before them."""
-        return bool(self.settings.get("fold_bn"))
+        if isinstance(self.spec, Model):
+            return False
+        return bool(self.settings.get("fold_bn", self.spec.fold_bn))
 
     @cached_property
     def graph(self) -> Graph:
@@ -322,7 +324,8 @@ def beside_deployed(subjects: Sequence[Subject]) -> list[Subject]:
     found = []
     for subject in subjects:
         found.append(subject)
-        if "fold_bn" in subject.spec.accepts and "fold_bn" not in subject.settings:
+        foldable = "fold_bn" in subject.spec.accepts and "fold_bn" not in subject.settings
+        if foldable and not subject.folded:
             found.append(deployed(subject))
     if len(found) == len(subjects):
         raise MbcostError(
@@ -342,5 +345,4 @@ def deployed(subject: Subject) -> Subject:
 
 def trained(subject: Subject) -> Subject:
     """Return the subject as it is trained, its batch-norms not folded."""
-    kept = {name: value for name, value in subject.settings.items() if name != "fold_bn"}
-    return replace(subject, settings=kept)
+    return replace(subject, settings={**subject.settings, "fold_bn": False})

@@ -81,7 +81,10 @@ MEANINGS = {
 """Unit and meaning of each key; where one key means two things, ``IN_PLACE`` has the second."""
 
 IN_PLACE = {
-    ("records", "settings"): ("text", "what was set: `alpha 0.5`; an object in JSON"),
+    **dict.fromkeys(
+        (("records", "settings"), ("check", "settings")),
+        ("text", "what was set: `alpha 0.5`; an object in JSON"),
+    ),
     ("layers", "input"): ("elements", "C×H×W that the layer reads"),
     ("layers", "output"): ("elements", "C×H×W that the layer puts out"),
     ("layers", "params"): ("count", "trainable parameters of the layer"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from mbcost.sweep.learnt import Choices
 from mbcost.sweep.parts import Figures
 from mbcost.sweep.reader import Reader
 from mbcost.sweep.units import Plan, count_unit
+from tests.conftest import Cli
 from tests.proofs import arrays as proof
 
 NETWORKS = [name for name, entry in builtins().items() if entry.kind == "network"]
@@ -209,6 +212,78 @@ def test_costs_past_64_bits_are_an_error_and_just_below_are_exact() -> None:
     space = space.narrowed({"batch": "1048576"})
     with pytest.raises(MbcostError, match="mult_adds passes 2⁶³"):
         Reader(space).count(Plan(space).choices(0))
+
+
+WIDE = """
+input: [1048576, 65536, 65536]
+rows:
+  - {block: conv, t: 1024, groups: 1048576, k: 1, norm: false, act: none}
+"""
+"""Of 2²⁰ channels 2³⁰, one weight each: at 65536 × 65536 a map of 2⁶² elements, 2⁶⁴ bytes."""
+
+
+def test_bytes_past_64_bits_are_refused_and_below_exact(cli: Cli, tmp_path: Path) -> None:
+    wide = tmp_path / "wide.yaml"
+    wide.write_text(WIDE)
+    args = ("sweep", str(wide), "--size", "1,65536", "--verify", "0", "--format", "csv")
+    for dtype in ("fp32", "fp16"):
+        for output in ("-", str(tmp_path / f"{dtype}.csv"), str(tmp_path / f"{dtype}.parquet")):
+            result = cli(*args, "--dtype", dtype, "-o", output)
+            assert result.exit_code == 2
+            assert "largest_activation_bytes passes 2⁶³" in result.stderr
+    result = cli(*args, "--dtype", "int8")
+    assert result.exit_code == 0
+    rows = list(csv.DictReader(result.stdout.splitlines()))
+    assert [int(row["largest_activation_bytes"]) for row in rows] == [2**30, 2**62]
+    assert [int(row["mult_adds"]) for row in rows] == [2**30, 2**62]
+    assert cli(*args, "--dtype", "int8", "--batch", "2").exit_code == 2
+
+
+def test_a_search_does_not_take_a_map_past_64_bits_for_a_small_one(
+    cli: Cli, cli_json: Any, tmp_path: Path
+) -> None:
+    wide = tmp_path / "wide.yaml"
+    wide.write_text(WIDE)
+    args = ("search", str(wide), "--size", "1024,65536", "--verify", "0", "--objective")
+    result = cli(*args, "-largest_activation_bytes", "--dtype", "fp16")
+    assert result.exit_code == 2
+    assert "largest_activation_bytes passes 2⁶³" in result.stderr
+    found = cli_json(*args, "-largest_activation_bytes", "--dtype", "int8")
+    assert (found["winner"]["size"], found["winner"]["largest_activation_bytes"]) == (1024, 2**50)
+
+
+@pytest.mark.parametrize("command", ["sweep", "search"])
+def test_a_budget_past_64_bits_is_no_budget(cli_json: Any, command: str) -> None:
+    args = (command, "v2", "--alpha", "0.5,1", "--size", "64", "--verify", "0")
+    huge = ("--max-mult-adds", "100000000T", "--max-activation-bytes", "99999999999GB")
+    found = cli_json(*args, *huge)
+    if command == "sweep":
+        assert [row["alpha"] for row in found] == [0.5, 1.0]
+    else:
+        assert (found["configs"], found["feasible"]) == (2, 2)
+
+
+def test_a_budget_drops_what_is_past_64_bits(tmp_path: Path) -> None:
+    wide = tmp_path / "wide.yaml"
+    wide.write_text(WIDE)
+    space = load_space(str(wide)).narrowed({"size": "1,65536", "batch": "4"})
+    choices = Plan(space).choices(0)
+    with pytest.raises(MbcostError, match="mult_adds passes 2⁶³"):
+        Reader(space).count(choices)
+    assert Reader(space).count(choices, {"mult_adds": 2**62}).kept.tolist() == [0]
+
+
+def test_what_is_refused_does_not_depend_on_what_was_counted_before() -> None:
+    """A repeat is 0.3 · 2⁶³: one and two fit, two and two do not, whatever is known of each row."""
+    row = Row("conv", {"c": 2**20, "k": 1, "norm": False, "act": "none"})
+    space = Space("two", Network("two", (2**20, 1448, 1738), (row, row)))
+    space = space.with_fields(["rows.0.n=1,2", "rows.1.n=1,2"])
+    reader = Reader(space)
+    for _ in range(2):
+        with pytest.raises(MbcostError, match="mult_adds passes 2⁶³"):
+            reader.count(np.array([[1], [1]], np.int32))
+        choices = np.array([[0, 1], [1, 0]], np.int32)
+        assert reader.count(choices).figures["mult_adds"].tolist() == [3 * 2**40 * 1448 * 1738] * 2
 
 
 def test_an_enumeration_holds_each_network_once() -> None:

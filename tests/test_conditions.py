@@ -198,7 +198,9 @@ def test_settings_of_a_baseline_that_are_none_are_a_message(
     path.write_text(json.dumps(document))
     result = cli("check", "v2", "--baseline", str(path))
     assert result.exit_code == 2
-    assert f"mbcost: {path}: v2: settings" in result.stderr
+    assert f"mbcost: {path}: " in result.stderr
+    assert "settings" in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
 def test_check_says_what_a_setting_changed(cli: Cli, cli_json: Json) -> None:
@@ -206,6 +208,20 @@ def test_check_says_what_a_setting_changed(cli: Cli, cli_json: Json) -> None:
     assert SENTENCE in cli(*args).stdout
     assert "v1: alpha 0.5, input 3×224×224, batch 1." in cli(*args, "--format", "markdown").stdout
     assert [c["settings"] for c in cli_json(*args)["checks"]] == [{"alpha": 0.5}, {}]
+    rows = list(csv.DictReader(io.StringIO(cli(*args, "--format", "csv").stdout)))
+    assert [row["settings"] for row in rows] == ["alpha 0.5", ""]
+
+
+def test_a_figure_of_shares_says_what_a_setting_changed(cli: Cli) -> None:
+    args = ("plot", "share", "v1", "resnet50", "--show-data")
+    result = cli(*args, "--alpha", "0.5")
+    assert SENTENCE in result.stderr
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    told = {(row["target"], row["settings"]) for row in rows}
+    assert told == {("v1", "alpha 0.5"), ("resnet50", "")}
+    alike = cli(*args, "--size", "96")
+    assert alike.stderr == ""
+    assert "settings" not in alike.stdout
 
 
 def test_diff_says_which_settings_differ(cli: Cli, tmp_path: Path) -> None:

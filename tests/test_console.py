@@ -56,7 +56,7 @@ def test_figures_stand_before_the_counters_have_run(tmp_path: Path) -> None:
     first, last = text.index("verifying: the counters are running"), text.rindex("verified: ")
     assert "8.4× fewer" in text[:first]
     assert "…" in text[:first]
-    assert "torchinfo and fvcore count each" in text[last:]
+    assert "torchinfo and fvcore, each" in text[last:]
     final = text[text.rindex("standard ", 0, last) :]
     assert "…" not in final
 

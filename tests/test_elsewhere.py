@@ -215,11 +215,11 @@ def test_an_unknown_operator_is_a_warning_and_fails_only_when_strict(cli: Cli, n
 
 
 def test_a_counter_that_differs_is_named_and_fails_only_when_strict(cli: Cli) -> None:
-    target = ("compare", "torchvision:swin_t", "--counter", "torchprofile", "--size", "64")
+    target = ("compare", "timm:test_vit", "--counter", "ptflops-pytorch")
     lenient, strict = cli(*target, "--format", "json"), cli(*target, "--strict")
     record = json.loads(lenient.stdout)[0]
     assert (lenient.exit_code, record["verified"]) == (0, False)
-    assert "torchprofile and the trace differ: total: counted" in lenient.stderr
+    assert "ptflops-pytorch and the trace differ: total: counted" in lenient.stderr
     assert strict.exit_code == 1
 
 

@@ -136,6 +136,8 @@ def test_parameters_are_the_modules(
         (Conv2d(4, 8, (3, 3)), [(4,)], "needs a C×H×W map"),
         (BatchNorm2d(4), [(3, 8, 8)], "expects 4"),
         (Linear(4, 2), [(3,)], "expects a vector of 4"),
+        (Conv2d(4, 0, (1, 1)), [(4, 8, 8)], "would have 0 output channels"),
+        (Linear(4, 0), [(4,)], "would have 0 output features"),
         (Add(), [(3, 8, 8), (3, 4, 4)], "different shapes"),
         (AdaptiveAvgPool2d(), [(3,)], "needs a C×H×W map"),
         (Concat(), [(4, 8, 8), (4, 7, 8)], "joins maps of different sizes"),

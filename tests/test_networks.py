@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from keyword import iskeyword
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,27 @@ def test_a_network_builds_and_puts_out_the_shape_it_says(name: str) -> None:
     with torch.no_grad():
         y = build(graph, "meta")(torch.zeros(2, *graph.x, device="meta"))
     assert tuple(y.shape) == (2, *graph.y)
+
+
+@pytest.mark.parametrize("name", builtins())
+def test_every_built_module_can_be_written_out_by_torch_fx(name: str) -> None:
+    """Which writes paths as attributes: none may be a keyword of Python."""
+    graph = builtin(name).graph({})
+    assert not [node.path for node in graph.nodes for p in node.path.split(".") if iskeyword(p)]
+    if name in ("shufflenet-v2", "inverted-residual"):
+        module = build(graph, "meta")
+        x = torch.zeros(1, *graph.x, device="meta")
+        assert torch.fx.symbolic_trace(module)(x).shape == module(x).shape
+
+
+@pytest.mark.parametrize("row", ["{block: conv, t: 0.5}", "{block: conv, t: 0.99, k: 1}"])
+def test_a_row_that_leaves_no_channel_is_refused(row: str, tmp_path: Path, cli: Cli) -> None:
+    path = tmp_path / "narrow.yaml"
+    path.write_text(f"input: [1, 8, 8]\nrows:\n  - {row}\n", "utf-8")
+    result = cli("model", str(path), "--fast")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "narrow.yaml:3: rows[0]: " in result.stderr
+    assert "would have 0 output channels" in result.stderr
 
 
 def test_every_block_of_the_row_language_is_used_by_a_built_in() -> None:

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 import mbcost
+from mbcost.alphas import solve_alpha
 from mbcost.config import builtin
 from mbcost.config.spaces import load_space
 from mbcost.network import Network
-from mbcost.search import Objective, search, solve_alpha
+from mbcost.search import Objective, search
 from mbcost.sweep.fields import Layout
 from mbcost.sweep.units import Plan
 from mbcost.units import parse_count

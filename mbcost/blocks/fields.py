@@ -105,6 +105,12 @@ def block_fields(block: type[Block]) -> dict[str, BlockField]:
 
 
 @cache
+def stride_fields(block: type[Block]) -> tuple[str, ...]:
+    """Return the names of a block's strides: the first layer of a row has them, its repeats 1."""
+    return tuple(name for name in ("s", "sw") if name in block_fields(block))
+
+
+@cache
 def width_fields(block: type[Block]) -> tuple[str, ...]:
     """Return the names of a block's ``Width`` fields."""
     return tuple(n for n, known in block_fields(block).items() if isinstance(known.rule, Width))

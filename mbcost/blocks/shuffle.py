@@ -72,13 +72,13 @@ class ShuffleUnitV2:
                 way_out="an even c, equal to the input at stride 1",
             )
         if self.s == 1:
-            steps: tuple[Step, ...] = (Step("pass", Slice(0, half), ("@0",)),)
-            passed = "pass"
+            steps: tuple[Step, ...] = (Step("keep", Slice(0, half), ("@0",)),)
+            passed = "keep"
             steps += (Step("split", Slice(half, self.c), ("@0",)),)
             source, width = "split", half
         else:
-            steps = conv_bn("pass.depthwise", c_in, c_in, 3, self.s, groups=c_in, source="@0")
-            steps += conv_bn("pass.pointwise", c_in, half, act="relu")
+            steps = conv_bn("keep.depthwise", c_in, c_in, 3, self.s, groups=c_in, source="@0")
+            steps += conv_bn("keep.pointwise", c_in, half, act="relu")
             passed, source, width = steps[-1].name, "@0", c_in
         steps += conv_bn("reduce", width, half, act="relu", source=source)
         steps += conv_bn("depthwise", half, half, 3, self.s, groups=half)

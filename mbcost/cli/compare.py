@@ -67,8 +67,9 @@ def compare(
 ) -> None:
     """Blocks or networks side by side; without a TARGET the three blocks.
 
-    The closed form answers at once, then torchinfo and fvcore really run and must agree to the
-    unit. Blocks default to 64 -> 128 channels at 224 x 224, kernel 3, stride 2, expansion 2.
+    The closed form answers at once, then torchinfo and fvcore really run and must count, each as
+    its convention predicts, the same to the unit. Blocks default to 64 -> 128 channels at
+    224 x 224, kernel 3, stride 2, expansion 2.
 
     mbcost compare --in 64 --out 128 --size 224
 

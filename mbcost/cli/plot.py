@@ -10,7 +10,7 @@ import typer
 
 from mbcost.cli.app import App, app
 from mbcost.cli.options import FormatName, Target, Targets, with_settings
-from mbcost.cli.output import Sink, sink, write_files
+from mbcost.cli.output import Sink, say, sink, write_files
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.export import FORMATS
 
@@ -174,12 +174,15 @@ def share(
     mbcost plot share v1 v2 v3-large --by kind -o share.pdf
     """
     from mbcost.cli.run import report_uncounted
+    from mbcost.conditions import partly
     from mbcost.plots import Share
     from mbcost.targets import resolve
 
     where = easel(output, width, show_data, format)
     subjects = resolve(list(dict.fromkeys(targets)), settings)
     where.show(Share(subjects, by))
+    for sentence in partly(subjects):
+        say(f"mbcost: {sentence}")
     report_uncounted(subjects)
 
 

@@ -79,10 +79,11 @@ def search(
 
     mbcost search v2 --target-mult-adds 60M
     """
-    from mbcost.search import answer_table, opened, solved
+    from mbcost.alphas import solved
+    from mbcost.search import answer_table, opened
     from mbcost.sweep.fields import Layout
     from mbcost.sweep.units import Plan
-    from mbcost.sweep.verify import verified_line
+    from mbcost.sweep.verify import Verifier
 
     yamls = [Path(name) for name in output or () if name.endswith(YAML_SUFFIXES)]
     rest = [name for name in output or () if Path(name) not in yamls]
@@ -96,22 +97,24 @@ def search(
     else:
         space, notes = solved(space, target_mult_adds)
     layout = Layout(Plan(space, samples, seed), dtype)
-    answer = _answer(layout, budgets, objective)
+    answer = _answer(layout, budgets, objective, verify)
     if yamls and len(answer.objectives) > 1:
         raise MbcostError("a front is no one network", place="-o", way_out="one --objective")
-    notes.append(verified_line(answer.layout.plan, verify, answer.found.choices))
+    verifier = Verifier(layout, verify)
+    answer.verify(verifier)
+    notes.append(verifier.line())
     table = answer_table(answer, notes, columns)
     where.show(lambda: table, beside=lambda: {path: _winner(answer) for path in yamls})
 
 
-def _answer(layout: Layout, budgets: dict[str, int], objective: str | None) -> Answer:
+def _answer(layout: Layout, budgets: dict[str, int], objective: str | None, verify: int) -> Answer:
     """Search with a progress bar; without an objective top-1, and where none fits mult-adds."""
     from mbcost.progress import progress
     from mbcost.search import default_objective, parse_objectives, search_steps
 
     keys = [field.key for field in layout.fields if field.figure or field.key == "top1"]
     objectives = parse_objectives(objective or default_objective(keys), keys)
-    steps = search_steps(layout, budgets, objectives)
+    steps = search_steps(layout, budgets, objectives, verify)
     *_, (_, answer) = progress(steps, layout.plan.total)
     return answer.checked()
 

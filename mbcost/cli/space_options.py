@@ -62,7 +62,7 @@ Verify = Annotated[
         "--verify",
         metavar="K",
         min=0,
-        help="Configs that are really built and counted by torchinfo and fvcore.",
+        help="Configs of the output that are really built and counted by torchinfo and fvcore.",
     ),
 ]
 Workers = Annotated[

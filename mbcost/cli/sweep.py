@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,8 +33,8 @@ from mbcost.errors import MbcostError
 
 if TYPE_CHECKING:
     from mbcost.export.files import Content
-    from mbcost.sweep.fields import Layout
-    from mbcost.sweep.run import Target
+    from mbcost.sweep.chunks import Chunks
+    from mbcost.sweep.verify import Verifier
     from mbcost.tables import Table
 
 
@@ -78,10 +79,11 @@ def sweep(
 
     mbcost sweep ofa-mobilenetv3 --samples 1000000 --max-mult-adds 300M -o ofa.parquet
     """
+    from mbcost.sweep.chunks import Chunks, locked
     from mbcost.sweep.fields import Layout, at_most
-    from mbcost.sweep.run import Target
+    from mbcost.sweep.run import whole
     from mbcost.sweep.units import Plan
-    from mbcost.sweep.verify import verified_line
+    from mbcost.sweep.verify import Verifier
 
     budgets = limits(dtype, max_params, max_mult_adds, max_weight_bytes, max_activation_bytes)
     plan = Plan(space_of(target, settings, set_), samples, seed, at_most(budgets, dtype))
@@ -89,26 +91,27 @@ def sweep(
     tabular = any(option is not None for option in (sort, columns, pivot))
     files, rest = _split(output or (), tabular, resume)
     where = sink(format, rest, exact) if rest or not files else None
-    note = verified_line(plan, verify)
-    parted = [Target(path, layout) for path in files]
-    kept = [_count(each, workers, resume) for each in parted]
-
-    def whole() -> dict[Path, Content]:
-        return {each.path: each.whole() for each in parted}
-
+    verifier = Verifier(layout, verify)
+    chunked = [Chunks(path, layout) for path in files]
     streamed = where is None or (format == "csv" and not tabular and rest in ([], ["-"]))
-    if where is None or streamed:
-        write_files(whole())
-    else:
-        table = _table(layout, note, workers, pivot, figure, columns, sort)
-        where.show(lambda: table, beside=whole)
-    for each, n in zip(parted, kept, strict=True):
-        each.remove_parts()
-        say(f"{each.path}: {n:,} of {plan.total:,} configs")
+    with locked(chunked):
+        kept = [_count(chunks, workers, resume) for chunks in chunked]
+
+        def joined() -> dict[Path, Content]:
+            return {chunks.path: verifier.file(whole(chunks)) for chunks in chunked}
+
+        if where is None or streamed:
+            write_files(joined())
+        else:
+            table = _table(verifier, workers, pivot, figure, columns, sort)
+            where.show(lambda: table, beside=joined)
+        for chunks, n in zip(chunked, kept, strict=True):
+            chunks.remove()
+            say(f"{chunks.path}: {n:,} of {plan.total:,} configs")
     if streamed:
         if where is not None:
-            _to_stdout(layout, workers)
-        say(f"mbcost: {note}")
+            _to_stdout(verifier, workers)
+        say(f"mbcost: {verifier.line()}")
 
 
 def _split(outputs: Sequence[str], tabular: bool, resume: bool) -> tuple[list[Path], list[str]]:
@@ -133,29 +136,30 @@ def _split(outputs: Sequence[str], tabular: bool, resume: bool) -> tuple[list[Pa
     return files, [name for name in outputs if Path(name) not in files]
 
 
-def _count(target: Target, workers: int, resume: bool) -> int:
+def _count(chunks: Chunks, workers: int, resume: bool) -> int:
     """Count the configs into the parts of a file; return how many are kept."""
     from mbcost.progress import progress
-    from mbcost.sweep.run import to_parts
+    from mbcost.sweep.run import to_chunks
 
-    steps = to_parts(target, workers, resume=resume)
-    *_, (_, kept) = progress(steps, target.layout.plan.total)
+    with closing(to_chunks(chunks, workers, resume=resume)) as steps:
+        *_, (_, kept) = progress(steps, chunks.layout.plan.total)
     return kept
 
 
-def _to_stdout(layout: Layout, workers: int) -> None:
+def _to_stdout(verifier: Verifier, workers: int) -> None:
     from mbcost.progress import progress
     from mbcost.sweep.run import stream_csv
 
-    for _, text in progress(stream_csv(layout, workers), layout.plan.total):
+    layout = verifier.layout
+    steps = progress(stream_csv(layout, workers), layout.plan.total)
+    for text in verifier.passing(text for _, text in steps):
         sys.stdout.write(text)
         if failure(sys.stdout):  # nobody reads on, so nothing is left to do
             raise typer.Exit
 
 
 def _table(
-    layout: Layout,
-    note: str,
+    verifier: Verifier,
     workers: int,
     pivot: str | None,
     figure: str,
@@ -166,10 +170,11 @@ def _table(
     from mbcost.sweep.grid import few_records, pivot_table, sweep_table
     from mbcost.sweep.run import stream
 
-    plan = layout.plan
+    layout, plan = verifier.layout, verifier.layout.plan
     batches = progress(stream(plan, workers), plan.total)
     records = few_records(layout, (batch for _, batch in batches))
-    notes = [note]
+    verifier.rows(records)
+    notes = [verifier.line()]
     if plan.at_most:
         notes.insert(0, f"{len(records):,} of {plan.total:,} configs are within the budget")
     if pivot:

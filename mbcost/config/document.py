@@ -73,7 +73,7 @@ def _syntax_error(error: Exception, name: str) -> MbcostError:
     place = f"{name}:{mark.line + 1}" if mark else name
     if "nesting depth" in problem:  # newer libyaml has a bound of its own and looks ahead
         return too_deep(place)
-    return MbcostError(f"is not valid YAML: {problem}", place=place, way_out="mend the syntax")
+    return MbcostError(f"is not valid YAML: {problem}", place=place, way_out="correct the syntax")
 
 
 def mapping_of(document: Document, value: Any, *keys: Key) -> dict[str, Any]:

@@ -15,6 +15,11 @@ from mbcost.units import BYTES, MAX_SIZE, parse_bytes
 
 Schema = dict[str, Any]
 
+_FOLD: Schema = {
+    "type": "boolean",
+    "default": False,
+    "description": "as deployed: each batch-norm folded into the convolution before it",
+}
 _COUNT: Schema = {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*[kKMGBT]?\s*$"}
 _BYTES: Schema = {"type": "string", "pattern": rf"^\s*\d+(\.\d+)?\s*({'|'.join(BYTES)})\s*$"}
 _PERCENT: Schema = {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*%\s*$"}
@@ -94,6 +99,7 @@ def _network() -> Schema:
                 **_whole(1, MAX_KERNEL),
                 "description": "strides beyond it become dilations",
             },
+            "fold_bn": _FOLD,
             "rows": rows,
         },
         ["input", "rows"],
@@ -112,6 +118,7 @@ def _block_set() -> Schema:
             "source": {"type": "string"},
             "input": _shape(),
             "c": _whole(1, MAX_CHANNELS),
+            "fold_bn": _FOLD,
             "blocks": blocks,
         },
         ["blocks"],

@@ -52,9 +52,10 @@ NETWORK_KEYS = (
     "divisor",
     "expansion",
     "output_stride",
+    "fold_bn",
     "rows",
 )
-BLOCK_SET_KEYS = ("name", "source", "input", "c", "blocks")
+BLOCK_SET_KEYS = ("name", "source", "input", "c", "fold_bn", "blocks")
 WIRING_KEYS = ("name", "inputs", "output")
 ROW_KEYS = ("block", "n", "scale", "reduced_tail", "tap", *WIRING_KEYS)
 PUBLISHED_KEYS = (
@@ -73,10 +74,14 @@ PARAMS_CONVENTIONS = ("weights", "without_norm", "trainable", "all")
 
 def load_specs(path: Path, shown: str | None = None) -> dict[str, Spec]:
     """Return what a YAML file defines by name: one network, or each block of a set."""
-    document = read_document(path, shown)
+    return read_specs(read_document(path, shown), path.stem)
+
+
+def read_specs(document: Document, stem: str) -> dict[str, Spec]:
+    """Return what a document defines by name; a network is called ``stem``."""
     data = mapping_of(document, document.data)
     if "rows" in data:
-        return {path.stem: read_network(document, data, path.stem)}
+        return {stem: read_network(document, data, stem)}
     if "blocks" in data:
         return read_blocks(document, data)
     raise document.error(
@@ -120,6 +125,7 @@ def read_network(document: Document, data: dict[str, Any], stem: str) -> Network
         output_stride=int_of(document, data["output_stride"], 1, MAX_KERNEL, "output_stride")
         if "output_stride" in data
         else None,
+        fold_bn=truth_of(document, data.get("fold_bn", False), "fold_bn"),
     )
 
 
@@ -306,6 +312,7 @@ def read_blocks(document: Document, data: dict[str, Any]) -> dict[str, Spec]:
     source = text_of(document, data.get("source", ""), "source")
     shape = read_shape(document, data["input"], "input") if "input" in data else SingleBlock.x
     c = int_of(document, data.get("c", SingleBlock.c), 1, MAX_CHANNELS, "c")
+    fold = truth_of(document, data.get("fold_bn", False), "fold_bn")
     specs: dict[str, Spec] = {}
     blocks = mapping_of(document, data["blocks"], "blocks")
     if not blocks:
@@ -320,6 +327,6 @@ def read_blocks(document: Document, data: dict[str, Any]) -> dict[str, Spec]:
         by_t = block == "conv" and "t" in values
         check_complete(document, block, values if by_t else {"c": c, **values}, *keys)
         specs[name] = SingleBlock(
-            name, block, values, shape, c, source, place=document.place(*keys)
+            name, block, values, shape, c, source, place=document.place(*keys), fold_bn=fold
         )
     return specs

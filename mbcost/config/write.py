@@ -8,8 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from mbcost.blocks import Block, block_fields
+from mbcost.blocks.fields import stride_fields
+from mbcost.config.document import parse_document
+from mbcost.config.specs import read_specs
+from mbcost.errors import CheckFailedError
+from mbcost.layers import Graph
 from mbcost.lowering import Feed, Lowering
-from mbcost.network import Network, Row, SingleBlock, Spec
+from mbcost.network import Network, Row, Spec
 from mbcost.settings import Settings
 from mbcost.space import wired
 from mbcost.visible import visible
@@ -58,17 +63,23 @@ def built_network(network: Network, settings: Settings) -> Network:
 
 
 def _built_rows(row: Row, made: Sequence[tuple[Mapping[str, Any], Block]]) -> list[Row]:
+    """Return a row per stretch of equal layers: a repeat is read with every stride at 1."""
     rows: list[Row] = []
+    before: Block | None = None
     for given, block in made:
         fields = _fields(block)
         if given.get("c") == "classes":
             fields["c"] = "classes"
-        last = rows[-1] if rows else None
-        if last is not None and {**last.fields, "s": 1} == {**fields, "s": 1} and not row.taps:
-            rows[-1] = last._replace(n=last.n + 1)
+        if before is not None and block == _unstrided(before) and not row.taps:
+            rows[-1] = rows[-1]._replace(n=rows[-1].n + 1)
         else:
             rows.append(Row(row.block, fields, place=row.place))
+        before = block
     return rows
+
+
+def _unstrided(block: Block) -> Block:
+    return replace(block, **dict.fromkeys(stride_fields(type(block)), 1))
 
 
 def _fields(block: Block) -> dict[str, Any]:
@@ -82,15 +93,35 @@ def _fields(block: Block) -> dict[str, Any]:
 
 
 def spec_yaml(spec: Spec, settings: Settings, comment: str) -> str:
-    """Return the YAML of a spec under these settings: ``mbcost model FILE`` costs the same."""
+    """Return the YAML of a spec under these settings: ``mbcost model FILE`` costs the same.
+
+    It is read back: a YAML of other layers is never written.
+    """
     note = "".join(f"# {visible(line)}\n" for line in comment.splitlines())
+    folded = bool(settings.get("fold_bn", spec.fold_bn))
     if isinstance(spec, Network):
-        return note + _network_yaml(built_network(spec, settings))
-    assert isinstance(spec, SingleBlock)
-    block = spec.built(settings)
-    x = [settings.get("in", spec.x[0]), *settings.get("size", spec.x[1:])]
-    row = {"block": spec.block, **_fields(block)}
-    return f"{note}input: {_flow(x)}\nblocks:\n  {_flow(spec.name)}: {_flow(row)}\n"
+        text = note + _network_yaml(replace(built_network(spec, settings), fold_bn=folded))
+    else:
+        x = [settings.get("in", spec.x[0]), *settings.get("size", spec.x[1:])]
+        row = {"block": spec.block, **_fields(spec.built(settings))}
+        fold = "fold_bn: true\n" if folded else ""
+        text = f"{note}input: {_flow(x)}\n{fold}blocks:\n  {_flow(spec.name)}: {_flow(row)}\n"
+    _check_same(text, spec.graph(settings), spec.name)
+    return text
+
+
+def _check_same(text: str, graph: Graph, name: str) -> None:
+    """Raise where ``text`` is not read as the layers of ``graph``."""
+    document = parse_document(text, f"{name} as YAML")
+    (written,) = read_specs(document, name).values()
+    again = written.graph()
+    layers = [[node[2:] for node in each.nodes] for each in (graph, again)]
+    if layers[0] != layers[1] or (graph.x, graph.outputs) != (again.x, again.outputs):
+        raise CheckFailedError(
+            "would be written as a YAML of other layers",
+            place=name,
+            way_out="a bug in mbcost: please report it with --version",
+        )
 
 
 def _network_yaml(network: Network) -> str:
@@ -98,6 +129,8 @@ def _network_yaml(network: Network) -> str:
     if network.classes is not None:
         head["classes"] = network.classes
     head |= {"width": network.width}
+    if network.fold_bn:
+        head["fold_bn"] = True
     lines = [f"{key}: {_flow(value)}" for key, value in head.items() if value != ""]
     lines.append("rows:")
     for row in network.rows:

@@ -57,7 +57,7 @@ class FileModel:
         spec = importlib.util.spec_from_file_location(name, file)
         if spec is None or spec.loader is None:
             raise MbcostError(
-                "is no Python module", place=self.path, way_out="a file that ends with .py"
+                "is not a Python module", place=self.path, way_out="a file that ends with .py"
             )
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module  # dataclasses look themselves up there
@@ -73,7 +73,7 @@ class FileModel:
         return found
 
     def native_input(self) -> tuple[InputShape, ...]:
-        """Return 1×3×224×224: a file says nothing of its input."""
+        """Return 1×3×224×224: a file does not say what its input is."""
         return DEFAULT_INPUT
 
     def size_options(self, size: tuple[int, int]) -> dict[str, Any]:

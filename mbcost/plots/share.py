@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
+from mbcost.conditions import differing, given
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.model import VIEWS
 from mbcost.plots.fonts import short
@@ -53,6 +54,7 @@ class Share:
         return [
             {
                 "target": subject.target,
+                "settings": given(subject),
                 **row,
                 **{
                     f"{key}_share": row[key] / total if (total := getattr(report, key)) else None
@@ -67,7 +69,7 @@ class Share:
 
     def table(self) -> Table:
         """Return one row per segment."""
-        columns = (
+        columns: tuple[Column, ...] = (
             Column("target", "target"),
             Column(self.by, self.by),
             Column("mult_adds", "mult-adds", "count"),
@@ -75,8 +77,11 @@ class Share:
             Column("mult_adds_share", "share of mult-adds", "share"),
             Column("params_share", "share of params", "share"),
         )
+        if differing(self.subjects):
+            columns += (Column("settings", "settings", "settings"),)
         fields = tuple(column.key for column in columns)
-        return Table(columns, self.rows, fields, self.rows, self.rows)
+        document = [{key: row[key] for key in fields} for row in self.rows]
+        return Table(columns, self.rows, fields, self.rows, document)
 
     def height(self, width: float) -> float:
         """Return the room of two panels; names of blocks stand upright in taller bars."""

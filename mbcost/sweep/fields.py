@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from mbcost.cost import DTYPES
-from mbcost.network import Network
-from mbcost.space import Space
-from mbcost.sweep.learnt import Ints
+from mbcost.network import Network, Spec
+from mbcost.space import Axis, Space
+from mbcost.sweep.learnt import LIMIT, Ints, too_large
 from mbcost.sweep.parts import input_feed
 from mbcost.sweep.units import Batch, Plan
 from mbcost.units import size_value
@@ -37,7 +37,8 @@ def figure_of(key: str, dtype: str) -> tuple[str, int]:
 class Field:
     """A column: a figure, or a label per combination of axes; without axes everyone has the first.
 
-    Of an axis over layers the last label stands where that layer is not there.
+    Of an axis over layers the last label stands where that layer is not there. With ``codes`` only
+    these combinations have a label of their own, all others the first.
     """
 
     key: str
@@ -45,6 +46,7 @@ class Field:
     axes: tuple[int, ...] = ()
     figure: str = ""
     times: int = 1
+    codes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,23 +65,23 @@ class Layout:
         facts = space.spec.facts(space.settings)
         for key in ("alpha", "rho", "size", "classes", "batch"):
             if key in known:
-                labels = [_label(value) for value in space.axes[known[key]].values]
+                labels = [label(value) for value in space.axes[known[key]].values]
                 chosen.append(Field(key, tuple(labels), (known[key],)))
             elif key == "size" and "rho" in known:
                 chosen.append(Field("size", _sizes_of_rho(space, known["rho"]), (known["rho"],)))
             elif key == "batch":
                 chosen.append(Field(key, (space.settings.get("batch", 1),)))
             elif facts[key] is not None and (key != "rho" or "rho" in space.settings):
-                chosen.append(Field(key, (_label(facts[key]),)))
+                chosen.append(Field(key, (label(facts[key]),)))
         keys = {field.key for field in chosen}
         chosen += [
-            Field(key, (_label(value),))
+            Field(key, (label(value),))
             for key, value in space.settings.items()
             if key not in (*keys, *known)
         ]
         for i, axis in enumerate(space.axes):
             if axis.key not in keys:
-                chosen.append(Field(axis.key, (*map(_label, axis.values), None), (i,)))
+                chosen.append(Field(axis.key, (*map(label, axis.values), None), (i,)))
         for key in COST_KEYS:
             figure, times = figure_of(key, self.dtype)
             chosen.append(Field(key, figure=figure, times=times))
@@ -93,16 +95,27 @@ class Layout:
         positions = np.zeros(batch.choices.shape[1], np.int64)
         for i in field.axes:
             positions = positions * len(axes[i].values) + batch.choices[i]
+        if field.codes:
+            codes = np.array(field.codes)
+            at = np.minimum(np.searchsorted(codes, positions), len(codes) - 1)
+            return np.where(codes[at] == positions, at + 1, 0)
         if len(field.axes) == 1 and self.plan.space.conditions(field.axes[0]):
             there = self.plan.meaning(field.axes[0], batch.choices)
             positions = np.where(there, positions, len(field.labels) - 1)
         return positions
 
+    def costs(self, field: Field, batch: Batch) -> Ints:
+        """Return a figure's column, in bytes where it is of them; raise where 64 bits do not do."""
+        figures = batch.figures[field.figure]
+        if field.times > 1 and figures.size and int(figures.max()) * field.times >= LIMIT:
+            raise too_large(self.plan.space, field.key)
+        return figures * field.times
+
     def column(self, field: Field, batch: Batch) -> list[Any]:
         """Return the field's values, one per config."""
         if field.figure:
-            figures: list[Any] = (batch.figures[field.figure] * field.times).tolist()
-            return figures
+            values: list[Any] = self.costs(field, batch).tolist()
+            return values
         positions = self.positions(field, batch)
         if positions is None:
             return list(field.labels[:1]) * int(batch.choices.shape[1])
@@ -118,22 +131,43 @@ class Layout:
 
 def _top1(space: Space) -> list[Field]:
     """Return the column of published top-1 accuracies: of exactly these α and sizes, or none."""
-    plain = {"alpha", "size", "rho", "batch"}
+    spec, settings = space.spec, space.settings
     keys = [axis.key for axis in space.axes]
-    if not isinstance(space.spec, Network) or not plain.issuperset((*keys, *space.settings)):
+    plain = {"alpha", "size", "rho", "batch"}
+    if not isinstance(spec, Network) or not plain.issuperset((*keys, *settings)):
         return []
     axes = tuple(i for i, key in enumerate(keys) if key != "batch")
-    labels = []
-    for chosen in product(*(space.axes[i].values for i in axes)):
-        settings = {**space.settings, **dict(zip((keys[i] for i in axes), chosen, strict=True))}
-        facts = space.spec.facts(settings)
-        labels.append(space.spec.top1(facts["alpha"], facts["size"]))
-    return (
-        [Field("top1", tuple(labels), axes)] if any(label is not None for label in labels) else []
-    )
+    own = [_facts(spec, settings, space.axes[i]) for i in axes]
+    found: dict[int, float] = {}
+    for row in spec.published:
+        wanted = {"alpha": row.alpha, "size": row.sides}
+        places = [[i for i, v in enumerate(vs) if v == wanted[k]] for k, vs in own]
+        for chosen in product(*places):
+            facts = spec.facts(settings)
+            code = 0
+            for (key, values), place in zip(own, chosen, strict=True):
+                facts[key] = values[place]
+                code = code * len(values) + place
+            top1 = spec.top1(facts["alpha"], facts["size"])
+            if top1 is not None:
+                found[code] = top1
+    if not found:
+        return []
+    if not axes:
+        return [Field("top1", (found[0],))]
+    codes = sorted(found)
+    return [Field("top1", (None, *(found[code] for code in codes)), axes, codes=tuple(codes))]
 
 
-def _label(value: Any) -> Any:
+def _facts(spec: Spec, settings: Mapping[str, Any], axis: Axis) -> tuple[str, list[Any]]:
+    """Return what a setting decides, alpha or size, and its values."""
+    if axis.key == "alpha":
+        return "alpha", list(axis.values)
+    return "size", [spec.facts({**settings, axis.key: v})["size"] for v in axis.values]
+
+
+def label(value: Any) -> Any:
+    """Return a setting's or a field's value as a column shows it."""
     return size_value(*value) if isinstance(value, tuple) else value
 
 

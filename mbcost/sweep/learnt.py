@@ -38,9 +38,9 @@ DENSE = 2**20
 def too_large(space: Space, figure: str) -> MbcostError:
     """Return the error for a cost that arrays of 64-bit integers cannot hold."""
     return MbcostError(
-        f"{figure} passes 2⁶³",
+        f"{figure} passes 2⁶³, more than a sweep holds",
         place=space.target,
-        way_out="a smaller size or batch, or mbcost model",
+        way_out="a smaller size or batch; `mbcost model` counts one config without a limit",
     )
 
 
@@ -65,7 +65,7 @@ class Codes:
     def of(self, codes: Ints, possible: int) -> Ints:
         """Return the number of each code, all below ``possible``."""
         found = self._find(codes, possible)
-        if found.size and found.min() < 0:
+        if len(self.codes) < possible and found.size and found.min() < 0:
             new = np.unique(codes[found < 0])
             numbers = np.array(self.learn(new.tolist()), np.int64)
             merged = np.append(self.codes, new)

@@ -214,7 +214,8 @@ class BlockPart:
     def built(self, settings: tuple[Any, ...], values: tuple[Any, ...]) -> tuple[Block, bool]:
         """Return the block, and whether its batch-norms are folded."""
         chosen = settings_of(self.space, settings)
-        return self.block.built(chosen), bool(chosen.get("fold_bn"))
+        fold = bool(chosen.get("fold_bn", self.block.fold_bn))
+        return self.block.built(chosen), fold
 
     def cost(self, built: tuple[Block, bool], feed: Feed, maxima: bool) -> tuple[Figures, Feed]:
         """Return the block's figures."""
@@ -235,7 +236,7 @@ class Scalings:
         if settings not in self.known:
             assert isinstance(self.space.spec, Network)
             chosen = settings_of(self.space, settings)
-            fold = bool(chosen.get("fold_bn"))
+            fold = bool(chosen.get("fold_bn", self.space.spec.fold_bn))
             self.known[settings] = Lowering(self.space.spec, chosen), fold
         return self.known[settings]
 

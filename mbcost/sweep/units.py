@@ -6,22 +6,32 @@ A unit's configs depend on the plan and the unit's number only, so any process m
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mbcost.errors import MbcostError
-from mbcost.space import Space
+from mbcost.space import Axis, Space
 from mbcost.sweep.learnt import Choices, Ints
+from mbcost.sweep.parts import INPUT_SETTINGS
 from mbcost.sweep.reader import Reader
 
 UNIT = 2**16
 """Configs of a unit, before any is dropped."""
 
 MAX_ENUMERATED = 10**9
+MAX_SAMPLES = 10**9
+MAX_GRID = 10**7
+"""Combinations of settings: each may cost every row a count of its own, where the fields of rows
+are shared by many configs."""
+MAX_INPUTS = 10**6
+MAX_AXES = 1000
+MAX_LEARNT = 500_000
+"""Costs that a reader keeps, a kilobyte each, before it starts anew."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +49,42 @@ class Plan:
     unit: int = UNIT
 
     def __post_init__(self) -> None:
-        if self.samples is None and self.space.size > MAX_ENUMERATED:
+        """Refuse what would take too long or too much memory, before it is taken."""
+        space = self.space
+        if self.samples is not None and self.samples > MAX_SAMPLES:
             raise MbcostError(
-                f"has {self.space.size:.3g} configs, too many to count each",
+                f"{_many(self.samples)} configs are too many to draw",
+                place="--samples",
+                way_out=f"at most {MAX_SAMPLES:,}",
+            )
+        if self.samples is None and space.size > MAX_ENUMERATED:
+            raise MbcostError(
+                f"has {_many(space.size)} configs, too many to count each",
+                place=space.target,
+                way_out="--samples 1000000 draws some; or a coarser step or fewer values, as up to "
+                f"{MAX_ENUMERATED:,} are enumerated",
+            )
+        settings = [axis for axis in space.axes if not axis.slots and axis.key != "batch"]
+        inputs = [axis for axis in settings if axis.key in INPUT_SETTINGS]
+        if self.samples is None:
+            self._check_grid(settings, MAX_GRID, "--samples 100000 draws some; or ")
+        self._check_grid(inputs, MAX_INPUTS, "")
+        if len(space.axes) > MAX_AXES:
+            raise MbcostError(
+                f"{len(space.axes):,} fields vary",
+                place=space.target,
+                way_out=f"at most {MAX_AXES:,}: fix some, or choose per row rather than per layer",
+            )
+
+    def _check_grid(self, axes: Sequence[Axis], most: int, otherwise: str) -> None:
+        size = prod(len(axis.values) for axis in axes)
+        if size > most:
+            each = " × ".join(f"{len(axis.values):,} of {axis.key}" for axis in axes)
+            raise MbcostError(
+                f"has {_many(size)} configs of settings ({each}), too many to count each",
                 place=self.space.target,
-                way_out=f"--samples 1000000 draws some; up to {MAX_ENUMERATED:,} are enumerated",
+                way_out=f"{otherwise}a coarser step, like --alpha 0.35:1.4:0.05 --size 96:224:32; "
+                f"up to {most:,} are counted",
             )
 
     @property
@@ -110,3 +151,25 @@ def count_unit(plan: Plan, reader: Reader, unit: int) -> Batch:
     if len(counted.kept) < choices.shape[1]:
         choices = choices[:, counted.kept]
     return Batch(choices, counted.figures)
+
+
+class Counting:
+    """Counts the units of a plan one after the other, in bounded memory.
+
+    What is learnt of one unit helps with the next; of a fine grid it would fill the memory.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.reader = Reader(plan.space)
+
+    def __call__(self, unit: int) -> Batch:
+        """Return a unit's costs."""
+        if sum(len(table.next) for table in self.reader.tables) > MAX_LEARNT:
+            self.reader = Reader(self.plan.space)
+        return count_unit(self.plan, self.reader, unit)
+
+
+def _many(number: int) -> str:
+    """Return a number of configs in words that stay short: 100,000,000 or 10^40."""
+    return f"{number:,}" if number < 10**15 else f"about 10^{len(str(number)) - 1}"

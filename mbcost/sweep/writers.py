@@ -6,9 +6,11 @@ and its line in ``WRITERS``.
 
 from __future__ import annotations
 
-import shutil
+import csv
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
+from random import Random
 from typing import Any, Protocol
 
 import numpy as np
@@ -30,8 +32,12 @@ class Writer(Protocol):
         """Write one unit."""
         ...
 
-    def join(self, parts: Iterable[Path], path: Path) -> None:
-        """Write all parts, in order, as one file."""
+    def join(self, parts: Iterable[bytes], path: Path) -> None:
+        """Write all parts, each as ``write_part`` wrote it, in order as one file."""
+        ...
+
+    def some_rows(self, path: Path, k: int, random: Random) -> list[dict[str, Any]]:
+        """Read back up to ``k`` different rows of a file, any of them."""
         ...
 
 
@@ -55,8 +61,7 @@ class CsvWriter:
         columns: list[Sequence[str]] = []
         for field in self.layout.fields:
             if field.figure:
-                values = batch.figures[field.figure] * field.times
-                columns.append(list(map(str, values.tolist())))
+                columns.append(list(map(str, self.layout.column(field, batch))))
                 continue
             positions = self.layout.positions(field, batch)
             texts = self.texts[field.key]
@@ -71,13 +76,31 @@ class CsvWriter:
         """Write the unit's lines, without the header."""
         path.write_text(self.text(batch), "utf-8", newline="")
 
-    def join(self, parts: Iterable[Path], path: Path) -> None:
+    def join(self, parts: Iterable[bytes], path: Path) -> None:
         """Write the header and the lines of all parts."""
         with path.open("wb") as whole:
             whole.write(self.header.encode())
-            for part in parts:
-                with part.open("rb") as lines:
-                    shutil.copyfileobj(lines, whole, 2**20)
+            whole.writelines(parts)
+
+    def some_rows(self, path: Path, k: int, random: Random) -> list[dict[str, Any]]:
+        """Read back up to ``k`` different rows of a file, any of them."""
+        if "\n" in self.layout.plan.space.spec.name:  # then a row is several lines
+            with path.open(newline="", encoding="utf-8") as text:
+                return list(islice(csv.DictReader(text), k))
+        with path.open("rb") as file:
+            keys = next(csv.reader([file.readline().decode()]))
+            first, end = file.tell(), path.stat().st_size
+            lines: dict[int, bytes] = {}
+            for _ in range(20 * k if end > first else 0):
+                file.seek(random.randrange(first, end))
+                file.readline()  # the rest of a row; behind the last one comes the first
+                if file.tell() == end:
+                    file.seek(first)
+                lines.setdefault(file.tell(), file.readline())
+                if len(lines) == k:
+                    break
+        rows = csv.reader(line.decode() for line in lines.values())
+        return [dict(zip(keys, row, strict=True)) for row in rows]
 
 
 class ParquetWriter:
@@ -113,13 +136,25 @@ class ParquetWriter:
             return self.arrow.float64()
         return self.arrow.string()
 
+    def some_rows(self, path: Path, k: int, random: Random) -> list[dict[str, Any]]:
+        """Read back up to ``k`` different rows of a file, any of them."""
+        with self.parquet.ParquetFile(path) as file:
+            groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+            found: list[dict[str, Any]] = []
+            for row in random.sample(range(sum(groups)), min(k, sum(groups))):
+                group = 0
+                while row >= groups[group]:
+                    row, group = row - groups[group], group + 1
+                found += file.read_row_group(group).slice(row, 1).to_pylist()
+        return found
+
     def table(self, batch: Batch) -> Any:
         """Return the unit as an arrow table."""
         columns = []
         n = batch.choices.shape[1]
         for field, known in zip(self.layout.fields, self.schema, strict=True):
             if field.figure:
-                columns.append(self.arrow.array(batch.figures[field.figure] * field.times))
+                columns.append(self.arrow.array(self.layout.costs(field, batch)))
                 continue
             labels = field.labels
             if self.arrow.types.is_string(known.type):
@@ -139,13 +174,13 @@ class ParquetWriter:
         with self.arrow.ipc.new_file(str(path), self.schema, options=options) as part:
             part.write_table(self.table(batch))
 
-    def join(self, parts: Iterable[Path], path: Path) -> None:
+    def join(self, parts: Iterable[bytes], path: Path) -> None:
         """Write a row group per part, one in memory at a time."""
         with self.parquet.ParquetWriter(
             path, self.schema, use_dictionary=self.chosen, write_statistics=False
         ) as whole:
             for part in parts:
-                with self.arrow.ipc.open_file(str(part)) as file:
+                with self.arrow.ipc.open_file(self.arrow.BufferReader(part)) as file:
                     whole.write_table(file.read_all())
 
 

@@ -28,10 +28,11 @@ from mbcost.config.spaces import load_space, space_files
 from mbcost.errors import MbcostError
 from mbcost.network import Network, Row, SingleBlock
 from mbcost.space import Space
+from mbcost.sweep.chunks import Chunks, locked
 from mbcost.sweep.fields import Layout
 from mbcost.sweep.parts import Figures, scalar_figures
 from mbcost.sweep.reader import Reader
-from mbcost.sweep.run import to_file
+from mbcost.sweep.run import to_chunks, whole
 from mbcost.sweep.units import Plan
 
 CONFIGS = 48
@@ -317,9 +318,12 @@ def check_workers(seed: int, folder: Path) -> None:
     plan = Plan(space, None if space.size <= 4000 else 4000, unit=97)
     written = []
     for workers in (1, 2):
-        path = folder / f"{workers}.csv"
-        *_, _ = to_file(path, Layout(plan), workers)
-        written.append(path.read_bytes())
+        chunks = Chunks(folder / f"{workers}.csv", Layout(plan))
+        with locked([chunks]):
+            for _ in to_chunks(chunks, workers):
+                pass
+            written.append(whole(chunks).read_bytes())
+            chunks.remove()
     assert written[0] == written[1], "two processes write other bytes than one"
 
 

@@ -1,0 +1,35 @@
+"""Names that some format, terminal or reader would obey."""
+
+from __future__ import annotations
+
+NASTY = (
+    "\x1b]0;pwned\x07\x1b[31mred",
+    "\x9b31mred\x85next",
+    "one\ntwo",
+    "one\rtwo",
+    "one\r\n\\write18{touch pwned}\n% x",
+    "\\write18{touch pwned}",
+    "^^M\\input{/etc/passwd}",
+    "a|b`c`*d*_e_[f](http://g)<script>alert(1)</script>&lt;i&gt;$x^2$",
+    "| a | b |\n|---|---|",
+    "- item",
+    "1. item",
+    "# head #",
+    "=cmd|' /C calc'!A0",
+    "+1",
+    "-1",
+    "@SUM(A1)",
+    "\t=1",
+    "'=1",
+    "＝1",
+    "[2cm] x",
+    "*[2cm] x",
+    " [2cm] x",
+    "--''-,,?`!`",
+    "a" + chr(0x202E) + "evil" + chr(0x2066),
+    "a\x00b\udc80c",
+    "a b\xa0c",
+    "é漢🙂",
+    'q"u,o;te',
+    "trailing\\",
+)

@@ -1,0 +1,240 @@
+"""Sweeps that are stopped: by Ctrl-C, by a kill, by another sweep, by a disk that errs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from mbcost.config.spaces import load_space
+from mbcost.errors import MbcostError
+from mbcost.sweep.fields import Layout
+from mbcost.sweep.run import to_file
+from mbcost.sweep.units import Plan
+from tests.conftest import Cli
+
+MBCOST = (sys.executable, "-m", "mbcost")
+OFA = ("sweep", "ofa-mobilenetv3", "--verify", "0", "--samples")
+LONG = (*OFA, "50000000", "-o", "x.csv")
+"""Takes minutes: whatever ends within seconds was ended."""
+
+Process = subprocess.Popen[str]
+
+
+@contextmanager
+def running(cwd: Path, *args: str) -> Iterator[Process]:
+    """Start mbcost in a process group of its own, as a terminal does; what is left is killed."""
+    process = subprocess.Popen(
+        [*MBCOST, *args],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # a suite that runs in the background ignores it, and children inherit that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def wait_for(what: Callable[[], object], process: Process | None = None) -> None:
+    """Return as soon as ``what`` is true; fail where it is not within a minute."""
+    end = time.monotonic() + 60
+    while not what():
+        assert time.monotonic() < end, "not within a minute"
+        if process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.01)
+            assert process.poll() is None, process.stderr and process.stderr.read()
+
+
+def workers(pid: int) -> list[int]:
+    """Return the processes that count for ``pid``: its children that run our code."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [int(child) for child in children if b"spawn_main" in _proc(int(child), "cmdline")]
+    except FileNotFoundError:
+        return []
+
+
+def _proc(pid: int, name: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
+def ended(pid: int) -> bool:
+    """Return whether a process has ended; one that nobody has waited for has too."""
+    state = _proc(pid, "stat").rpartition(b")")[2].split()
+    return not state or state[0] == b"Z"
+
+
+def parts_of(cwd: Path) -> list[str]:
+    return sorted(path.name for path in (cwd / "x.csv.parts").glob("0*.csv"))
+
+
+@pytest.mark.parametrize("kill", [signal.SIGTERM, signal.SIGKILL], ids=["term", "kill"])
+def test_workers_end_with_the_process_that_started_them(tmp_path: Path, kill: int) -> None:
+    with running(tmp_path, *LONG, "--workers", "2") as process:
+        wait_for(lambda: parts_of(tmp_path), process)
+        found = workers(process.pid)
+        assert len(found) == 2
+        process.send_signal(kill)
+        process.wait()
+        wait_for(lambda: all(map(ended, found)))
+        left = parts_of(tmp_path)
+    result = subprocess.run(
+        [*MBCOST, *LONG], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 2  # and no lock of the dead stands in the way
+    assert "an interrupted sweep left its parts here" in result.stderr
+    assert left == parts_of(tmp_path)
+
+
+def test_ctrl_c_keeps_every_finished_chunk_and_names_resume(tmp_path: Path) -> None:
+    args = (*OFA, "260000", "-o", "x.csv", "--workers", "2")
+    with running(tmp_path, *args) as process:
+        wait_for(lambda: parts_of(tmp_path), process)
+        os.killpg(process.pid, signal.SIGINT)
+        out, message = process.communicate(timeout=60)
+    kept = parts_of(tmp_path)
+    assert (process.returncode, out) == (130, "")
+    assert message == (
+        f"mbcost: x.csv: interrupted: {len(kept)} of 4 chunks are finished "
+        "(the same command with --resume goes on)\n"
+    )
+    assert 0 < len(kept) < 4
+    space = load_space("ofa-mobilenetv3")
+    steps = to_file(tmp_path / "x.csv", Layout(Plan(space, 260_000)), resume=True)
+    assert next(steps) == (65536 * len(kept), 65536 * len(kept))  # not one of them is counted anew
+    steps.close()
+    for path, more in (("x.csv", ["--resume"]), ("y.csv", [])):
+        command = [*MBCOST, *OFA, "260000", "--workers", "2", "-o", path, *more]
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    assert (tmp_path / "x.csv").read_bytes() == (tmp_path / "y.csv").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.csv", "y.csv"]
+
+
+EARLY: dict[str, Callable[[int], object]] = {
+    "a worker is there": workers,
+    "two workers are there": lambda pid: len(workers(pid)) == 2,
+    "a worker has numpy": lambda pid: any(b"numpy" in _proc(w, "maps") for w in workers(pid)),
+}
+
+
+@pytest.mark.parametrize("moment", EARLY)
+def test_ctrl_c_prints_no_traceback_however_early(tmp_path: Path, moment: str) -> None:
+    with running(tmp_path, *LONG, "--workers", "2") as process:
+        wait_for(lambda: EARLY[moment](process.pid), process)
+        os.killpg(process.pid, signal.SIGINT)
+        out, message = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert message.startswith("mbcost: x.csv: interrupted")
+    assert message.count("\n") == 1
+    assert parts_of(tmp_path) or not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_without_workers_says_the_same(tmp_path: Path) -> None:
+    with running(tmp_path, *LONG) as process:
+        wait_for(lambda: parts_of(tmp_path), process)
+        process.send_signal(signal.SIGINT)
+        _, message = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"interrupted: {len(parts_of(tmp_path))} of 763 chunks are finished" in message
+    assert "--resume" in message
+    assert message.count("\n") == 1
+
+
+def test_a_second_sweep_beside_a_running_one_is_told_so(tmp_path: Path, cli: Cli) -> None:
+    with running(tmp_path, *LONG) as process:
+        wait_for(lambda: parts_of(tmp_path), process)
+        for more in ([], ["--resume"]):
+            result = cli(*OFA, "50000000", "-o", str(tmp_path / "x.csv"), *more)
+            assert (result.exit_code, result.stdout) == (2, "")
+            assert f"another sweep (process {process.pid}) is writing it" in result.stderr
+            assert "Traceback" not in result.stderr
+        assert process.poll() is None
+
+
+def test_a_killed_worker_is_a_message_and_what_was_finished_stays(tmp_path: Path) -> None:
+    args = (*OFA, "300000", "-o", "x.csv", "--workers", "2")
+    with running(tmp_path, *args) as process:
+        wait_for(lambda: parts_of(tmp_path), process)
+        for child in workers(process.pid):
+            os.kill(child, signal.SIGKILL)
+        out, message = process.communicate(timeout=60)
+    assert (process.returncode, out) == (2, "")
+    assert "a worker process died" in message
+    assert "Traceback" not in message
+    steps = to_file(tmp_path / "x.csv", Layout(Plan(load_space("ofa-mobilenetv3"), 300_000)))
+    with pytest.raises(MbcostError, match="--resume goes on"):
+        next(steps)
+    assert 0 < len(parts_of(tmp_path)) < 5
+
+
+def small(path: Path, *, resume: bool = False) -> Iterator[tuple[int, int]]:
+    """Sweep three chunks of ten configs to ``path``."""
+    plan = Plan(load_space("ofa-mobilenetv3"), 30, unit=10)
+    return to_file(path, Layout(plan), resume=resume)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize("byte", [0, 100, -1])
+def test_a_byte_that_flips_never_reaches_the_result(tmp_path: Path, suffix: str, byte: int) -> None:
+    right, path = tmp_path / f"right{suffix}", tmp_path / f"x{suffix}"
+    for _ in small(right):
+        pass
+    steps = small(path)
+    while next(steps)[0] < 30:  # every chunk is finished, and none joined yet
+        pass
+    part = sorted((tmp_path / f"x{suffix}.parts").glob("0*"))[1]
+    content = bytearray(part.read_bytes())
+    content[byte] ^= 1
+    part.write_bytes(content)
+    with pytest.raises(MbcostError, match="its bytes are not those that were written"):
+        next(steps)
+    assert not path.exists()
+    assert next(small(path, resume=True)) == (20, 20)
+    for _ in small(path, resume=True):
+        pass
+    assert path.read_bytes() == right.read_bytes()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_directory_that_no_sweep_made_is_left_alone(tmp_path: Path) -> None:
+    mine = tmp_path / "x.csv.parts" / "mine.txt"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    for resume in (False, True):
+        with pytest.raises(MbcostError):
+            list(small(tmp_path / "x.csv", resume=resume))
+    assert mine.read_text() == "mine"
+    mine.rename(tmp_path / "elsewhere")
+    steps = small(tmp_path / "x.csv")
+    next(steps)
+    (tmp_path / "elsewhere").rename(mine)
+    list(steps)
+    assert (tmp_path / "x.csv").exists()
+    assert [path.name for path in mine.parent.iterdir()] == ["mine.txt"]
+
+
+def test_a_sweep_that_fails_at_once_leaves_nothing(tmp_path: Path, cli: Cli) -> None:
+    path = str(tmp_path / "x.csv")
+    sizes = ("--size", "2,8", "--kernel", "5", "--padding", "0", "--verify", "0")
+    result = cli("sweep", "standard", *sizes, "-o", path)
+    assert result.exit_code == 2
+    assert "a kernel of 5 is larger" in result.stderr
+    assert not list(tmp_path.iterdir())
