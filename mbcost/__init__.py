@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from mbcost.api import compare, count, load
-    from mbcost.comparison import Comparison
     from mbcost.cost import CostReport, UncountedWarning
     from mbcost.errors import CheckFailedError, MbcostError, RealTensorsWarning
-    from mbcost.network import Network, SingleBlock
+    from mbcost.networks.network import Network, SingleBlock
+    from mbcost.studies.compare.comparison import Comparison
+    from mbcost.targets.count import compare, count, load
 
 __all__ = [
     "CheckFailedError",
@@ -37,16 +37,16 @@ __all__ = [
 
 _HOMES = {
     "CheckFailedError": "mbcost.errors",
-    "Comparison": "mbcost.comparison",
+    "Comparison": "mbcost.studies.compare.comparison",
     "CostReport": "mbcost.cost",
     "MbcostError": "mbcost.errors",
-    "Network": "mbcost.network",
+    "Network": "mbcost.networks.network",
     "RealTensorsWarning": "mbcost.errors",
-    "SingleBlock": "mbcost.network",
+    "SingleBlock": "mbcost.networks.network",
     "UncountedWarning": "mbcost.cost",
-    "compare": "mbcost.api",
-    "count": "mbcost.api",
-    "load": "mbcost.api",
+    "compare": "mbcost.targets.count",
+    "count": "mbcost.targets.count",
+    "load": "mbcost.targets.count",
 }
 
 

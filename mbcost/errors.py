@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mbcost.visible import visible
-
 MAX_PLACE = 400
 MAX_WAY_OUT = 1500
 """A list of what is known: every built-in network fits."""
@@ -118,3 +116,19 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
         return "there is none to choose from"
     near = get_close_matches(word[:MAX_WORD], names, n=1, cutoff=0.6)
     return f"did you mean {near[0]!r}?" if near else f"one of: {', '.join(names)}"
+
+
+def visible(text: str) -> str:
+    r"""Return ``text`` with white space as spaces and what cannot be printed as ``\x1b``."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _shown(char) for char in text)
+
+
+def _shown(char: str) -> str:
+    if char.isspace():
+        return " "
+    code = ord(char)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -311,6 +311,8 @@ def expand_range(text: str, most: int) -> list[str]:
         finite = False
     if not finite:
         raise MbcostError(f"{text!r} is not a range", way_out=like)
+    if any(number and not -12 <= number.adjusted() <= 12 for number in (low, high, step)):
+        raise MbcostError(f"{text!r} holds a number far out of range", way_out=like)
     if step <= 0:
         raise MbcostError(f"{text!r} has a step that is not above 0", way_out=like)
     if high < low:

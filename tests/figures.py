@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
 
-from mbcost.comparison import DEFAULT_BLOCKS, Comparison
-from mbcost.config import builtins
-from mbcost.plots import Bars, Layers, Plot, Share, accuracy_plot, heat_map_of_grid
-from mbcost.plots.page import COLUMN_IN, paint, styled, words_of
-from mbcost.targets import resolve, resolve_one
+from mbcost.networks.yaml import builtins
+from mbcost.output.plots import Bars, Plot
+from mbcost.output.plots.page import COLUMN_IN, paint, styled, words_of
+from mbcost.studies import figures
+from mbcost.studies.compare.comparison import DEFAULT_BLOCKS, Comparison
+from mbcost.targets.resolve import resolve, resolve_one
 
 NETWORKS = tuple(name for name, entry in builtins().items() if entry.kind == "network")
 ALPHAS = ("0.35", "0.5", "0.75", "1", "1.4")
@@ -24,24 +25,26 @@ FINE_SIZES = tuple(str(n) for n in range(96, 321, 8))
 
 
 def bars_of(*targets: str) -> Bars:
-    return Bars(Comparison(resolve(targets)).records())
+    return figures.bars(Comparison(resolve(targets)))
 
 
 FIGURES: dict[str, Callable[[], Plot]] = {
-    "accuracy": lambda: accuracy_plot(("v1", "v2", "v3-large", "v3-small")),
-    "accuracy of one network": lambda: accuracy_plot(("v1",)),
-    "accuracy by params": lambda: accuracy_plot((), "params"),
-    "share by kind": lambda: Share(resolve(NETWORKS)),
-    "share by block": lambda: Share(resolve(("v1", "v2", "v3-large")), "block"),
+    "accuracy": lambda: figures.accuracy(("v1", "v2", "v3-large", "v3-small")),
+    "accuracy of one network": lambda: figures.accuracy(("v1",)),
+    "accuracy by params": lambda: figures.accuracy((), "params"),
+    "share by kind": lambda: figures.share(resolve(NETWORKS)),
+    "share by block": lambda: figures.share(resolve(("v1", "v2", "v3-large")), "block"),
     "bars of blocks": lambda: bars_of(*DEFAULT_BLOCKS),
     "bars of networks": lambda: bars_of(*NETWORKS),
     "bars of one": lambda: bars_of("v2"),
-    "share": lambda: Share(resolve(("v1", "v3-small"))),
-    "heat map": lambda: heat_map_of_grid("v2", ALPHAS, SIZES, {}),
-    "heat map without texts": lambda: heat_map_of_grid("v1", FINE_ALPHAS, FINE_SIZES, {}, "params"),
-    "heat map of one cell": lambda: heat_map_of_grid("v1", (), (), {}),
+    "share": lambda: figures.share(resolve(("v1", "v3-small"))),
+    "heat map": lambda: figures.heat_map_of_grid("v2", ALPHAS, SIZES, {}),
+    "heat map without texts": lambda: figures.heat_map_of_grid(
+        "v1", FINE_ALPHAS, FINE_SIZES, {}, "params"
+    ),
+    "heat map of one cell": lambda: figures.heat_map_of_grid("v1", (), (), {}),
     **{
-        f"layers of {name}": lambda name=name: Layers(resolve_one(name))  # type: ignore[misc]
+        f"layers of {name}": lambda name=name: figures.layers(resolve_one(name))  # type: ignore[misc]
         for name in (*NETWORKS, *DEFAULT_BLOCKS)
     },
 }

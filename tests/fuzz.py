@@ -28,8 +28,8 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from mbcost.config.catalog import builtins, configs_dir
-from mbcost.errors import MbcostError
+from mbcost.errors import MbcostError, shortened
+from mbcost.networks.yaml.catalog import builtins, configs_dir
 from tests.hostile.commands import arguments
 from tests.hostile.documents import (
     random_budgets,
@@ -72,7 +72,7 @@ rows:
 
 def fuzz_yaml(random: Random) -> None:
     """A network or a set of blocks, loaded and counted under random settings."""
-    from mbcost.config import load_specs
+    from mbcost.networks.yaml import load_specs
 
     text = mutated_text(random, random.choice(_texts()))
     if random.random() < 0.5:
@@ -85,9 +85,9 @@ def fuzz_yaml(random: Random) -> None:
 
 def fuzz_budgets(random: Random) -> None:
     """A budget file, checked."""
-    from mbcost.budget import Budget
-    from mbcost.check import check_table, checks_of, chosen_budgets
-    from mbcost.config.budgets import load_budgets
+    from mbcost.studies.guard.budget import Budget
+    from mbcost.studies.guard.budget_file import load_budgets
+    from mbcost.studies.guard.check import check_table, checks_of, chosen_budgets
 
     text = random_budgets(random)
     if random.random() < 0.5:
@@ -99,7 +99,7 @@ def fuzz_budgets(random: Random) -> None:
 
 def fuzz_space(random: Random) -> None:
     """A design space, narrowed, with a few of its networks counted."""
-    from mbcost.config.spaces import load_space
+    from mbcost.studies.spaces.space_file import load_space
 
     text = random.choice(_texts("spaces"))
     if random.random() < 0.6:
@@ -115,7 +115,7 @@ def fuzz_space(random: Random) -> None:
 
 def fuzz_json(random: Random) -> None:
     """A report that mbcost wrote, changed, then compared with a target and with itself."""
-    from mbcost.diff import diff_of, diff_table
+    from mbcost.studies.guard.diff import diff_of, diff_table
 
     path = _written(mutated_json(random, _reports()), "cost.json")
     other = random.choice(("v3-small", str(path), f"{path}:v3-small", f"{path}:v2@alpha=0.5"))
@@ -125,13 +125,17 @@ def fuzz_json(random: Random) -> None:
 
 def fuzz_csv(random: Random) -> None:
     """A sweep's CSV as a heat map's values."""
-    from mbcost.plots import heat_map_of_csv
+    from mbcost.output.plots import write_figure
+    from mbcost.studies.figures import heat_map_of_csv
 
     path = _written(mutated_csv(random), "sweep.csv")
     only = [random.choice(("alpha=0.5", "target=v2", "size=", "=", "nothing"))] * random.randint(
         0, 1
     )
-    _show(heat_map_of_csv(path, "size", "alpha", "mult_adds", only).table())
+    found = heat_map_of_csv(path, "size", "alpha", "mult_adds", only)
+    _show(found.table())
+    if random.random() < 0.1:
+        write_figure(found, Path("sweep.svg"), 3.5)
 
 
 def fuzz_command(random: Random) -> None:
@@ -155,6 +159,8 @@ def fuzz_command(random: Random) -> None:
         raise AssertionError(f"exit code {result.exit_code} of {given}: {output[-500:]}")
     if result.exit_code == 2 and not result.stderr.strip():
         raise AssertionError(f"exit code 2 without a message of {given}")
+    if result.exit_code == 2:
+        raise MbcostError(shortened(result.stderr.strip(), LONGEST_MESSAGE))
 
 
 KINDS: dict[str, tuple[Callable[[Random], None], int]] = {
@@ -168,8 +174,8 @@ KINDS: dict[str, tuple[Callable[[Random], None], int]] = {
 """What is made wrong, each with its share of the cases."""
 
 
-def failure_of(kind: str, attempt: Callable[[], None], seed: int, case: int) -> Failure | None:
-    """Return why ``attempt`` did not end as it must, or None if it did."""
+def outcome_of(kind: str, attempt: Callable[[], None], seed: int, case: int) -> str | Failure:
+    """Return ``fine`` or ``refused``, or why ``attempt`` did not end as it must."""
     try:
         with _bounded(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -178,17 +184,17 @@ def failure_of(kind: str, attempt: Callable[[], None], seed: int, case: int) -> 
         message = str(error)
         if not error.problem.strip() or len(message) > LONGEST_MESSAGE:
             return Failure(kind, seed, case, f"a message of {len(message)} characters")
-        return None
+        return "refused"
     except Exception as error:
         frames = traceback.extract_tb(error.__traceback__)
         own = [f for f in frames if "mbcost" in f.filename] or list(frames)
         where = f"{own[-1].filename}:{own[-1].lineno}"
         return Failure(kind, seed, case, f"{type(error).__name__}: {error!s:.300} at {where}")
-    return None
+    return "fine"
 
 
-def run_case(seed: int, case: int) -> tuple[str, Failure | None]:
-    """Run case number ``case`` in a directory of its own."""
+def run_case(seed: int, case: int) -> tuple[str, str | Failure]:
+    """Run case number ``case`` in a directory of its own; return its kind and how it ended."""
     random = Random(f"{seed}:{case}")
     kinds = [name for name, (_, share) in KINDS.items() for _ in range(share)]
     kind = kinds[case % len(kinds)]
@@ -196,23 +202,26 @@ def run_case(seed: int, case: int) -> tuple[str, Failure | None]:
     with tempfile.TemporaryDirectory() as directory:
         os.chdir(directory)
         try:
-            return kind, failure_of(kind, lambda: KINDS[kind][0](random), seed, case)
+            return kind, outcome_of(kind, lambda: KINDS[kind][0](random), seed, case)
         finally:
             os.chdir(before)
 
 
-def run(seed: int, cases: int, seconds: float = float("inf")) -> tuple[Counter[str], list[Failure]]:
-    """Run so many cases, or as many as the time allows; return how many by kind, and failures."""
+def run(
+    seed: int, cases: int, seconds: float = float("inf")
+) -> tuple[Counter[tuple[str, str]], list[Failure]]:
+    """Run so many cases, or as many as the time allows; return how many by kind and how they
+    ended, and the failures."""
     begun = time.monotonic()
-    ran: Counter[str] = Counter()
+    ran: Counter[tuple[str, str]] = Counter()
     failures = []
     for case in range(cases):
         if time.monotonic() - begun > seconds:
             break
-        kind, failure = run_case(seed, case)
-        ran[kind] += 1
-        if failure:
-            failures.append(failure)
+        kind, outcome = run_case(seed, case)
+        ran[kind, outcome if isinstance(outcome, str) else "failed"] += 1
+        if isinstance(outcome, Failure):
+            failures.append(outcome)
     return ran, failures
 
 
@@ -250,9 +259,9 @@ def _texts(*folders: str) -> tuple[str, ...]:
 @cache
 def _reports() -> tuple[str, ...]:
     """Return JSON that baseline and compare write."""
-    from mbcost.comparison import Comparison
-    from mbcost.snapshots import baseline_table
-    from mbcost.targets import resolve
+    from mbcost.studies.compare.comparison import Comparison
+    from mbcost.studies.guard.snapshots import baseline_table
+    from mbcost.targets.resolve import resolve
 
     subjects = resolve(["v3-small", "v2@alpha=0.5"])
     written = [baseline_table(subjects), baseline_table(subjects[:1]), Comparison(subjects).table()]
@@ -280,7 +289,7 @@ def _count(spec: Any, random: Random) -> None:
 
 
 def _show(table: Any) -> None:
-    from mbcost.export import FORMATS
+    from mbcost.output.formats import FORMATS
 
     for form in FORMATS.values():
         form.write(table, exact=False)
@@ -296,14 +305,14 @@ def main() -> None:
     given = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     if given.only is not None:
-        kind, failure = run_case(given.seed, given.only)
-        print(failure or f"{kind}: ends as it must")
-        sys.exit(bool(failure))
+        kind, outcome = run_case(given.seed, given.only)
+        print(outcome if isinstance(outcome, Failure) else f"{kind}: {outcome}")
+        sys.exit(isinstance(outcome, Failure))
     begun = time.monotonic()
     ran, failures = run(given.seed, given.cases, given.seconds)
     for failure in failures:
         print(failure)
-    parts = ", ".join(f"{kind} {count:,}" for kind, count in ran.items())
+    parts = ", ".join(f"{kind} {how} {count:,}" for (kind, how), count in sorted(ran.items()))
     took, total = time.monotonic() - begun, sum(ran.values())
     print(f"seed {given.seed}: {total:,} cases in {took:.0f} s ({parts}), {len(failures)} failed")
     sys.exit(bool(failures))

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import mbcost
-from mbcost import check, diff, explain, listing, records
 from mbcost.cost import CONVENTIONS, LAYER_KEYS
-from mbcost.counters import COUNTERS
-from mbcost.papers import table as paper
-from mbcost.sweep import fields as sweep
+from mbcost.modules.counters import COUNTERS
+from mbcost.studies import explain, listing
+from mbcost.studies.compare import records
+from mbcost.studies.guard import check, diff
+from mbcost.studies.papers import table as paper
+from mbcost.studies.spaces import columns as sweep
 
 MEANINGS = {
     "name": ("text", "the YAML's stem or the model's name: `standard`, `v2`"),

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 import mbcost
-from mbcost.alphas import solve_alpha
-from mbcost.config.spaces import load_space
+from mbcost.studies.spaces.search.alpha import solve_alpha
+from mbcost.studies.spaces.space_file import load_space
 from tests.conftest import Cli
 
 MOST = 10

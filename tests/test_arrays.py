@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mbcost.config import builtins
-from mbcost.config.spaces import load_space, space_files
 from mbcost.cost import DTYPES, cost_of
-from mbcost.cost.activations import largest_activation, peak_activation
 from mbcost.errors import MbcostError
-from mbcost.network import Network, Row
-from mbcost.space import Space
-from mbcost.sweep.learnt import Choices
-from mbcost.sweep.parts import Figures
-from mbcost.sweep.reader import Reader
-from mbcost.sweep.units import Plan, count_unit
+from mbcost.graph.liveness import largest_activation, peak_activation
+from mbcost.networks.network import Network, Row
+from mbcost.networks.yaml import builtins
+from mbcost.studies.spaces.learnt import Choices
+from mbcost.studies.spaces.parts import Figures
+from mbcost.studies.spaces.plan import Plan, count_unit
+from mbcost.studies.spaces.reader import Reader
+from mbcost.studies.spaces.space import Space
+from mbcost.studies.spaces.space_file import load_space, space_files
 from tests.conftest import Cli
 from tests.proofs import arrays as proof
 

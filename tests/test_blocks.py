@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 import mbcost
-from mbcost.blocks import BLOCKS, Block, block_fields
-from mbcost.blocks.inverted_residual import InvertedResidual
-from mbcost.layers import Add, Conv2d, LocalResponseNorm
-from mbcost.network import Network, Row, SingleBlock
-from mbcost.widths import make_divisible
+from mbcost.graph.primitives import Add, Conv2d, LocalResponseNorm
+from mbcost.networks.blocks import BLOCKS, Block, block_fields
+from mbcost.networks.blocks.inverted_residual import InvertedResidual
+from mbcost.networks.network import Network, Row, SingleBlock
+from mbcost.networks.widths import make_divisible
 
 
 def names(block: Block, c_in: int = 16, size: int = 8) -> list[str]:

@@ -7,22 +7,23 @@ from typing import Any
 import pytest
 import torch
 
-from mbcost.blocks import BLOCKS
-from mbcost.blocks.fields import Block
-from mbcost.blocks.fire import Fire
-from mbcost.blocks.fused_inverted_residual import FusedInvertedResidual
-from mbcost.blocks.ghost import GhostBottleneck
-from mbcost.blocks.inception import Inception
-from mbcost.blocks.inverted_residual import InvertedResidual
-from mbcost.blocks.residual_bottleneck import ResidualBottleneck
-from mbcost.blocks.sandglass import Sandglass
-from mbcost.blocks.shuffle import ShuffleUnit, ShuffleUnitV2
-from mbcost.blocks.universal_inverted_bottleneck import UniversalInvertedBottleneck
-from mbcost.build import build
 from mbcost.cost import cost_of
-from mbcost.counters import COUNTERS, Workbench, verify
 from mbcost.errors import LayerError
-from mbcost.layers import Add, ChannelShuffle, Concat, Conv2d, Graph, Node, Shape, Slice, wire
+from mbcost.graph.graph import Graph, Node, wire
+from mbcost.graph.primitives import Add, ChannelShuffle, Concat, Conv2d, Shape, Slice
+from mbcost.modules import build
+from mbcost.modules.counters import COUNTERS, Workbench, verify
+from mbcost.networks.blocks import BLOCKS
+from mbcost.networks.blocks.fields import Block
+from mbcost.networks.blocks.fire import Fire
+from mbcost.networks.blocks.fused_inverted_residual import FusedInvertedResidual
+from mbcost.networks.blocks.ghost import GhostBottleneck
+from mbcost.networks.blocks.inception import Inception
+from mbcost.networks.blocks.inverted_residual import InvertedResidual
+from mbcost.networks.blocks.residual_bottleneck import ResidualBottleneck
+from mbcost.networks.blocks.sandglass import Sandglass
+from mbcost.networks.blocks.shuffle import ShuffleUnit, ShuffleUnitV2
+from mbcost.networks.blocks.universal_inverted_bottleneck import UniversalInvertedBottleneck
 
 CASES: list[tuple[Block, Shape]] = [
     (FusedInvertedResidual(16, t=4), (16, 13, 9)),

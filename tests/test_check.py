@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from mbcost.budget import LIMITS
-from mbcost.config import builtins
 from mbcost.cost import DTYPES
-from mbcost.export import FORMATS
-from mbcost.targets import resolve_one
+from mbcost.networks.yaml import builtins
+from mbcost.output.formats import FORMATS
+from mbcost.studies.guard.budget import LIMITS
+from mbcost.targets.resolve import resolve_one
 from tests.conftest import Cli
 from tests.pages import ROOT, files_of
 
@@ -283,7 +283,7 @@ def test_the_schema_knows_a_budget_file_and_refuses_what_is_refused() -> None:
     import jsonschema
     import yaml
 
-    from mbcost.config.schema import json_schema
+    from mbcost.networks.yaml.schema import json_schema
 
     validator = jsonschema.Draft202012Validator(json_schema())
     assert list(validator.iter_errors(yaml.safe_load(BUDGETS))) == []

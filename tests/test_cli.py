@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from mbcost.config import builtins
-from mbcost.config.spaces import space_files
-from mbcost.records import RECORD_KEYS
+from mbcost.networks.yaml import builtins
+from mbcost.studies.compare.records import RECORD_KEYS
+from mbcost.studies.spaces.space_file import space_files
 from tests.conftest import Cli
 
 MBCOST = (sys.executable, "-m", "mbcost")

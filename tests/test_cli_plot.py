@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import mbcost
-from mbcost.plots import FIGURE_SUFFIXES
+from mbcost.output.plots import FIGURE_SUFFIXES
 from tests.conftest import Cli
 
 MAGIC = {".png": b"\x89PNG\r\n", ".svg": b"<?xml ", ".pdf": b"%PDF-1."}

@@ -5,11 +5,11 @@ import json
 import pytest
 
 import mbcost
-from mbcost.agreement import verified_line
-from mbcost.comparison import Comparison
-from mbcost.counters import COUNTERS, Counted, Counter, Workbench
 from mbcost.errors import CheckFailedError
-from mbcost.targets import resolve
+from mbcost.modules.counters import COUNTERS, Counted, Counter, Workbench
+from mbcost.studies.compare.agreement import verified_line
+from mbcost.studies.compare.comparison import Comparison
+from mbcost.targets.resolve import resolve
 from tests.conftest import Cli
 
 

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 import mbcost
-from mbcost.config import builtins
-from mbcost.export.html import to_html
-from mbcost.network import Network
-from mbcost.records import RECORD_KEYS
-from mbcost.settings import SETTINGS
-from mbcost.targets import resolve_one
+from mbcost.networks.network import Network
+from mbcost.networks.settings import SETTINGS
+from mbcost.networks.yaml import builtins
+from mbcost.output.formats.html import to_html
+from mbcost.studies.compare.records import RECORD_KEYS
+from mbcost.targets.resolve import resolve_one
 from tests.conftest import Cli
 
 Json = Callable[..., Any]

@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 import mbcost
-from mbcost.config import builtins
-from mbcost.config.catalog import configs_dir
-from mbcost.config.schema import json_schema
 from mbcost.errors import MbcostError
+from mbcost.networks.yaml import builtins
+from mbcost.networks.yaml.catalog import configs_dir
+from mbcost.networks.yaml.schema import json_schema
 
 ROW = "input: [3, 8, 8]\nrows:\n  - {block: conv, c: 8"
 

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from mbcost.blocks import BLOCKS
-from mbcost.blocks.conv import ConvBnAct
-from mbcost.blocks.inverted_residual import InvertedResidual
-from mbcost.config import builtins
-from mbcost.counters import COUNTERS, Counted, Workbench, verify
-from mbcost.counters.workbench import ACTIVATION_LIMIT_BYTES
 from mbcost.errors import LayerError, MbcostError
-from mbcost.layers import ACTIVATIONS
-from mbcost.network import SingleBlock
-from mbcost.targets import Subject, resolve_one
+from mbcost.graph.primitives import ACTIVATIONS
+from mbcost.modules.counters import COUNTERS, Counted, Workbench, verify
+from mbcost.modules.counters.workbench import ACTIVATION_LIMIT_BYTES
+from mbcost.networks.blocks import BLOCKS
+from mbcost.networks.blocks.conv import ConvBnAct
+from mbcost.networks.blocks.inverted_residual import InvertedResidual
+from mbcost.networks.network import SingleBlock
+from mbcost.networks.yaml import builtins
+from mbcost.targets.resolve import Subject, resolve_one
 
 ALPHAS = ("0.35", "1.0", "1.4")
 SIZES = ("64", "96x64", "75")

@@ -20,23 +20,18 @@ from torchvision.models.segmentation import (
 )
 
 import mbcost
-from mbcost.config import builtin, builtins
 from mbcost.cost import cost_of
-from mbcost.counters import COUNTERS, Workbench, verify
 from mbcost.errors import MbcostError
-from mbcost.layers import Conv2d, Graph
-from mbcost.network import Network, Published
-from mbcost.targets import resolve_one
+from mbcost.graph.graph import Graph
+from mbcost.graph.primitives import Conv2d
+from mbcost.modules.counters import COUNTERS, Workbench, verify
+from mbcost.networks.network import Network, Published
+from mbcost.networks.yaml import builtin, builtins
+from mbcost.targets.resolve import resolve_one
 from mbcost.units import parse_count
 from tests.conftest import Cli
 
 KINDS = ("detection", "segmentation")
-PARAMS = {
-    "weights": "params_weights",
-    "without_norm": "params_without_norm",
-    "trainable": "params",
-    "all": "params_all",
-}
 
 
 def names(kinds: tuple[str, ...] = KINDS) -> list[str]:
@@ -215,7 +210,7 @@ def agrees(value: int, printed: str) -> bool:
 def differences(spec: Network, printed: Published) -> list[str]:
     report = spec.count(**printed.settings)
     figures = {"mult_adds": report.mult_adds}
-    figures["params"] = getattr(report, PARAMS[spec.published_params])
+    figures["params"] = report.params_as(spec.published_params)
     return [
         key
         for key, value in figures.items()

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from mbcost.config import builtins
-from mbcost.export import FORMATS
+from mbcost.networks.yaml import builtins
+from mbcost.output.formats import FORMATS
 from tests.conftest import Cli
 
 Json = Callable[..., Any]

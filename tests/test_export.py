@@ -14,15 +14,15 @@ import pandas as pd
 import pytest
 
 import mbcost
-from mbcost.comparison import Comparison
-from mbcost.export import FORMATS
-from mbcost.export.files import write_whole
-from mbcost.export.html import to_html
-from mbcost.export.latex import PAGE_ROWS, to_latex
-from mbcost.export.markdown import escape
-from mbcost.export.text import to_text
-from mbcost.records import COLUMNS, RECORD_KEYS
-from mbcost.tables import Column, Record, Table, cells
+from mbcost.output.files import write_whole
+from mbcost.output.formats import FORMATS
+from mbcost.output.formats.html import to_html
+from mbcost.output.formats.latex import PAGE_ROWS, to_latex
+from mbcost.output.formats.markdown import escape
+from mbcost.output.formats.text import to_text
+from mbcost.output.table import Column, Record, Table, cells
+from mbcost.studies.compare.comparison import Comparison
+from mbcost.studies.compare.records import COLUMNS, RECORD_KEYS
 from tests.conftest import Cli, Golden
 
 NASTY = r"a|b_c*d`e<f>&%$#{}~^\ [x](y) × α é 漢"
@@ -178,7 +178,7 @@ def test_every_record_key_can_be_shown() -> None:
 def test_a_table_fits_the_terminal(width: int) -> None:
     from rich.console import Console
 
-    from mbcost.console import _fitted
+    from mbcost.output.console import _fitted
 
     comparison = mbcost.compare("standard", "depthwise-separable", "inverted-residual")
     console = Console(width=width, no_color=True)

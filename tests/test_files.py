@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mbcost.errors import MbcostError
-from mbcost.export.files import Staged, write_all, write_whole
+from mbcost.output.files import Staged, write_all, write_whole
 from tests.conftest import Cli
 
 Command = Callable[[Path, str], list[str]]

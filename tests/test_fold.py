@@ -5,23 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mbcost.build import build
-from mbcost.config import builtin, builtins
 from mbcost.cost import DTYPES, cost_of
-from mbcost.counters import COUNTERS, Workbench, verify
-from mbcost.fold import fold_batch_norms
-from mbcost.layers import (
-    Activation,
-    Add,
-    BatchNorm2d,
-    Conv2d,
-    Graph,
-    Linear,
-    Node,
-    Step,
-    pair,
-    wire,
-)
+from mbcost.graph.fold import fold_batch_norms
+from mbcost.graph.graph import Graph, Node, Step, wire
+from mbcost.graph.primitives import Activation, Add, BatchNorm2d, Conv2d, Linear, pair
+from mbcost.modules import build
+from mbcost.modules.counters import COUNTERS, Workbench, verify
+from mbcost.networks.yaml import builtin, builtins
 from tests.conftest import Cli
 
 if TYPE_CHECKING:

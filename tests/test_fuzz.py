@@ -5,14 +5,16 @@ from __future__ import annotations
 import pytest
 
 from mbcost.errors import MbcostError
-from tests.fuzz import KINDS, LONGEST_MESSAGE, failure_of, run, run_case
+from tests.fuzz import KINDS, LONGEST_MESSAGE, Failure, outcome_of, run, run_case
 
 
 def test_five_hundred_hostile_inputs_end_as_they_must() -> None:
     ran, failures = run(seed=0, cases=500)
     assert not failures, "\n".join(map(str, failures))
-    assert set(ran) == set(KINDS)
     assert sum(ran.values()) == 500
+    for kind in KINDS:  # much of it is right, or only the first check of each would be tried
+        assert ran[kind, "fine"] >= 5, (kind, ran)
+        assert ran[kind, "refused"] >= 5, (kind, ran)
 
 
 def test_a_case_is_made_from_its_seed_and_number_alone() -> None:
@@ -25,22 +27,6 @@ def test_a_case_is_made_from_its_seed_and_number_alone() -> None:
     assert run_case(3, 5) == run_case(3, 5)
 
 
-def test_many_of_the_inputs_are_right_and_many_are_not() -> None:
-    from random import Random
-
-    for kind, (fuzz, _) in KINDS.items():
-        if kind == "command":
-            continue
-        ended = set()
-        for case in range(25):
-            try:
-                fuzz(Random(f"0:{case}"))
-                ended.add("fine")
-            except MbcostError:
-                ended.add("refused")
-        assert ended == {"fine", "refused"}, kind
-
-
 @pytest.mark.parametrize(
     "error", [KeyError("x"), RecursionError(), MbcostError("x" * 9, way_out="y" * LONGEST_MESSAGE)]
 )
@@ -48,10 +34,10 @@ def test_the_fuzzer_can_fail(error: Exception) -> None:
     def attempt() -> None:
         raise error
 
-    failure = failure_of("yaml", attempt, 7, 9)
+    outcome = outcome_of("yaml", attempt, 7, 9)
     if isinstance(error, MbcostError):
-        assert failure is None  # what is too long is shortened
-    else:
-        assert failure is not None
-        assert type(error).__name__ in failure.problem
-        assert "--seed 7 --only 9" in str(failure)
+        assert outcome == "refused"  # what is too long is shortened
+        return
+    assert isinstance(outcome, Failure)
+    assert type(error).__name__ in outcome.problem
+    assert "--seed 7 --only 9" in str(outcome)

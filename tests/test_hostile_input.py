@@ -200,7 +200,7 @@ def test_a_file_name_that_is_not_utf8_is_counted(cli: Cli, tmp_path: Path) -> No
 
 
 def test_a_field_that_a_block_needs_is_named_in_a_set_of_blocks(tmp_path: Path) -> None:
-    from mbcost.blocks import BLOCKS, ONE_OF, block_fields
+    from mbcost.networks.blocks import BLOCKS, ONE_OF, block_fields
 
     path = tmp_path / "set.yaml"
     lacking = []
@@ -240,6 +240,7 @@ def test_a_csv_of_empty_and_vast_cells_says_which(cli: Cli, tmp_path: Path) -> N
         ("", ":2: mult_adds: is empty (like"),
         ("1e400", ":2: mult_adds: '1e400' is not a number"),
         ("nan", ":2: mult_adds: 'nan' is not a number"),
+        ("1e308", ":2: mult_adds: 1e308 is out of range"),
         ("x" * 5000, ":2: mult_adds: 'xxx"),
     ):
         path.write_text(f"alpha,size,mult_adds\n1,224,{cell}\n")
@@ -247,7 +248,7 @@ def test_a_csv_of_empty_and_vast_cells_says_which(cli: Cli, tmp_path: Path) -> N
         assert (result.exit_code, result.stdout) == (2, "")
         assert problem in result.stderr
         assert len(result.stderr) < 800
-    path.write_text("alpha,size,mult_adds\nhalf,224,1e308\n1,192,-1e308\n")
+    path.write_text("alpha,size,mult_adds\nhalf,224,1e59\n1,192,-1e59\n")
     assert cli("plot", "sweep", str(path), "--show-data", "--format", "table").exit_code == 0
 
 

@@ -15,9 +15,9 @@ from torchvision.models import googlenet, mobilenet_v2, mobilenet_v3_large, mobi
 from torchvision.models.mobilenetv3 import MobileNetV3, _mobilenet_v3_conf
 
 import mbcost
-from mbcost.config import builtins, load_specs
-from mbcost.targets import resolve_one
-from mbcost.widths import make_divisible
+from mbcost.networks.widths import make_divisible
+from mbcost.networks.yaml import builtins, load_specs
+from mbcost.targets.resolve import resolve_one
 
 ALPHAS = (0.1, 0.33, 0.35, 0.5, 0.75, 1.0, 1.25, 1.4, 2.0)
 

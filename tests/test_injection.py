@@ -12,12 +12,12 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from mbcost.config import load_specs
-from mbcost.config.write import spec_yaml
-from mbcost.export import FORMATS
-from mbcost.export.csv import plain
-from mbcost.network import Network
-from mbcost.visible import visible
+from mbcost.errors import visible
+from mbcost.networks.network import Network
+from mbcost.networks.yaml import load_specs
+from mbcost.networks.yaml.write import spec_yaml
+from mbcost.output.formats import FORMATS
+from mbcost.output.formats.csv import plain
 from tests.conftest import Cli
 from tests.nasty import NASTY
 

@@ -19,13 +19,12 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from mbcost.errors import MbcostError
-from mbcost.export import FORMATS
-from mbcost.export.csv import plain
-from mbcost.export.html import to_html
-from mbcost.export.latex import to_latex
-from mbcost.tables import Column, Record, Table
-from mbcost.visible import visible
+from mbcost.errors import MbcostError, visible
+from mbcost.output.formats import FORMATS
+from mbcost.output.formats.csv import plain
+from mbcost.output.formats.html import to_html
+from mbcost.output.formats.latex import to_latex
+from mbcost.output.table import Column, Record, Table
 from tests.nasty import NASTY
 
 names = st.text(

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from mbcost.config.spaces import load_space
 from mbcost.errors import MbcostError
-from mbcost.sweep.fields import Layout
-from mbcost.sweep.run import to_file
-from mbcost.sweep.units import Plan
+from mbcost.studies.spaces.columns import Layout
+from mbcost.studies.spaces.plan import Plan
+from mbcost.studies.spaces.space_file import load_space
+from mbcost.studies.spaces.sweep.resumable import to_file
 from tests.conftest import Cli
 
 MBCOST = (sys.executable, "-m", "mbcost")

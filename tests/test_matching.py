@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mbcost import matching
-from mbcost.config import builtin, builtins
 from mbcost.cost import cost_of
-from mbcost.matching import match_layers, same
-from mbcost.network import report
-from mbcost.tables import Record
-from mbcost.targets import resolve_one
+from mbcost.networks.network import report
+from mbcost.networks.yaml import builtin, builtins
+from mbcost.output.table import Record
+from mbcost.studies.guard import matching
+from mbcost.studies.guard.matching import match_layers, same
+from mbcost.targets.resolve import resolve_one
 
 
 def layers_of(target: str) -> list[Record]:
@@ -168,3 +168,15 @@ def test_the_records_matched_are_those_of_a_cost_report() -> None:
     assert cost_of(spec.graph({}), "v3-small").layers == report(spec, {}).layers
     keys = set(layers_of("v3-small")[0])
     assert set(matching.SIGNATURE) | {"path"} == keys
+
+
+def test_rows_beyond_what_can_be_aligned_are_paired_by_path() -> None:
+    layer = {"path": "", "kind": "conv", "kernel": 3, "params": 1, "mult_adds": 1}
+
+    def rows(count: int, **changed: object) -> list[Record]:
+        return [{**layer, "path": f"rows.{i}.conv", **changed} for i in range(count)]
+
+    for other in (rows(2400), rows(2400, kernel=5)):  # 6 M pairs: equal ones, and none alike
+        assert max(matching.MAX_EQUAL, matching.MAX_ALIGNED) < 2500 * 2400
+        found = match_layers(rows(2500), other)
+        assert found == [(i, i if i < 2400 else None) for i in range(2500)]

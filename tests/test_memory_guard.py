@@ -9,8 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from mbcost.counters import COUNTERS, DEFAULT_COUNTERS, MEMORY_LIMIT_BYTES, Workbench, verify
-from mbcost.targets import resolve_one
+from mbcost.modules.counters import (
+    COUNTERS,
+    DEFAULT_COUNTERS,
+    MEMORY_LIMIT_BYTES,
+    Workbench,
+    verify,
+)
+from mbcost.targets.resolve import resolve_one
 from mbcost.units import bytes_in_words
 from tests.conftest import Cli
 

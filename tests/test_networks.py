@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from mbcost.blocks import BLOCKS, MERGES
-from mbcost.build import build
-from mbcost.config import builtin, builtins, load_specs
 from mbcost.errors import MbcostError
-from mbcost.network import Network
+from mbcost.modules import build
+from mbcost.networks.blocks import BLOCKS, MERGES
+from mbcost.networks.network import Network
+from mbcost.networks.yaml import builtin, builtins, load_specs
 from tests.conftest import Cli
 
 NETWORKS = [name for name, entry in builtins().items() if entry.kind == "network"]

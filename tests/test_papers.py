@@ -15,15 +15,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mbcost.config.catalog import configs_dir
-from mbcost.config.document import parse_document
 from mbcost.errors import MbcostError
-from mbcost.export.markdown import to_markdown
-from mbcost.papers import load_paper, paper_names, paper_table
-from mbcost.papers.cells import Cell, cells_of
-from mbcost.papers.document import Net, Paper, _Reader
-from mbcost.papers.letters import formula_value
-from mbcost.papers.verdicts import (
+from mbcost.networks.yaml.catalog import configs_dir
+from mbcost.networks.yaml.document import parse_document
+from mbcost.output.formats.markdown import to_markdown
+from mbcost.output.table import fitted, reasons_below
+from mbcost.studies.papers import load_paper, paper_names, paper_table
+from mbcost.studies.papers.cells import Cell, cells_of
+from mbcost.studies.papers.document import Net, Paper, _Reader
+from mbcost.studies.papers.letters import formula_value
+from mbcost.studies.papers.printed import Printed, parse_printed
+from mbcost.studies.papers.verdicts import (
     CONVENTION,
     MISPRINT,
     NOT_BUILT,
@@ -32,8 +34,6 @@ from mbcost.papers.verdicts import (
     SUMMARY,
     verdict_on,
 )
-from mbcost.printed import Printed, parse_printed
-from mbcost.tables import fitted, reasons_below
 from tests.conftest import Cli
 
 ROOT = Path(__file__).parent.parent

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mbcost.pareto import pareto_front
+from mbcost.studies.pareto import pareto_front
 
 Points = list[tuple[float, ...]]
 

@@ -8,6 +8,7 @@ import re
 import struct
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,6 @@ import matplotlib
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given
-from hypothesis import strategies as st
 from matplotlib import font_manager
 from matplotlib.collections import PathCollection, QuadMesh
 from matplotlib.colors import to_hex
@@ -25,21 +24,15 @@ from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 
 import mbcost
-from mbcost.config import builtins
 from mbcost.errors import MbcostError
-from mbcost.plots import (
+from mbcost.networks.yaml import builtins
+from mbcost.output.plots import (
     FIGURE_SUFFIXES,
-    Bars,
     HeatMap,
-    Layers,
-    Share,
-    accuracy_plot,
-    heat_map_of_grid,
     render,
 )
-from mbcost.plots.accuracy import pareto
-from mbcost.plots.fonts import families, short
-from mbcost.plots.style import (
+from mbcost.output.plots.fonts import families, short
+from mbcost.output.plots.style import (
     FONT_PT,
     KIND_FILLS,
     OKABE_ITO,
@@ -50,7 +43,8 @@ from mbcost.plots.style import (
     pens,
     text_colour,
 )
-from mbcost.targets import resolve, resolve_one
+from mbcost.studies import figures
+from mbcost.targets.resolve import resolve, resolve_one
 from tests.figures import (
     ALPHAS,
     FIGURES,
@@ -117,7 +111,7 @@ def test_words_do_not_cover_bubbles_of_the_trade_off() -> None:
 
 
 def test_every_network_of_the_trade_off_is_named_once() -> None:
-    plot = accuracy_plot(())
+    plot = figures.accuracy(())
     with painted(plot) as figure:
         words = [word.text for word in words_drawn(figure)]
     assert [words.count(name) for name in plot.networks] == [1] * len(plot.networks)
@@ -134,7 +128,7 @@ def test_names_without_room_go_into_a_key(tmp_path: Path) -> None:
         path = tmp_path / f"a-network-with-quite-a-long-name-{i}.yaml"
         path.write_text(yaml.safe_dump(document), "utf-8")
         paths.append(str(path))
-    plot = accuracy_plot(paths)
+    plot = figures.accuracy(paths)
     with painted(plot, 2.5) as figure:
         words = words_drawn(figure)
         assert len(figure.legends) == 1
@@ -163,7 +157,7 @@ def circles(figure: Figure, network: str) -> PathCollection:
 
 @pytest.mark.parametrize("cost", ["mult_adds", "params"])
 def test_bubbles_and_curves_of_the_trade_off_are_its_data(cost: str) -> None:
-    plot = accuracy_plot((), cost)
+    plot = figures.accuracy((), cost)
     data = plot.table().data
     with painted(plot) as figure:
         lines = {line.get_gid(): line for line in figure.axes[0].lines}
@@ -189,7 +183,7 @@ def test_the_trade_off_holds_exactly_the_published_points_at_counted_cost() -> N
         for point in document.get("published", []):
             if "top1" in point:
                 printed[name, float(point["alpha"]), point["size"]] = point["top1"]
-    rows = accuracy_plot(()).table().data
+    rows = figures.accuracy(()).table().data
     assert {(r["target"], r["alpha"], r["size"]): r["top1"] for r in rows} == printed
     assert len(rows) == len(printed)
     for row in rows:
@@ -198,19 +192,10 @@ def test_the_trade_off_holds_exactly_the_published_points_at_counted_cost() -> N
         assert (row["params"], row["mult_adds"]) == (report.params, report.mult_adds)
 
 
-@given(st.lists(st.tuples(st.integers(1, 12), st.integers(0, 12)), max_size=40))
-def test_the_front_is_what_no_point_beats(points: list[tuple[int, int]]) -> None:
-    rows: list[dict[str, Any]] = [{"mult_adds": cost, "top1": top1} for cost, top1 in points]
-    brute = [
-        not any(c <= cost and t >= top1 and (c, t) != (cost, top1) for c, t in points)
-        for cost, top1 in points
-    ]
-    assert pareto(rows, "mult_adds") == brute
-
-
 @pytest.mark.parametrize("by", ["kind", "block"])
 def test_segments_are_shares_that_fill_the_bar(by: str) -> None:
-    plot = Share(resolve(("v1", "v2@alpha=0.5", "v3-small")), by)
+    subjects = resolve(("v1", "v2@alpha=0.5", "v3-small"))
+    plot = figures.share(subjects, by)
     data = plot.table().data
     with painted(plot) as figure:
         for axes, key in zip(figure.axes, ("mult_adds", "params"), strict=True):
@@ -218,7 +203,7 @@ def test_segments_are_shares_that_fill_the_bar(by: str) -> None:
             widths = [bar.get_width() for bar in bars]  # type: ignore[attr-defined]
             shares = [row[f"{key}_share"] for row in data]
             assert widths == pytest.approx(shares, rel=1e-12)  # a bar's width is x1 - x0
-    for subject in plot.subjects:
+    for subject in subjects:
         own = [row for row in data if row["target"] == subject.target]
         for key in ("mult_adds", "params"):
             assert sum(row[key] for row in own) == getattr(subject.report, key)
@@ -227,7 +212,7 @@ def test_segments_are_shares_that_fill_the_bar(by: str) -> None:
 
 @pytest.mark.parametrize("target", ["v3-large", "depthwise-separable", "v2@batch=3"])
 def test_bars_of_layers_are_the_data(target: str) -> None:
-    plot = Layers(resolve_one(target))
+    plot = figures.layers(resolve_one(target))
     data = plot.table().data
     with painted(plot) as figure:
         panels = figure.axes
@@ -241,9 +226,9 @@ def test_bars_of_layers_are_the_data(target: str) -> None:
 
 @pytest.mark.parametrize("target", [*NETWORKS, "depthwise-separable", "v2@batch=3"])
 def test_bars_of_layers_add_up_to_the_total(target: str) -> None:
-    plot = Layers(resolve_one(target))
-    data = plot.table().data
-    report = plot.subject.report
+    subject = resolve_one(target)
+    data = figures.layers(subject).table().data
+    report = subject.report
     assert sum(row["mult_adds"] for row in data) == report.mult_adds
     assert sum(row["params"] for row in data) == report.params
     layers = {layer.path: layer for layer in report.layers}
@@ -254,7 +239,7 @@ def test_bars_of_layers_add_up_to_the_total(target: str) -> None:
 
 @pytest.mark.parametrize("key", ["mult_adds", "params", "total_bytes"])
 def test_cells_of_the_heat_map_are_the_counted_values(key: str) -> None:
-    plot = heat_map_of_grid("v2", ALPHAS, SIZES, {"classes": "10"}, key)
+    plot = figures.heat_map_of_grid("v2", ALPHAS, SIZES, {"classes": "10"}, key)
     with painted(plot) as figure:
         (mesh,) = (c for c in figure.axes[0].collections if isinstance(c, QuadMesh))
         drawn = mesh.get_array()
@@ -298,8 +283,9 @@ def test_bars_of_a_comparison_are_its_records() -> None:
 
 
 def test_a_target_without_params_has_an_empty_bar() -> None:
-    records = [{**bars_of("v1").records[0], "params": 0, "params_ratio": None}]
-    with painted(Bars(records)) as figure:
+    plot = bars_of("v1")
+    plot = replace(plot, rows=[{**plot.rows[0], "params": 0, "params_ratio": None}])
+    with painted(plot) as figure:
         assert [bar.get_width() for bar in figure.axes[0].patches] == [0]  # type: ignore[attr-defined]
         assert "0" in [word.text for word in words_drawn(figure)]
 
@@ -332,12 +318,12 @@ def test_curves_differ_in_marker_dash_and_lightness() -> None:
 
 
 def test_the_drawn_curves_and_fills_can_be_told_apart_in_grey() -> None:
-    with painted(accuracy_plot(("v1", "v2", "v3-large", "v3-small"))) as figure:
+    with painted(figures.accuracy(("v1", "v2", "v3-large", "v3-small"))) as figure:
         lines = [x for x in figure.axes[0].lines if str(x.get_gid()).startswith("curve")]
         greys = sorted(lightness(str(line.get_color())) for line in lines)
     assert len(greys) == 4
     assert min(b - a for a, b in pairwise(greys)) >= 10
-    with painted(Share(resolve(("v1", "v2")))) as figure:
+    with painted(figures.share(resolve(("v1", "v2")))) as figure:
         colours = {to_hex(bar.get_facecolor()) for bar in figure.axes[0].patches}
     assert len(colours) == 5
     assert min(abs(lightness(a) - lightness(b)) for a, b in combinations(colours, 2)) >= 10
@@ -378,7 +364,7 @@ def test_the_same_figure_gives_the_same_bytes(name: str, suffix: str) -> None:
 def test_bytes_depend_neither_on_the_process_nor_on_the_users_style(tmp_path: Path) -> None:
     (tmp_path / "matplotlibrc").write_text("font.size: 20\naxes.facecolor: red\nsvg.hashsalt: x\n")
     code = (
-        "import sys; from mbcost.plots import render; from tests.figures import FIGURES\n"
+        "import sys; from mbcost.output.plots import render; from tests.figures import FIGURES\n"
         "for suffix in ('.svg', '.pdf'):\n"
         "    sys.stdout.buffer.write(render(FIGURES['bars of blocks'](), suffix))"
     )
@@ -428,8 +414,8 @@ def test_an_svg_draws_its_words_as_paths_and_has_no_date() -> None:
 
 @pytest.mark.parametrize("name", ["$5^2$", "a_b", "100%", "\\alpha", "{x}", "a\nb\tc", "\u2135"])
 def test_a_name_is_drawn_as_it_is_written(name: str) -> None:
-    record = {**bars_of("v1").records[0], "target": name}
-    plot = Bars([record])
+    plot = bars_of("v1")
+    plot = replace(plot, rows=[{**plot.rows[0], "target": name}])
     with painted(plot) as figure:
         words = [word.text for word in words_drawn(figure)]
     assert words.count(" ".join(re.split(r"[\n\t]", name))) == 2

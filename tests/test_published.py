@@ -7,8 +7,8 @@ from math import floor
 
 import pytest
 
-from mbcost.config import builtin, builtins
-from mbcost.network import Network, Published
+from mbcost.networks.network import Network, Published
+from mbcost.networks.yaml import builtin, builtins
 from mbcost.units import PREFIXES
 
 NETWORKS = {
@@ -21,8 +21,6 @@ ROWS = [
     for name, network in NETWORKS.items()
     for row in network.published
 ]
-PARAMS = {"weights": "params_weights", "trainable": "params", "all": "params_all"}
-"""The figure of a report under each convention of ``published_params``."""
 
 
 def agrees(printed: str, ours: int) -> bool:
@@ -39,7 +37,7 @@ def differing(network: Network, row: Published) -> list[str]:
     report = network.count(**network.printed_for(row))
     ours = {
         "mult_adds": report.mult_adds,
-        "params": getattr(report, PARAMS[network.published_params]),
+        "params": report.params_as(network.published_params),
     }
     printed = {name: getattr(row, name) for name in ours}
     return [

@@ -17,8 +17,8 @@ from torchvision import models
 
 import mbcost
 from mbcost import MbcostError
-from mbcost.targets import resolve_one
-from mbcost.trace import trace
+from mbcost.modules.trace import trace
+from mbcost.targets.resolve import resolve_one
 from tests.conftest import Cli
 
 BECAUSE_OF_DATA = "the path depends on the data"

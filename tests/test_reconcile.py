@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from mbcost.cost import CONVENTIONS
-from mbcost.counters import COUNTERS, verify
-from mbcost.reconcile import PARTS, Reconciliation, parts
-from mbcost.targets import resolve_one
+from mbcost.modules.counters import COUNTERS, verify
+from mbcost.studies.reconcile import PARTS, Reconciliation, parts
+from mbcost.targets.resolve import resolve_one
 from tests.conftest import Cli
 
 MODELS = (

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 import mbcost
-from mbcost.alphas import solve_alpha
-from mbcost.config import builtin
-from mbcost.config.spaces import load_space
-from mbcost.network import Network
-from mbcost.search import Objective, search
-from mbcost.sweep.fields import Layout
-from mbcost.sweep.units import Plan
+from mbcost.networks.network import Network
+from mbcost.networks.yaml import builtin
+from mbcost.studies.spaces.columns import Layout
+from mbcost.studies.spaces.plan import Plan
+from mbcost.studies.spaces.search.alpha import solve_alpha
+from mbcost.studies.spaces.search.search import Objective, search
+from mbcost.studies.spaces.space_file import load_space
 from mbcost.units import parse_count
 from tests.conftest import Cli
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 import mbcost
-from mbcost.blocks import MERGES
-from mbcost.config import builtins
-from mbcost.config.spaces import load_space, space_files
-from mbcost.config.write import spec_yaml
 from mbcost.errors import MbcostError
-from mbcost.network import Network, report
-from mbcost.settings import SETTINGS, parse_values
+from mbcost.networks.blocks import MERGES
+from mbcost.networks.network import Network, report
+from mbcost.networks.settings import SETTINGS, parse_values
+from mbcost.networks.yaml import builtins
+from mbcost.networks.yaml.write import spec_yaml
+from mbcost.studies.spaces.space_file import load_space, space_files
 from mbcost.units import expand_range
 
 NETWORKS = [name for name, entry in builtins().items() if entry.kind == "network"]

@@ -13,8 +13,8 @@ import pyarrow.parquet
 import pytest
 
 import mbcost
-from mbcost.config.spaces import load_space
-from mbcost.network import report
+from mbcost.networks.network import report
+from mbcost.studies.spaces.space_file import load_space
 from tests.conftest import Cli
 
 MBCOST = (sys.executable, "-m", "mbcost")

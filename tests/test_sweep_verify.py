@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mbcost.config.spaces import load_space
 from mbcost.errors import CheckFailedError
-from mbcost.search import Objective, search_steps
-from mbcost.sweep.chunks import Chunks, locked
-from mbcost.sweep.fields import Layout
-from mbcost.sweep.parts import Figures
-from mbcost.sweep.units import Counting, Plan
-from mbcost.sweep.verify import Sample, Verifier
-from mbcost.sweep.writers import WRITERS
+from mbcost.studies.spaces.chunks import Chunks, locked
+from mbcost.studies.spaces.columns import Layout
+from mbcost.studies.spaces.parts import Figures
+from mbcost.studies.spaces.plan import Counting, Plan
+from mbcost.studies.spaces.search.search import Objective, search_steps
+from mbcost.studies.spaces.space_file import load_space
+from mbcost.studies.spaces.sweep.writers import WRITERS
+from mbcost.studies.spaces.verify import Sample, Verifier
 from tests.conftest import Cli
 
 SMALL = """

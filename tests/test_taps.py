@@ -11,15 +11,16 @@ import torch
 import yaml
 
 import mbcost
-from mbcost.blocks import MERGES
-from mbcost.build import build
-from mbcost.config import load_specs
-from mbcost.config.schema import json_schema
 from mbcost.cost import CONVENTIONS, cost_of
-from mbcost.counters import COUNTERS, DEFAULT_COUNTERS, Workbench, verify
 from mbcost.errors import LayerError, MbcostError
-from mbcost.layers import Concat, Scale, Shape, Upsample, output_shape
-from mbcost.network import Network, Row
+from mbcost.graph.primitives import Concat, Scale, Shape, Upsample
+from mbcost.graph.shapes import output_shape
+from mbcost.modules import build
+from mbcost.modules.counters import COUNTERS, DEFAULT_COUNTERS, Workbench, verify
+from mbcost.networks.blocks import MERGES
+from mbcost.networks.network import Network, Row
+from mbcost.networks.yaml import load_specs
+from mbcost.networks.yaml.schema import json_schema
 from tests.conftest import Cli
 from tests.pages import ROOT, files_of
 

@@ -1,4 +1,4 @@
-"""``mbcost.trace``: any module as cost rows, and the module left as it was."""
+"""``mbcost.modules.trace``: any module as cost rows, and the module left as it was."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import mbcost
 from mbcost import MbcostError
-from mbcost.trace import trace
+from mbcost.modules.trace import trace
 
 
 def image(*shape: int) -> Tensor:

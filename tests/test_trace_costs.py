@@ -18,12 +18,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 from torch.utils.flop_counter import FlopCounterMode, flop_registry, register_flop_formula
 
-from mbcost.counters import COUNTERS, verify
-from mbcost.targets import resolve_one
-from mbcost.trace import trace
-from mbcost.trace.calls import FUNCTIONS
-from mbcost.trace.free import REDUCED_PRODUCT, ZERO, is_zero
-from mbcost.trace.operators import COSTS, COUNTED, name_of, registered
+from mbcost.modules.counters import COUNTERS, verify
+from mbcost.modules.trace import trace
+from mbcost.modules.trace.calls import FUNCTIONS
+from mbcost.modules.trace.free import REDUCED_PRODUCT, ZERO, is_zero
+from mbcost.modules.trace.operators import COSTS, COUNTED, name_of, registered
+from mbcost.targets.resolve import resolve_one
 
 
 class Call(nn.Module):

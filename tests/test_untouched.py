@@ -436,7 +436,7 @@ def test_what_cannot_be_copied_is_refused_with_its_place(
 ) -> None:
     net = Net()
     hold(net)
-    from mbcost.trace import trace
+    from mbcost.modules.trace import trace
 
     with pytest.raises(MbcostError, match=says):
         trace(net, [torch.zeros(IMAGE)], "it")

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 import mbcost
-from mbcost.config.catalog import configs_dir
+from mbcost.networks.yaml.catalog import configs_dir
 from tests.pages import ROOT, files_of, text_of
 
 VERSION = mbcost.__version__
@@ -38,7 +38,7 @@ def test_the_wheel_holds_every_config_and_runs_alone(built: Path, tmp_path: Path
     for path in configs_dir().rglob("*.yaml"):
         assert f"mbcost/configs/{path.relative_to(configs_dir()).as_posix()}" in names
     code = (
-        "import mbcost.config.catalog as c, mbcost; print(c.configs_dir());"
+        "import mbcost.networks.yaml.catalog as c, mbcost; print(c.configs_dir());"
         "print(mbcost.count('v2').params)"
     )
     run = subprocess.run(

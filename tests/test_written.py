@@ -10,13 +10,13 @@ import pytest
 import yaml
 
 import mbcost
-from mbcost.blocks import BLOCKS, block_fields
-from mbcost.config.spaces import load_space
-from mbcost.config.write import spec_yaml
 from mbcost.errors import MbcostError
-from mbcost.network import report
-from mbcost.space import Space
-from mbcost.sweep.parts import scalar_figures
+from mbcost.networks.blocks import BLOCKS, block_fields
+from mbcost.networks.network import report
+from mbcost.networks.yaml.write import spec_yaml
+from mbcost.studies.spaces.parts import scalar_figures
+from mbcost.studies.spaces.space import Space
+from mbcost.studies.spaces.space_file import load_space
 from tests.conftest import Cli
 
 FEATURES: dict[str, dict[str, tuple[Any, ...]]] = {
@@ -128,8 +128,8 @@ def test_a_random_config_is_written_as_what_it_costs(tmp_path: Path) -> None:
 @pytest.mark.parametrize("block", BLOCKS)
 def test_a_default_written_out_changes_nothing(block: str) -> None:
     """Of every field that has one, in rows of one layer and of several."""
-    from mbcost.config.document import parse_document
-    from mbcost.config.specs import read_network
+    from mbcost.networks.yaml.document import parse_document
+    from mbcost.networks.yaml.specs import read_network
 
     needed = {"c": 48, "t": 2, "exp": 64, "k": 3, "act": "relu", "anchors": 3, "squeeze": 8}
     widths = dict.fromkeys(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from torchvision import models
 
-from mbcost.targets import resolve_one
+from mbcost.targets.resolve import resolve_one
 
 NAMES = models.list_models(module=models)
 

@@ -32,8 +32,8 @@ def baseline(
     mbcost baseline v2 v3-small@alpha=0.5 -o cost.json
     """
     from mbcost.cli.run import refuse_uncounted, report_uncounted
-    from mbcost.snapshots import baseline_table
-    from mbcost.targets import resolve
+    from mbcost.studies.guard.snapshots import baseline_table
+    from mbcost.targets.resolve import resolve
 
     where = sink(format, output)
     subjects = resolve(targets, settings)

@@ -15,7 +15,7 @@ from mbcost.cli.output import sink
 @app.command("list")
 def list_(*, format: FormatName = "table", output: Output = None) -> None:
     """Everything that can be named: networks, blocks and design spaces."""
-    from mbcost.listing import list_table
+    from mbcost.studies.listing import list_table
 
     where = sink(format, output)
     table = list_table()
@@ -29,8 +29,8 @@ def show(
     ],
 ) -> None:
     """The YAML of a built-in, to start your own from: mbcost show v2 > mine.yaml."""
-    from mbcost.config import builtin, find_builtin
-    from mbcost.config.spaces import find_space
+    from mbcost.networks.yaml import builtin, find_builtin
+    from mbcost.studies.spaces.space_file import find_space
 
     entry = find_builtin(name)
     path = entry.path if entry else find_space(name)
@@ -46,7 +46,7 @@ def schema() -> None:
     import json
 
     from mbcost.cli.streams import as_encoded
-    from mbcost.config.schema import json_schema
+    from mbcost.networks.yaml.schema import json_schema
 
     sys.stdout.write(as_encoded(json.dumps(json_schema(), indent=2, ensure_ascii=False)) + "\n")
 

@@ -94,11 +94,11 @@ def check(
     """
     from pathlib import Path
 
-    from mbcost.budget import budget_given
-    from mbcost.check import check_table, checks_of, chosen_budgets, raise_if_over
     from mbcost.cli.run import report_uncounted
-    from mbcost.config.budgets import load_budgets
-    from mbcost.snapshots import read_snapshots
+    from mbcost.studies.guard.budget import budget_given
+    from mbcost.studies.guard.budget_file import load_budgets
+    from mbcost.studies.guard.check import check_table, checks_of, chosen_budgets, raise_if_over
+    from mbcost.studies.guard.snapshots import read_snapshots
 
     where = sink(format, output)
     given = budget_given(

@@ -27,7 +27,7 @@ from mbcost.cli.plot import Width, figure_only
 from mbcost.cli.run import check, report_skipped, run_comparison
 
 if TYPE_CHECKING:
-    from mbcost.export.files import Content
+    from mbcost.output.files import Content
 
 
 @app.command()
@@ -77,8 +77,8 @@ def compare(
 
     mbcost compare v2 --fold-bn   (the trained network and, below it, the deployed one)
     """
-    from mbcost.comparison import DEFAULT_BLOCKS
-    from mbcost.targets import restatement
+    from mbcost.studies.compare.comparison import DEFAULT_BLOCKS
+    from mbcost.targets.resolve import restatement
 
     where = sink(format, output, exact)
     drawing = figure_only(plot, width) if plot else None
@@ -88,14 +88,13 @@ def compare(
         targets or DEFAULT_BLOCKS, settings, counter, fast, reference, fold_bn, restated
     )
 
-    def figures() -> dict[Path, Content]:
+    def drawn() -> dict[Path, Content]:
         if drawing is None:
             return {}
-        from mbcost.plots import Bars
+        from mbcost.studies import figures
 
-        records = [{**r, "mult_adds": r[restated.figure]} for r in comparison.records()]
-        return drawing.drawn(Bars(records, comparison.reference_index, restated.title))
+        return drawing.drawn(figures.bars(comparison))
 
-    where.show(lambda: comparison.table(columns, sort), comparison.verify(), figures)
+    where.show(lambda: comparison.table(columns, sort), comparison.verify(), drawn)
     report_skipped(comparison, counter)
     check(comparison, strict)

@@ -44,7 +44,7 @@ def diff(
 
     mbcost diff cost.json:v2 v2 --format markdown   (for a pull-request comment)
     """
-    from mbcost.diff import diff_of, diff_table, view_named
+    from mbcost.studies.guard.diff import diff_of, diff_table, view_named
 
     where = sink(format, output, exact)
     view = view_named(by)

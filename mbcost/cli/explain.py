@@ -24,8 +24,8 @@ def explain(
     mbcost explain depthwise-separable --in 3 --out 256 --size 12 --kernel 5 --stride 1
     """
     from mbcost.cli.run import report_uncounted
-    from mbcost.explain import explain_table
-    from mbcost.targets import resolve_one
+    from mbcost.studies.explain import explain_table
+    from mbcost.targets.resolve import resolve_one
 
     where = sink(format, output)
     subject = resolve_one(target, settings)

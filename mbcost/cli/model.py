@@ -55,8 +55,8 @@ def model(
 
     mbcost model v3-large --reduced-tail --by kind
     """
-    from mbcost.model import VIEWS, model_table
-    from mbcost.targets import restatement
+    from mbcost.studies.compare.breakdown import VIEWS, model_table
+    from mbcost.targets.resolve import restatement
 
     where = sink(format, output, exact)
     if by not in VIEWS:

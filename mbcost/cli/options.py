@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mbcost.settings import SETTINGS
+from mbcost.networks.settings import SETTINGS
 
 Targets = Annotated[
     list[str] | None,

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import typer
 
 from mbcost.cli.streams import as_encoded
-from mbcost.errors import MbcostError, did_you_mean
-from mbcost.export import FORMATS
-from mbcost.tables import Table
-from mbcost.visible import visible
+from mbcost.errors import MbcostError, did_you_mean, visible
+from mbcost.output.formats import FORMATS
+from mbcost.output.table import Table
 
 if TYPE_CHECKING:
-    from mbcost.export.files import Content
+    from mbcost.output.files import Content
 
 
 class Sink(NamedTuple):
@@ -59,7 +58,7 @@ class Sink(NamedTuple):
         ``beside`` returns what further files get, written with the table's own or not at all.
         """
         if self.live:
-            from mbcost.console import print_live
+            from mbcost.output.console import print_live
 
             print_live(table_of, steps, exact=self.exact)
         else:
@@ -106,7 +105,7 @@ def write_files(files: Mapping[Path, Content]) -> None:
     """Write files, all or none, and say so."""
     if not files:
         return
-    from mbcost.export.files import write_all
+    from mbcost.output.files import write_all
 
     write_all(files)
     for path in files:
@@ -117,6 +116,6 @@ def check_writable(paths: Iterable[Path]) -> None:
     """Raise where one can plainly not be written, before any time is spent on its content."""
     given = list(paths)
     if given:
-        from mbcost.export import files
+        from mbcost.output import files
 
         files.check_writable(*given)

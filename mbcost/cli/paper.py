@@ -43,7 +43,7 @@ def paper(
 
     mbcost paper v3 -o v3.md
     """
-    from mbcost.papers import check, load_paper, paper_table
+    from mbcost.studies.papers import check, load_paper, paper_table
 
     where = sink(format, output)
     found = paper_table(load_paper(name), table, columns)

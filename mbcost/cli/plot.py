@@ -12,11 +12,11 @@ from mbcost.cli.app import App, app
 from mbcost.cli.options import FormatName, Target, Targets, with_settings
 from mbcost.cli.output import Sink, say, sink, write_files
 from mbcost.errors import MbcostError, did_you_mean
-from mbcost.export import FORMATS
+from mbcost.output.formats import FORMATS
 
 if TYPE_CHECKING:
-    from mbcost.export.files import Content
-    from mbcost.plots import Plot
+    from mbcost.output.files import Content
+    from mbcost.output.plots import Plot
 
 plot_app = App(
     help="Figures for papers: PNG, SVG or PDF by the suffix of -o.",
@@ -67,7 +67,7 @@ class Easel(NamedTuple):
 
     def drawn(self, plot: Plot) -> dict[Path, Content]:
         """Return the bytes of each file of the figure."""
-        from mbcost.plots import render
+        from mbcost.output.plots import render
 
         return {path: render(plot, path.suffix.lower(), self.width) for path in self.figures}
 
@@ -79,7 +79,7 @@ def easel(
     format_name: str = _DATA_FORMAT,
 ) -> Easel:
     """Return where figure and values go, or raise: no file, a wrong suffix, no matplotlib."""
-    from mbcost.plots import FIGURE_SUFFIXES, check_figure_path
+    from mbcost.output.plots import FIGURE_SUFFIXES, check_figure_path
 
     data_suffixes = [suffix for form in FORMATS.values() for suffix in form.suffixes]
     figures, data = [], []
@@ -108,7 +108,7 @@ def easel(
 
 def drawable(width: str) -> float:
     """Return the width in inches, or raise: not a width, no matplotlib."""
-    from mbcost.plots import require
+    from mbcost.output.plots import require
     from mbcost.units import parse_length
 
     require()
@@ -120,7 +120,7 @@ def drawable(width: str) -> float:
 
 def figure_only(outputs: Sequence[str], width: str) -> Easel:
     """Return where a figure goes whose values are printed anyway."""
-    from mbcost.plots import check_figure_path
+    from mbcost.output.plots import check_figure_path
 
     paths = tuple(map(Path, outputs))
     for path in paths:
@@ -147,10 +147,10 @@ def accuracy(
 
     mbcost plot accuracy v1 v2 v3-large v3-small -o accuracy.pdf
     """
-    from mbcost.plots import accuracy_plot
+    from mbcost.studies import figures
 
     where = easel(output, width, show_data, format)
-    where.show(accuracy_plot(targets or (), x.replace("-", "_")))
+    where.show(figures.accuracy(targets or (), x.replace("-", "_")))
 
 
 @plot_app.command()
@@ -174,13 +174,13 @@ def share(
     mbcost plot share v1 v2 v3-large --by kind -o share.pdf
     """
     from mbcost.cli.run import report_uncounted
-    from mbcost.conditions import partly
-    from mbcost.plots import Share
-    from mbcost.targets import resolve
+    from mbcost.studies import figures
+    from mbcost.studies.compare.conditions import partly
+    from mbcost.targets.resolve import resolve
 
     where = easel(output, width, show_data, format)
     subjects = resolve(list(dict.fromkeys(targets)), settings)
-    where.show(Share(subjects, by))
+    where.show(figures.share(subjects, by))
     for sentence in partly(subjects):
         say(f"mbcost: {sentence}")
     report_uncounted(subjects)
@@ -204,12 +204,12 @@ def layers(
     mbcost plot layers v2 -o layers.pdf
     """
     from mbcost.cli.run import report_uncounted
-    from mbcost.plots import Layers
-    from mbcost.targets import resolve_one
+    from mbcost.studies import figures
+    from mbcost.targets.resolve import resolve_one
 
     where = easel(output, width, show_data, format)
     subject = resolve_one(target, settings)
-    where.show(Layers(subject))
+    where.show(figures.layers(subject))
     report_uncounted([subject])
 
 
@@ -241,13 +241,13 @@ def sweep(
 ) -> None:
     """A heat map over α and size, of a sweep's CSV or counted directly.
 
-    For a network, --alpha and --size take lists.
+    For a network, --alpha and --size take lists and ranges with both ends: 0.35:1.4:0.35.
 
     mbcost plot sweep v2 --alpha 0.35,0.5,0.75,1,1.4 --size 96,128,160,192,224 -o sweep.pdf
 
     mbcost plot sweep grid.csv --key params -o sweep.pdf
     """
-    from mbcost.plots import heat_map_of_csv, heat_map_of_grid
+    from mbcost.studies import figures
 
     where = easel(output, width, show_data, format)
     value, across, up = (name.replace("-", "_") for name in (key, x, y))
@@ -258,15 +258,19 @@ def sweep(
                 place=f"--{next(iter(settings)).replace('_', '-')}",
                 way_out="--only alpha=0.5 keeps rows; or name a network",
             )
-        where.show(heat_map_of_csv(Path(source), across, up, value, only or ()))
+        where.show(figures.heat_map_of_csv(Path(source), across, up, value, only or ()))
         return
     if only or (across, up) != ("size", "alpha"):
         raise MbcostError(
             "--only, --x and --y choose from a CSV", place=source, way_out="leave them out"
         )
-    alphas, sizes = (_listed(settings.pop(name, "")) for name in ("alpha", "size"))
-    where.show(heat_map_of_grid(source, alphas, sizes, settings, value))
+    alphas, sizes = (_listed(name, settings.pop(name, "")) for name in ("alpha", "size"))
+    where.show(figures.heat_map_of_grid(source, alphas, sizes, settings, value))
 
 
-def _listed(text: str) -> list[str]:
-    return [item.strip() for item in text.split(",") if item.strip()]
+def _listed(name: str, text: str) -> list[str]:
+    """Return the values in a list of values and ranges, as ``sweep`` reads it."""
+    from mbcost.networks.settings import SETTINGS, as_text, parse_values
+
+    values = parse_values(SETTINGS[name], text, f"--{name}") if text else ()
+    return [as_text(value) for value in values]

@@ -28,9 +28,9 @@ def reconcile(
     mbcost reconcile torchvision:resnet18 --counter thop --format markdown
     """
     from mbcost.cli.run import check, report_skipped
-    from mbcost.comparison import counters_named
-    from mbcost.reconcile import Reconciliation, installed_counters
-    from mbcost.targets import resolve_one
+    from mbcost.studies.compare.comparison import counters_named
+    from mbcost.studies.reconcile import Reconciliation, installed_counters
+    from mbcost.targets.resolve import resolve_one
 
     where = sink(format, output)
     chosen = counters_named(counter, ()) if counter else installed_counters()

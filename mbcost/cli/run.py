@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mbcost.cli.output import say
-from mbcost.comparison import Comparison, counters_named
-from mbcost.counters import DEFAULT_COUNTERS
 from mbcost.errors import CheckFailedError, MbcostError
-from mbcost.targets import (
+from mbcost.modules.counters import DEFAULT_COUNTERS
+from mbcost.studies.compare.comparison import Comparison, counters_named
+from mbcost.targets.resolve import (
     AS_IN_PAPERS,
     Restatement,
     Subject,

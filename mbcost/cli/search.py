@@ -25,11 +25,11 @@ from mbcost.cli.space_options import (
     space_of,
 )
 from mbcost.errors import MbcostError
-from mbcost.settings import YAML_SUFFIXES
+from mbcost.networks.settings import YAML_SUFFIXES
 
 if TYPE_CHECKING:
-    from mbcost.search import Answer
-    from mbcost.sweep.fields import Layout
+    from mbcost.studies.spaces.columns import Layout
+    from mbcost.studies.spaces.search.search import Answer
 
 
 @app.command()
@@ -79,11 +79,11 @@ def search(
 
     mbcost search v2 --target-mult-adds 60M
     """
-    from mbcost.alphas import solved
-    from mbcost.search import answer_table, opened
-    from mbcost.sweep.fields import Layout
-    from mbcost.sweep.units import Plan
-    from mbcost.sweep.verify import Verifier
+    from mbcost.studies.spaces.columns import Layout
+    from mbcost.studies.spaces.plan import Plan
+    from mbcost.studies.spaces.search.alpha import solved
+    from mbcost.studies.spaces.search.search import answer_table, opened
+    from mbcost.studies.spaces.verify import Verifier
 
     yamls = [Path(name) for name in output or () if name.endswith(YAML_SUFFIXES)]
     rest = [name for name in output or () if Path(name) not in yamls]
@@ -109,8 +109,12 @@ def search(
 
 def _answer(layout: Layout, budgets: dict[str, int], objective: str | None, verify: int) -> Answer:
     """Search with a progress bar; without an objective top-1, and where none fits mult-adds."""
-    from mbcost.progress import progress
-    from mbcost.search import default_objective, parse_objectives, search_steps
+    from mbcost.output.progress import progress
+    from mbcost.studies.spaces.search.search import (
+        default_objective,
+        parse_objectives,
+        search_steps,
+    )
 
     keys = [field.key for field in layout.fields if field.figure or field.key == "top1"]
     objectives = parse_objectives(objective or default_objective(keys), keys)
@@ -120,6 +124,6 @@ def _answer(layout: Layout, budgets: dict[str, int], objective: str | None, veri
 
 
 def _winner(answer: Answer) -> str:
-    from mbcost.config.write import spec_yaml
+    from mbcost.networks.yaml.write import spec_yaml
 
     return spec_yaml(*answer.spec, answer.describe())

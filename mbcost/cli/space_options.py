@@ -11,7 +11,7 @@ from mbcost.errors import MbcostError, did_you_mean
 from mbcost.units import parse_bytes, parse_count
 
 if TYPE_CHECKING:
-    from mbcost.space import Space
+    from mbcost.studies.spaces.space import Space
 
 SpaceTarget = Annotated[
     str,
@@ -62,18 +62,19 @@ Verify = Annotated[
         "--verify",
         metavar="K",
         min=0,
+        max=10_000,
         help="Configs of the output that are really built and counted by torchinfo and fvcore.",
     ),
 ]
 Workers = Annotated[
-    int, typer.Option("--workers", metavar="N", min=1, help="Processes that count.")
+    int, typer.Option("--workers", metavar="N", min=1, max=256, help="Processes that count.")
 ]
 
 
 def space_of(target: str, settings: Mapping[str, str], sets: Sequence[str] | None) -> Space:
     """Return the space of a target with its axes, from what was typed."""
-    from mbcost.config.spaces import load_space
-    from mbcost.settings import split_inline
+    from mbcost.networks.settings import split_inline
+    from mbcost.studies.spaces.space_file import load_space
 
     name, inline = split_inline(target)
     space = load_space(name).narrowed(inline)

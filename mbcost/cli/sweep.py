@@ -32,10 +32,10 @@ from mbcost.cli.streams import failure
 from mbcost.errors import MbcostError
 
 if TYPE_CHECKING:
-    from mbcost.export.files import Content
-    from mbcost.sweep.chunks import Chunks
-    from mbcost.sweep.verify import Verifier
-    from mbcost.tables import Table
+    from mbcost.output.files import Content
+    from mbcost.output.table import Table
+    from mbcost.studies.spaces.chunks import Chunks
+    from mbcost.studies.spaces.verify import Verifier
 
 
 @app.command()
@@ -79,11 +79,11 @@ def sweep(
 
     mbcost sweep ofa-mobilenetv3 --samples 1000000 --max-mult-adds 300M -o ofa.parquet
     """
-    from mbcost.sweep.chunks import Chunks, locked
-    from mbcost.sweep.fields import Layout, at_most
-    from mbcost.sweep.run import whole
-    from mbcost.sweep.units import Plan
-    from mbcost.sweep.verify import Verifier
+    from mbcost.studies.spaces.chunks import Chunks, locked
+    from mbcost.studies.spaces.columns import Layout, at_most
+    from mbcost.studies.spaces.plan import Plan
+    from mbcost.studies.spaces.sweep.resumable import whole
+    from mbcost.studies.spaces.verify import Verifier
 
     budgets = limits(dtype, max_params, max_mult_adds, max_weight_bytes, max_activation_bytes)
     plan = Plan(space_of(target, settings, set_), samples, seed, at_most(budgets, dtype))
@@ -116,8 +116,8 @@ def sweep(
 
 def _split(outputs: Sequence[str], tabular: bool, resume: bool) -> tuple[list[Path], list[str]]:
     """Return the files that are streamed, and the outputs that take a table."""
-    from mbcost.export.files import check_writable
-    from mbcost.sweep.writers import WRITERS
+    from mbcost.output.files import check_writable
+    from mbcost.studies.spaces.sweep.writers import WRITERS
 
     files = list(dict.fromkeys(Path(n) for n in outputs if Path(n).suffix in WRITERS))
     if tabular:
@@ -138,8 +138,8 @@ def _split(outputs: Sequence[str], tabular: bool, resume: bool) -> tuple[list[Pa
 
 def _count(chunks: Chunks, workers: int, resume: bool) -> int:
     """Count the configs into the parts of a file; return how many are kept."""
-    from mbcost.progress import progress
-    from mbcost.sweep.run import to_chunks
+    from mbcost.output.progress import progress
+    from mbcost.studies.spaces.sweep.resumable import to_chunks
 
     with closing(to_chunks(chunks, workers, resume=resume)) as steps:
         *_, (_, kept) = progress(steps, chunks.layout.plan.total)
@@ -147,8 +147,8 @@ def _count(chunks: Chunks, workers: int, resume: bool) -> int:
 
 
 def _to_stdout(verifier: Verifier, workers: int) -> None:
-    from mbcost.progress import progress
-    from mbcost.sweep.run import stream_csv
+    from mbcost.output.progress import progress
+    from mbcost.studies.spaces.sweep.resumable import stream_csv
 
     layout = verifier.layout
     steps = progress(stream_csv(layout, workers), layout.plan.total)
@@ -166,9 +166,9 @@ def _table(
     columns: str | None,
     sort: str | None,
 ) -> Table:
-    from mbcost.progress import progress
-    from mbcost.sweep.grid import few_records, pivot_table, sweep_table
-    from mbcost.sweep.run import stream
+    from mbcost.output.progress import progress
+    from mbcost.studies.spaces.sweep.resumable import stream
+    from mbcost.studies.spaces.sweep.table import few_records, pivot_table, sweep_table
 
     layout, plan = verifier.layout, verifier.layout.plan
     batches = progress(stream(plan, workers), plan.total)

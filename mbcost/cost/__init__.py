@@ -8,7 +8,7 @@ from mbcost.cost.convention import CONVENTIONS, PAPERS, Convention
 from mbcost.cost.coverage import Coverage, UncountedWarning
 from mbcost.cost.formulas import CONVOLUTIONS, KINDS, WITH_PARAMS, Terms, kind, terms
 from mbcost.cost.report import LAYER_KEYS, CostReport, LayerCost, cost_of, formula
-from mbcost.cost.weights import DTYPES, DType, weight_bytes
+from mbcost.cost.storage import DTYPES, PARAMS, DType, weight_bytes
 
 __all__ = [
     "CONVENTIONS",
@@ -17,6 +17,7 @@ __all__ = [
     "KINDS",
     "LAYER_KEYS",
     "PAPERS",
+    "PARAMS",
     "WITH_PARAMS",
     "Convention",
     "CostReport",

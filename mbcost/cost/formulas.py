@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import prod
 from typing import NamedTuple, assert_never
 
-from mbcost.layers import (
+from mbcost.graph.primitives import (
     Activation,
     AdaptiveAvgPool2d,
     Add,

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from mbcost.cost.convention import PAPERS, Convention
 from mbcost.cost.coverage import Coverage, names
 from mbcost.cost.formulas import CONVOLUTIONS, KINDS, Terms, kind, terms
-from mbcost.cost.weights import DTYPES, weight_bytes
+from mbcost.cost.storage import DTYPES, PARAMS, weight_bytes
 from mbcost.errors import MbcostError, shown
-from mbcost.layers import Conv2d, Graph, Layer, Node, Shape
+from mbcost.graph.graph import Graph, Node
+from mbcost.graph.primitives import Conv2d, Layer, Shape
 
 if TYPE_CHECKING:
     import pandas
@@ -151,17 +152,16 @@ class CostReport:
     @property
     def params_weights(self) -> int:
         """Return the weights of convolutions and linear layers alone."""
-        return self.terms.weights
-
-    @property
-    def params_without_norm(self) -> int:
-        """Return the weights and biases of convolutions and linear layers, without batch-norms."""
-        return self.terms.weights + self.terms.bias_params
+        return self.params_as("weights")
 
     @property
     def params_all(self) -> int:
         """Return the parameters with the running means and variances of batch-norms."""
-        return self.params + self.terms.norm_buffers
+        return self.params_as("all")
+
+    def params_as(self, counts: str) -> int:
+        """Return the parameters in one of the senses of ``PARAMS``."""
+        return PARAMS[counts](self.terms)
 
     @property
     def mult_adds(self) -> int:

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mbcost.config.spaces import load_space
-from mbcost.network import report
-from mbcost.space import Space
-from mbcost.sweep.reader import Reader
-from mbcost.sweep.units import Plan
+from mbcost.networks.network import report
+from mbcost.studies.spaces.plan import Plan
+from mbcost.studies.spaces.reader import Reader
+from mbcost.studies.spaces.space import Space
+from mbcost.studies.spaces.space_file import load_space
 from tests.benchmarks.measure import run
 
 MILLION = 10**6
@@ -61,7 +61,7 @@ def torchinfo_loop(space: Space, n: int) -> float:
     """Return configs a second of building and counting ``n`` of the same samples by torchinfo."""
     import torchinfo
 
-    from mbcost.build import build
+    from mbcost.modules import build
 
     choices = Plan(space, n).choices(0)
     counted = Reader(space).count(choices).figures

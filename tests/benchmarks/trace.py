@@ -24,8 +24,8 @@ def main() -> None:
     import torchinfo
     from torch.utils.flop_counter import FlopCounterMode
 
-    from mbcost.targets import resolve_one
-    from mbcost.trace import trace
+    from mbcost.modules.trace import trace
+    from mbcost.targets.resolve import resolve_one
 
     torch.set_num_threads(1)
     model = resolve_one("torchvision:mobilenet_v2").workbench().meta_module
@@ -37,7 +37,7 @@ def main() -> None:
         return mode.get_total_flops()
 
     ways: dict[str, Callable[[], object]] = {
-        "mbcost.trace": lambda: trace(model, [image], "mobilenet_v2"),
+        "mbcost.modules.trace": lambda: trace(model, [image], "mobilenet_v2"),
         "FlopCounterMode": flop_counter,
         "torchinfo": lambda: torchinfo.summary(
             model, input_data=image, device="meta", mode="eval", verbose=0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
-from mbcost.settings import SETTINGS
+from mbcost.networks.settings import SETTINGS
 
 TARGETS = (
     *("v1", "v2", "v3-small", "v3_large", "standard", "inverted-residual", "v2@alpha=0.5", "v2@"),

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
-from mbcost.blocks import BLOCKS, MERGES, ONE_OF, block_fields
-from mbcost.blocks.fields import Number, OneOf, Truth, Whole
-from mbcost.budget import LIMITS
-from mbcost.settings import SETTINGS, Inputs, SettingRule, Sides
+from mbcost.networks.blocks import BLOCKS, MERGES, ONE_OF, block_fields
+from mbcost.networks.blocks.fields import Number, OneOf, Truth, Whole
+from mbcost.networks.settings import SETTINGS, Inputs, SettingRule, Sides
+from mbcost.studies.guard.budget import LIMITS
 from tests.hostile.commands import GOOD_TARGETS, TARGETS
 from tests.hostile.text import SCALARS
 

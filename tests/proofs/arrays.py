@@ -22,18 +22,18 @@ from typing import Any
 
 import numpy as np
 
-from mbcost.blocks import BLOCKS, block_fields
-from mbcost.config import builtins
-from mbcost.config.spaces import load_space, space_files
 from mbcost.errors import MbcostError
-from mbcost.network import Network, Row, SingleBlock
-from mbcost.space import Space
-from mbcost.sweep.chunks import Chunks, locked
-from mbcost.sweep.fields import Layout
-from mbcost.sweep.parts import Figures, scalar_figures
-from mbcost.sweep.reader import Reader
-from mbcost.sweep.run import to_chunks, whole
-from mbcost.sweep.units import Plan
+from mbcost.networks.blocks import BLOCKS, block_fields
+from mbcost.networks.network import Network, Row, SingleBlock
+from mbcost.networks.yaml import builtins
+from mbcost.studies.spaces.chunks import Chunks, locked
+from mbcost.studies.spaces.columns import Layout
+from mbcost.studies.spaces.parts import Figures, scalar_figures
+from mbcost.studies.spaces.plan import Plan
+from mbcost.studies.spaces.reader import Reader
+from mbcost.studies.spaces.space import Space
+from mbcost.studies.spaces.space_file import load_space, space_files
+from mbcost.studies.spaces.sweep.resumable import to_chunks, whole
 
 CONFIGS = 48
 """Configs of a case at most."""
@@ -294,7 +294,7 @@ def _torch(space: Space, choice: Sequence[int], wanted: Figures) -> None:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from mbcost.build import build
+    from mbcost.modules import build
 
     spec, settings = space.at(choice)
     graph = spec.graph(settings)

@@ -29,7 +29,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import mbcost
 from mbcost.cost import CONVENTIONS
-from mbcost.models import find_model
+from mbcost.targets.elsewhere import find_model
 from tests.proofs.handmade import HANDMADE
 
 SMALL = (

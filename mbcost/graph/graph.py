@@ -1,0 +1,91 @@
+"""Steps of a block, nodes of a graph, and how the one is wired into the other.
+
+A block lowers to ``Step``s (layers with names), a network wires steps into a ``Graph`` of
+``Node``s. The closed form, the module builder and the memory schedule all read that graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from mbcost.errors import LayerError
+from mbcost.graph.primitives import MAX_FEATURES, Layer, Shape
+from mbcost.graph.shapes import output_shape
+
+
+class Step(NamedTuple):
+    """A named layer of a block. ``inputs`` names earlier steps, ``@0`` is the block's own input
+    (``@1``, ``@2``, … its further ones); left empty it is the step before."""
+
+    name: str
+    layer: Layer
+    inputs: tuple[str, ...] = ()
+
+
+class Node(NamedTuple):
+    """A layer in a graph. ``inputs`` are indices of earlier nodes, -1 is the graph's input."""
+
+    path: str
+    block: str
+    layer: Layer
+    inputs: tuple[int, ...]
+    x: Shape
+    """Shape of the first input."""
+    y: Shape
+
+
+class Graph(NamedTuple):
+    """Nodes in the order in which they run; the last one is the output, alone or with others."""
+
+    x: Shape
+    nodes: tuple[Node, ...]
+    outputs: tuple[int, ...] = ()
+    """Nodes that are put out, where they are several; left empty it is the last one alone."""
+
+    @property
+    def y(self) -> Shape:
+        """Shape of the output of one image; of several outputs, the last one's."""
+        return self.ys[-1]
+
+    @property
+    def ys(self) -> tuple[Shape, ...]:
+        """Shapes of all outputs of one image."""
+        if not self.nodes:
+            return (self.x,)
+        return tuple(self.nodes[i].y for i in self.outputs or (-1,))
+
+
+def wire(
+    nodes: list[Node],
+    steps: Sequence[Step],
+    prefix: str,
+    block: str,
+    source: int,
+    x: Shape,
+    others: Sequence[tuple[int, Shape]] = (),
+) -> tuple[int, Shape]:
+    """Append ``steps`` to ``nodes``, fed by node ``source`` of shape ``x``; return the last one.
+
+    ``others`` are the block's further inputs, ``@1``, ``@2``, … to its steps. ``prefix`` goes
+    before each step's name in the node's path; a step that does not fit its input raises
+    ``LayerError`` with that path as its place.
+    """
+    known = {f"@{i}": feed for i, feed in enumerate(((source, x), *others))}
+    last = (source, x)
+    for name, layer, inputs in steps:
+        feeds = [known[name] for name in inputs] if inputs else (last,)
+        path = f"{prefix}.{name}" if prefix else name
+        try:
+            y = output_shape(layer, [shape for _, shape in feeds])
+        except LayerError as error:
+            raise error.at(path) from None
+        if not 0 < y[0] <= MAX_FEATURES:
+            raise LayerError(
+                f"puts out {y[0]:.3g} channels",
+                place=path,
+                way_out="fewer rows that multiply them" if y[0] else "a larger t, or more channels",
+            )
+        nodes.append(Node(path, block, layer, tuple([i for i, _ in feeds]), feeds[0][1], y))
+        last = known[name] = (len(nodes) - 1, y)
+    return last

@@ -1,0 +1,35 @@
+"""torch's own ``FlopCounterMode``, by dispatch; on the meta device, so that nothing is computed."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+from mbcost.modules.counters.workbench import Counted, Workbench, exclusive
+
+
+def _plainly(bench: Workbench) -> AbstractContextManager[None]:
+    """On the CPU attention has fused operators without a formula; on meta it has not."""
+    if not bench.real:
+        return nullcontext()
+    from mbcost.modules.trace.untouched import plain_operators
+
+    return plain_operators()
+
+
+def count_torch(bench: Workbench) -> Counted:
+    """Return torch's total flops (a multiply-add counts two) and its figure per layer."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    module = bench.meta_module.requires_grad_(False)  # its hooks on gradients fail under no_grad
+    mode = FlopCounterMode(display=False)
+    with torch.no_grad(), _plainly(bench), mode:
+        module(*bench.inputs(bench.batch, bench.meta))
+    root = type(module).__name__
+    names = {f"{root}.{path}" if path else root: path for path, _ in module.named_modules()}
+    inclusive = {
+        names[name]: sum(flops.values())
+        for name, flops in mode.get_flop_counts().items()
+        if name in names
+    }
+    return Counted(mode.get_total_flops(), exclusive(inclusive, names.values()))

@@ -1,0 +1,96 @@
+"""The standard convolution, and the piece every other block is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated
+
+from mbcost.errors import LayerError
+from mbcost.graph.graph import Step
+from mbcost.graph.primitives import Activation, BatchNorm2d, Conv2d, Shape, pair
+from mbcost.networks.blocks.fields import (
+    Act,
+    Dilation,
+    Kernel,
+    Number,
+    Padding,
+    Stride,
+    Truth,
+    Whole,
+)
+
+
+def same_padding(k: int, dilation: int = 1) -> int:
+    """Return the padding that keeps the size at stride 1 for odd kernels, d(k−1)//2."""
+    return dilation * (k - 1) // 2
+
+
+@lru_cache(maxsize=4096)
+def conv_bn(
+    name: str,
+    c_in: int,
+    c: int,
+    k: int = 1,
+    s: int = 1,
+    *,
+    p: int | None = None,
+    groups: int = 1,
+    dilation: int = 1,
+    act: str = "none",
+    norm: bool = True,
+    bias: bool = False,
+    source: str | None = None,
+) -> tuple[Step, ...]:
+    """Return ``name.conv``, ``name.bn`` and ``name.act``, the last two where asked for.
+
+    ``source`` names the step that feeds the convolution; without it, the step before.
+    """
+    dot = f"{name}." if name else ""
+    padding = same_padding(k, dilation) if p is None else p
+    conv = Conv2d(c_in, c, pair(k), pair(s), pair(padding), pair(dilation), groups, bias)
+    steps = [Step(f"{dot}conv", conv, (source,) if source else ())]
+    if norm:
+        steps.append(Step(f"{dot}bn", BatchNorm2d(c)))
+    if act != "none":
+        steps.append(Step(f"{dot}act", Activation(act)))
+    return tuple(steps)
+
+
+@dataclass(frozen=True, slots=True)
+class ConvBnAct:
+    """A k×k convolution, batch-norm, activation; the block the papers compare with."""
+
+    c: Annotated[int | None, Whole(1, 2**20, "output channels; or t")] = None
+    t: Annotated[
+        float | None, Number(1024, "output channels as a multiple of the input's, in place of c")
+    ] = None
+    k: Kernel = 3
+    s: Stride = 1
+    p: Padding = None
+    groups: Annotated[int, Whole(1, 2**20, "groups of the convolution")] = 1
+    dilation: Dilation = 1
+    act: Act = "relu"
+    norm: Annotated[bool, Truth("batch-norm after the convolution")] = True
+    bias: Annotated[bool, Truth("bias on the convolution")] = False
+
+    def steps(self, x: Shape) -> tuple[Step, ...]:
+        """Return conv, bn, act."""
+        c = self.c
+        if c is None:
+            if self.t is None:
+                raise LayerError("has neither c nor t", way_out="c: the output channels")
+            c = int(self.t * x[0])
+        return conv_bn(
+            "",
+            x[0],
+            c,
+            self.k,
+            self.s,
+            p=self.p,
+            groups=self.groups,
+            dilation=self.dilation,
+            act=self.act,
+            norm=self.norm,
+            bias=self.bias,
+        )

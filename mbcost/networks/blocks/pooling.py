@@ -1,0 +1,46 @@
+"""Rows without weights between convolutions: pooling, and AlexNet's normalisation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from mbcost.graph.graph import Step
+from mbcost.graph.primitives import LocalResponseNorm, Pool2d, Shape, pair
+from mbcost.networks.blocks.fields import (
+    MAX_CHANNELS,
+    MAX_KERNEL,
+    Kernel,
+    OneOf,
+    Stride,
+    Truth,
+    Whole,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pooling:
+    """Max or average pooling with a window."""
+
+    k: Kernel = 3
+    s: Stride = 2
+    p: Annotated[int, Whole(0, MAX_KERNEL, "padding")] = 0
+    mode: Annotated[str, OneOf(("max", "avg"), "maximum or average")] = "max"
+    ceil: Annotated[bool, Truth("round the output size up, as Caffe does")] = False
+
+    def steps(self, x: Shape) -> tuple[Step, ...]:
+        """Return pool."""
+        return (
+            Step("pool", Pool2d(self.mode, pair(self.k), pair(self.s), pair(self.p), self.ceil)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LocalResponseNormalisation:
+    """Normalisation over neighbouring channels (AlexNet, section 3.3)."""
+
+    size: Annotated[int, Whole(1, MAX_CHANNELS, "channels it looks at")] = 5
+
+    def steps(self, x: Shape) -> tuple[Step, ...]:
+        """Return lrn."""
+        return (Step("lrn", LocalResponseNorm(self.size)),)

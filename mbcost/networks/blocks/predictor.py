@@ -1,0 +1,34 @@
+"""The prediction layers of SSD and SSDLite."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from mbcost.graph.graph import Step
+from mbcost.graph.primitives import Shape
+from mbcost.networks.blocks.conv import conv_bn
+from mbcost.networks.blocks.fields import MAX_CHANNELS, Act, Channels, Kernel, Truth, Whole
+
+
+@dataclass(frozen=True, slots=True)
+class Predictor:
+    """A k×k convolution with bias that puts out ``c`` per anchor; in SSDLite a depthwise k×k
+    with batch-norm, then a 1×1 with bias (V2, section 6.2).
+
+    ``c`` is the classes, or 4 for the corners of a box.
+    """
+
+    c: Channels
+    anchors: Annotated[int, Whole(1, MAX_CHANNELS, "anchor boxes at each cell of the map")]
+    k: Kernel = 3
+    lite: Annotated[bool, Truth("depthwise k×k, then 1×1, in place of the k×k convolution")] = False
+    act: Act = "relu6"
+
+    def steps(self, x: Shape) -> tuple[Step, ...]:
+        """Return conv; or depthwise and pointwise."""
+        c = self.c * self.anchors
+        if not self.lite:
+            return conv_bn("", x[0], c, self.k, norm=False, bias=True)
+        depthwise = conv_bn("depthwise", x[0], x[0], self.k, groups=x[0], act=self.act)
+        return depthwise + conv_bn("pointwise", x[0], c, norm=False, bias=True)

@@ -1,0 +1,1 @@
+"""One question each: compare, explain, reconcile, guard, papers, spaces; answered with a Table."""

@@ -1,0 +1,1 @@
+"""Side by side: records, the comparison, its table and its words."""

@@ -1,0 +1,230 @@
+"""One subject taken apart: ``mbcost model``, by layer, block or kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+
+from mbcost.cost import DTYPES, LAYER_KEYS, CostReport
+from mbcost.errors import MbcostError
+from mbcost.output.table import Column, Record, Table, choose_columns, sort_rows
+from mbcost.studies.compare.comparison import Comparison
+from mbcost.targets.resolve import Restatement, Subject, trained
+from mbcost.units import megabytes, thousands
+
+_SHARES = (
+    Column("params_share", "share", "share", rank=2),
+    Column("mult_adds", "mult-adds", "count"),
+    Column("mult_adds_share", "share", "share", rank=1),
+)
+LAYER_COLUMNS = {
+    column.key: column
+    for column in (
+        Column("path", "layer"),
+        Column("kind", "kind", rank=3),
+        Column("kernel", "k", "size", rank=4),
+        Column("stride", "s", "size", rank=4),
+        Column("groups", "groups", "whole", rank=5),
+        Column("input", "input", "shape", rank=6),
+        Column("output", "output", "shape", rank=3),
+        Column("params", "params", "count"),
+        *_SHARES,
+    )
+}
+
+
+def _grouped(name: str) -> dict[str, Column]:
+    columns = (Column(name, name), Column("params", "params", "count"), *_SHARES)
+    return {column.key: column for column in columns}
+
+
+def _by_layer(report: CostReport) -> list[Record]:
+    return report.records()
+
+
+def _by_block(report: CostReport) -> list[Record]:
+    return [
+        {"block": block or report.name, "params": params, "mult_adds": mult_adds}
+        for block, (params, mult_adds) in report.by_block().items()
+    ]
+
+
+def _by_kind(report: CostReport) -> list[Record]:
+    params, mult_adds = report.by_kind("params"), report.by_kind("mult_adds")
+    kinds = dict.fromkeys((*params, *mult_adds))
+    return [
+        {"kind": kind, "params": params.get(kind, 0), "mult_adds": mult_adds.get(kind, 0)}
+        for kind in kinds
+    ]
+
+
+VIEWS: dict[str, tuple[dict[str, Column], Callable[[CostReport], list[Record]]]] = {
+    "layer": (LAYER_COLUMNS, _by_layer),
+    "block": (_grouped("block"), _by_block),
+    "kind": (_grouped("kind"), _by_kind),
+}
+
+
+def model_table(
+    comparison: Comparison, by: str = "layer", columns: str | None = None, sort: str | None = None
+) -> Table:
+    """Return the costs of the comparison's one subject, ``by`` layer, block or kind.
+
+    People see the layers that cost something; files hold all of them. The total is re-added from
+    the rows and must equal the report's.
+    """
+    subject = comparison.subjects[0]
+    report = subject.shown
+    known, rows_of = VIEWS[by]
+    restated = subject.restatement
+    rows = _stated(rows_of(report), restated)
+    total = _stated([add_up(rows, report)], restated)[0]
+    default = [restated.figure if key == "mult_adds" else key for key in known]
+    known = {
+        **known,
+        "mult_adds": Column("mult_adds", restated.mult_adds_title, "count"),
+        restated.figure: Column(restated.figure, restated.title, "count"),
+    }
+    chosen = choose_columns(known, columns, default)
+    shown = [_with_shares(row, report) for row in rows if row["params"] or row["mult_adds"]]
+    first = next(iter(known))
+    own = LAYER_KEYS if by == "layer" else (first, "params", "mult_adds")
+    fields = tuple(dict.fromkeys((*own, restated.figure, *_UNIT)))
+    if columns is not None:
+        fields = tuple(column.key for column in chosen)
+        rows = [{key: _with_shares(row, report)[key] for key in fields} for row in rows]
+    document = {**comparison.records()[0], "params_ratio": None, "mult_adds_ratio": None}
+    document["layers"] = rows if by == "layer" else _stated(_by_layer(report), restated)
+    if by != "layer":
+        document[f"by_{by}"] = rows
+    if subject.folded:
+        document["trained"] = weights_of(trained(subject).report)
+    if subject.trace is not None:
+        document["coverage"] = asdict(subject.trace.coverage)
+    return Table(
+        chosen,
+        sort_rows(shown, sort),
+        fields,
+        [{**row, "unit": restated.unit, "convention": restated.name} for row in rows],
+        document,
+        title=_title(comparison),
+        caption=f"{subject.target}: {comparison.caption()}",
+        total={**_with_shares(total, report), first: "total"},
+        notes=(
+            *memory_lines(report),
+            *counter_lines(comparison),
+            *deployed_lines(subject),
+            *coverage_lines(subject),
+            *comparison.notes(),
+        ),
+    )
+
+
+_UNIT = ("unit", "convention")
+"""What a line of the CSV says of its figure; the JSON says it once."""
+
+
+def _stated(rows: Iterable[Record], restated: Restatement) -> list[Record]:
+    """Return the rows, with flops, two per mult-add, where they were asked for."""
+    if not restated.in_flops:
+        return list(rows)
+    return [{**row, "flops": 2 * row["mult_adds"]} for row in rows]
+
+
+def add_up(rows: Iterable[Record], report: CostReport) -> Record:
+    """Return the rows' sums, or raise where they are not the report's own totals."""
+    total = {"params": 0, "mult_adds": 0}
+    for row in rows:
+        for key in total:
+            total[key] += row[key]
+    for key, value in total.items():
+        if value != getattr(report, key):
+            raise MbcostError(
+                f"the rows add up to {value:,} {key}, not {getattr(report, key):,}",
+                place=report.name,
+                way_out="this is a defect of mbcost: please report it",
+            )
+    return total
+
+
+def _with_shares(row: Record, report: CostReport) -> Record:
+    return {
+        **row,
+        "params_share": row["params"] / report.params if report.params else None,
+        "mult_adds_share": row["mult_adds"] / report.mult_adds if report.mult_adds else None,
+    }
+
+
+def _title(comparison: Comparison) -> str:
+    subject = comparison.subjects[0]
+    return f"{subject.target}: {comparison.title()}"
+
+
+def memory_lines(report: CostReport) -> list[str]:
+    """Return the four lines that torchinfo prints below its table, in units of 10⁶ bytes."""
+    return [
+        f"Input size (MB): {megabytes(report.input_bytes)}",
+        f"Forward/backward pass size (MB): {megabytes(report.forward_backward_bytes)}",
+        f"Params size (MB): {megabytes(report.param_bytes)}",
+        f"Estimated Total Size (MB): {megabytes(report.total_bytes)}",
+    ]
+
+
+def coverage_lines(subject: Subject) -> list[str]:
+    """Return what a trace saw: how many operator calls it counted, knew, or did not know."""
+    if subject.trace is None:
+        return []
+    coverage = subject.trace.coverage
+    counted, zero, unknown = (
+        thousands(sum(ops.values())) for ops in (coverage.counted, coverage.zero, coverage.unknown)
+    )
+    named = f": {', '.join(coverage.unknown)}" if coverage.unknown else ""
+    lines = [
+        *filter(None, [coverage.on_real_tensors()]),
+        f"traced: {thousands(coverage.seen)} operator calls, {counted} with mult-adds, "
+        f"{zero} known to have none, {unknown} unknown{named}",
+    ]
+    if coverage.by_convention:
+        words = (f"{what}: {times}" for what, times in coverage.by_convention.items())
+        lines.append(f"no mult-adds by convention: {'; '.join(words)}")
+    return lines
+
+
+def counter_lines(comparison: Comparison) -> list[str]:
+    """Return a line per figure: the closed form's totals, then each counter's."""
+    subject = comparison.subjects[0]
+    report = subject.shown
+    factor = 2 if subject.restatement.in_flops else 1
+    lines = [
+        f"params: {thousands(report.params)} (weights alone {thousands(report.params_weights)})",
+        f"{subject.restatement.title}: {thousands(factor * report.mult_adds)}",
+    ]
+    for verification in comparison.done.values():
+        if verification.total is not None:
+            counter = verification.counter
+            counts = counter.convention.words(upsampling=report.upsamples)
+            lines.append(f"{counter.name}: {thousands(verification.total)} ({counts})")
+    return lines
+
+
+def weights_of(report: CostReport) -> Record:
+    """Return params and the bytes of the weights by element type."""
+    stored = {f"{name}_bytes": report.weight_bytes(name) for name in DTYPES}
+    return {"params": report.params, **stored}
+
+
+def deployed_lines(subject: Subject) -> list[str]:
+    """Return a line per figure, deployed beside trained, where batch-norms are folded."""
+    if not subject.folded:
+        return []
+    before, after = weights_of(trained(subject).report), weights_of(subject.report)
+    lines = [
+        f"deployed: {thousands(after.pop('params'))} params, "
+        f"trained {thousands(before.pop('params'))}"
+    ]
+    for name, key in zip(DTYPES, after, strict=True):
+        lines.append(
+            f"Weights {name} (MB): {megabytes(after[key])}, trained {megabytes(before[key])} "
+            f"({DTYPES[name].stores})"
+        )
+    return lines

@@ -1,0 +1,316 @@
+"""Subjects side by side: ``mbcost compare`` and ``mbcost.compare``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from mbcost.cost import DTYPES, CostReport
+from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
+from mbcost.modules.counters import COUNTERS, Counter, Verification, verify
+from mbcost.networks.settings import in_words
+from mbcost.output.table import PENDING, Column, Record, Table, choose_columns, sort_rows
+from mbcost.studies.compare import conditions
+from mbcost.studies.compare.agreement import (
+    raise_if_different,
+    seen_lines,
+    skipped_lines,
+    verified_line,
+)
+from mbcost.studies.compare.records import (
+    COLUMNS,
+    DEPLOYED_COLUMNS,
+    EXTRA_COLUMNS,
+    RECORD_KEYS,
+    deployed_record,
+    extras,
+    record,
+    versions_text,
+)
+from mbcost.targets.resolve import AS_IN_PAPERS, Restatement, Subject, uncounted_lines
+from mbcost.units import shape_text
+
+if TYPE_CHECKING:
+    import pandas
+
+DEFAULT_BLOCKS = ("standard", "depthwise-separable", "inverted-residual")
+
+
+@dataclass
+class Comparison:
+    """Subjects, the counters asked for, and what each counter said so far."""
+
+    subjects: Sequence[Subject]
+    counters: Sequence[Counter] = ()
+    reference: str | None = None
+    done: dict[tuple[int, str], Verification] = field(default_factory=dict)
+    referees: dict[int, Verification] = field(default_factory=dict)
+    """Of each model from elsewhere on which a counter differs: FlopCounterMode's word."""
+
+    def verify(self) -> Iterator[None]:
+        """Run the counters one by one; yields after each, so that a table can fill in."""
+        for i, subject in enumerate(self.subjects):
+            bench = subject.workbench()
+            for counter in self.counters:
+                found = self.done[i, counter.name] = verify(counter, bench, subject.report)
+                if found.agrees is False and subject.traced and i not in self.referees:
+                    self.referees[i] = verify(COUNTERS["torch"], bench, subject.report)
+                yield
+
+    def verifications(self, i: int) -> dict[str, Verification]:
+        """Return what the counters said of subject ``i``, by counter."""
+        return {name: v for (j, name), v in self.done.items() if j == i}
+
+    @property
+    def complete(self) -> bool:
+        """Whether every counter has run on every subject."""
+        return len(self.done) == len(self.subjects) * len(self.counters)
+
+    @cached_property
+    def reference_report(self) -> CostReport:
+        """The costs that ratios are taken to: the first, or the one named ``reference``."""
+        return self.subjects[self.reference_index].shown
+
+    @cached_property
+    def reference_index(self) -> int:
+        """Which of the subjects ratios are taken to."""
+        if self.reference is None:
+            return 0
+        for i, subject in enumerate(self.subjects):
+            if self.reference in (subject.target, subject.name):
+                return i
+        known = [subject.target for subject in self.subjects]
+        raise MbcostError(
+            f"{self.reference!r} is not compared here",
+            place="--reference",
+            way_out=did_you_mean(self.reference, known),
+        )
+
+    def records(self, stored: bool = False) -> list[Record]:
+        """Return one record per subject.
+
+        Where batch-norms are folded, or with ``stored``, they have the bytes of the weights too.
+        """
+        stored = stored or self.folds
+        further = dict.fromkeys(c.key for c in self.counters if c.key not in RECORD_KEYS)
+        return [
+            further
+            | record(subject, self.reference_report, self.verifications(i))
+            | (deployed_record(subject) if stored else {})
+            for i, subject in enumerate(self.subjects)
+        ]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of the CSV: a record's own, flops and further counters where asked for."""
+        asked = (*(counter.key for counter in self.counters), self.restatement.figure)
+        return tuple(dict.fromkeys((*RECORD_KEYS, *asked)))
+
+    def frame(self) -> pandas.DataFrame:
+        """Return the records as a DataFrame."""
+        import pandas
+
+        return pandas.DataFrame(self.records(), columns=list(self.keys))
+
+    def _repr_html_(self) -> str:
+        from mbcost.output.formats.html import to_html
+
+        return to_html(self.table())
+
+    def table(self, columns: str | None = None, sort: str | None = None) -> Table:
+        """Return the comparison as a table; counters that have yet to run show an ellipsis."""
+        records = self.records(stored=columns is not None)
+        figure = self.restatement.figure
+        default = ["target", *self._telling_apart(), "output", "params"]
+        if len(self.subjects) > 1:
+            default += ["params_ratio", figure, "mult_adds_ratio"]
+        else:
+            default += [figure]
+        weights = [key for key in DEPLOYED_COLUMNS if key != "fold_bn"] if self.folds else []
+        default += weights
+        default += [counter.key for counter in self.counters]
+        default += ["forward_backward_bytes", "total_bytes"]
+        default += ["verified"] if self.counters else []
+        chosen = choose_columns(self._known_columns(), columns, default)
+        if any(column.key in EXTRA_COLUMNS for column in chosen):
+            records = [r | extras(s) for r, s in zip(records, self.subjects, strict=True)]
+        rows = sort_rows([self._with_pending(i, row) for i, row in enumerate(records)], sort)
+        fields = tuple(column.key for column in chosen)
+        if columns is None:
+            fields = (*self.keys, *DEPLOYED_COLUMNS) if self.folds else self.keys
+        document = rows if columns is None else [{k: row.get(k) for k in fields} for row in rows]
+        names = conditions.differing(self.subjects)
+        shown = rows
+        if columns is None and names:  # the others stand in the title
+            shown = [{**r, "settings": conditions.some(r["settings"], names)} for r in rows]
+        return Table(
+            chosen,
+            shown,
+            fields,
+            rows,
+            document,
+            title=self.title(),
+            caption=self.caption(),
+            notes=(*self.notes(), *_top1_lines(chosen, rows)),
+        )
+
+    @property
+    def folds(self) -> bool:
+        """Whether a subject has its batch-norms folded."""
+        return any(subject.folded for subject in self.subjects)
+
+    def _telling_apart(self) -> list[str]:
+        """Return the columns of what rows were counted under, where that differs."""
+        found = ["settings"] if conditions.differing(self.subjects) else []
+        inputs = {subject.report.inputs for subject in self.subjects}
+        return found + (["input"] if len(inputs) > 1 else [])
+
+    def _known_columns(self) -> dict[str, Column]:
+        name = self.subjects[self.reference_index].target
+        known = {**COLUMNS, **DEPLOYED_COLUMNS, **EXTRA_COLUMNS}
+        figure_title = self.restatement.title
+        known["mult_adds"] = Column("mult_adds", self.restatement.mult_adds_title, "count")
+        if self.restatement.in_flops:
+            known["flops"] = Column("flops", figure_title, "count")
+        for key, figure in (("params_ratio", "params"), ("mult_adds_ratio", figure_title)):
+            known[key] = Column(key, f"{figure} vs {name}", "ratio", COLUMNS[key].rank)
+        return known
+
+    def _with_pending(self, i: int, row: Record) -> Record:
+        waiting = [c for c in self.counters if (i, c.name) not in self.done]
+        if not waiting:
+            return row
+        return {**row, **{counter.key: PENDING for counter in waiting}, "verified": PENDING}
+
+    @property
+    def restatement(self) -> Restatement:
+        """How the subjects' mult-adds are shown; the same for all."""
+        return self.subjects[0].restatement if self.subjects else AS_IN_PAPERS
+
+    def title(self) -> str:
+        """Return what all subjects have in common, settings, input and batch; then the settings
+        that changed some of them and others not."""
+        inputs = {shape_text(s.report.inputs).replace("x", "×") for s in self.subjects}
+        batches = {s.batch for s in self.subjects}
+        known = [conditions.given(subject) for subject in self.subjects]
+        common = {
+            name: value
+            for name, value in known[0].items()
+            if name
+            not in (*conditions.OF_INPUT, "batch", *self.subjects[0].settings.get("options", ()))
+            and all(settings.get(name) == value for settings in known)
+        }
+        parts = [in_words(common)] if common else []
+        if len(inputs) == 1:
+            parts.append(f"input {inputs.pop()}")
+        if len(batches) == 1:
+            parts.append(f"batch {batches.pop()}")
+        return "; ".join((", ".join(parts), *self._partly))
+
+    @cached_property
+    def _partly(self) -> list[str]:
+        return conditions.partly(self.subjects)
+
+    def caption(self) -> str:
+        """Return what the figures mean and which versions counted them."""
+        title = f"{self.title()}. {folding_in_words()}" if self.folds else self.title()
+        ran = self.records()[0]["versions"]
+        return caption_of(ran, self.counted_as(), title, self.restatement)
+
+    def counted_as(self) -> dict[str, str]:
+        """Return each counter's convention in words."""
+        upsampling = any(subject.report.upsamples for subject in self.subjects)
+        return {c.name: c.convention.words(upsampling=upsampling) for c in self.counters}
+
+    def notes(self) -> tuple[str, ...]:
+        """Return the verified line, what counters do not see, which were skipped, and what is not
+        counted at all."""
+        missing = uncounted_lines(self.subjects)
+        if not self.counters:
+            return (f"{self.ours().removeprefix('the ')} alone: no counter was run", *missing)
+        if not self.complete:
+            return ("verifying: the counters are running …", *missing)
+        return (
+            verified_line(self.done, self.ours(), self.referees),
+            *seen_lines(self.done, self.subjects),
+            *skipped_lines(self.done, self.subjects),
+            *missing,
+        )
+
+    def ours(self) -> str:
+        """Return what the figures come from: the closed form, the trace, or both."""
+        traced = {subject.traced for subject in self.subjects}
+        if len(traced) > 1:
+            return "the closed form and the trace"
+        return "the trace" if traced == {True} else "the closed form"
+
+    def check(self, *, strict: bool = False) -> list[str]:
+        """Raise ``CheckFailedError`` naming the layers on which a counter differs.
+
+        On models from elsewhere that is so only when ``strict``, as are operators without a
+        formula; otherwise return what is to be said of them.
+        """
+        warnings = uncounted_lines(self.subjects)
+        if strict and warnings:
+            raise CheckFailedError("; ".join(warnings), way_out="leave out --strict to accept that")
+        for i, subject in enumerate(self.subjects):
+            for verification in self.verifications(i).values():
+                try:
+                    raise_if_different(subject, verification, self.referees.get(i))
+                except CheckFailedError as error:
+                    if strict or not subject.traced:
+                        raise
+                    warnings.append(str(error))
+        return warnings
+
+
+def _top1_lines(chosen: Sequence[Column], rows: Sequence[Record]) -> tuple[str, ...]:
+    """Return where each published top-1 stands, a line per source, if the column is shown."""
+    if not any(column.key == "top1" for column in chosen):
+        return ()
+    by_source: dict[str, list[str]] = {}
+    for row in rows:
+        if row["top1"] is not None:
+            by_source.setdefault(row["top1_source"], []).append(row["target"])
+    return tuple(f"top-1 of {', '.join(t)}: {source}" for source, t in by_source.items())
+
+
+def folding_in_words() -> str:
+    """Return what fold_bn means, and what the weight bytes count."""
+    weights = "; ".join(f"{dtype.name} {dtype.stores}" for dtype in DTYPES.values())
+    return f"fold_bn: batch-norms folded into the convolutions before them. Weights: {weights}"
+
+
+def caption_of(
+    versions: dict[str, str],
+    conventions: dict[str, str],
+    title: str,
+    restatement: Restatement = AS_IN_PAPERS,
+) -> str:
+    """Return a caption: the convention of each figure, and the versions."""
+    words = [
+        f"{title}." if title else "",
+        "params: weights, biases, batch-norm γ and β.",
+        restatement.counts,
+        *(f"{name}: {counts}." for name, counts in conventions.items()),
+        "MB of 10⁶ bytes, float32.",
+        f"{versions_text(versions)}.",
+    ]
+    return " ".join(word for word in words if word)
+
+
+def counters_named(names: Sequence[str] | None, default: Sequence[str]) -> list[Counter]:
+    """Return the counters of these names, each once, or raise with the nearest known name."""
+    chosen = []
+    for name in dict.fromkeys(names or default):
+        if name not in COUNTERS:
+            raise MbcostError(
+                f"unknown counter {name!r}", place="--counter", way_out=did_you_mean(name, COUNTERS)
+            )
+        chosen.append(COUNTERS[name])
+    return chosen
+
+
+__all__ = ["DEFAULT_BLOCKS", "Comparison", "counters_named"]

@@ -1,0 +1,193 @@
+"""What mbcost reports about a subject as plain data: the keys of the JSON and the CSV.
+
+Raw integers in base units. A counter that was not run is null, never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from mbcost.cost import DTYPES, CostReport
+from mbcost.modules.counters import COUNTERS, Verification
+from mbcost.networks.network import Network
+from mbcost.networks.settings import as_record
+from mbcost.output.table import Column, Record
+from mbcost.targets.resolve import Subject
+from mbcost.units import size_value
+
+COLUMNS: dict[str, Column] = {
+    column.key: column
+    for column in (
+        Column("name", "name"),
+        Column("target", "target"),
+        Column("alpha", "α", "number"),
+        Column("rho", "ρ", "number"),
+        Column("size", "size", "size"),
+        Column("classes", "classes", "whole"),
+        Column("batch", "batch", "whole"),
+        Column("input", "input", "shape"),
+        Column("output", "output", "shape", rank=6),
+        Column("params", "params", "count"),
+        Column("params_weights", "weights", "count"),
+        Column("params_all", "all params", "count"),
+        Column("mult_adds", "mult-adds", "count"),
+        Column("params_ratio", "params vs", "ratio", rank=3),
+        Column("mult_adds_ratio", "mult-adds vs", "ratio"),
+        Column("torchinfo_mult_adds", "torchinfo", "count", rank=1),
+        Column("fvcore_flops", "fvcore", "count", rank=1),
+        Column("torch_flops", "torch flops", "count", rank=1),
+        Column("input_bytes", "input", "bytes", rank=5),
+        Column("forward_backward_bytes", "fwd/bwd", "bytes", rank=5),
+        Column("param_bytes", "params", "bytes", rank=5),
+        Column("total_bytes", "total", "bytes", rank=4),
+        Column("verified", "verified", "truth", rank=2),
+        Column("convention", "convention"),
+        Column("versions", "versions", "versions"),
+        Column("unit", "unit"),
+        Column("settings", "settings", "settings"),
+    )
+}
+RECORD_KEYS = tuple(COLUMNS)
+COLUMNS |= {
+    counter.key: Column(counter.key, counter.name, "count", rank=3)
+    for counter in COUNTERS.values()
+    if counter.key not in COLUMNS
+}
+"""Also the further counters: a record has their keys where they were run."""
+
+DEPLOYED_COLUMNS: dict[str, Column] = {
+    "fold_bn": Column("fold_bn", "folded", "truth", rank=6),
+    **{
+        f"{name}_bytes": Column(f"{name}_bytes", f"weights {name}", "bytes", rank)
+        for name, rank in zip(DTYPES, reversed(range(len(DTYPES))), strict=True)
+    },
+}
+"""What ``deployed_record`` adds to the records where a batch-norm is folded."""
+
+EXTRA_COLUMNS: dict[str, Column] = {
+    column.key: column
+    for column in (
+        Column("top1", "top-1", "percent"),
+        Column("top1_source", "top-1 printed in"),
+    )
+}
+"""Keys of a record that stand in it only where ``--columns`` asks for them."""
+
+
+def record(
+    subject: Subject,
+    reference: CostReport | None = None,
+    verifications: Mapping[str, Verification] | None = None,
+) -> Record:
+    """Return the record of a subject: ``RECORD_KEYS`` and the figures by kind.
+
+    Ratios are this ÷ ``reference``; null without one.
+    """
+    report = subject.shown
+    ran = verifications or {}
+    facts = subject.spec.facts(subject.settings)
+    counted = {
+        c.key: ran[c.name].total if c.name in ran else None
+        for c in COUNTERS.values()
+        if c.key in RECORD_KEYS or c.name in ran  # further counters where they were asked for
+    }
+    return {
+        "name": subject.name,
+        "target": subject.target,
+        **facts,
+        "size": size_value(*facts["size"]) if facts["size"] else None,
+        "batch": report.batch,
+        "input": [list(x) for x in report.inputs] if report.more_inputs else list(report.x),
+        "output": [list(y) for y in report.ys] if report.ys else list(report.y),
+        "params": report.params,
+        "params_weights": report.params_weights,
+        "params_all": report.params_all,
+        "mult_adds": report.mult_adds,
+        "params_ratio": _ratio(report.params, reference.params if reference else None),
+        "mult_adds_ratio": _ratio(report.mult_adds, reference.mult_adds if reference else None),
+        **counted,
+        "input_bytes": report.input_bytes,
+        "forward_backward_bytes": report.forward_backward_bytes,
+        "param_bytes": report.param_bytes,
+        "total_bytes": report.total_bytes,
+        "verified": verified(ran.values()),
+        "convention": subject.convention,
+        "versions": versions(name for name, v in ran.items() if v.total is not None),
+        "unit": subject.restatement.unit,
+        "settings": as_record(subject.settings),
+        "params_by_kind": report.by_kind("params"),
+        "mult_adds_by_kind": report.by_kind("mult_adds"),
+        **({} if report.coverage is None else {"uncounted": report.uncounted}),
+        **_flops(subject),
+    }
+
+
+def _flops(subject: Subject) -> Record:
+    """Return two per mult-add where flops were asked for."""
+    if not subject.restatement.in_flops:
+        return {}
+    by_kind = subject.shown.by_kind("mult_adds")
+    return {
+        "flops": 2 * subject.shown.mult_adds,
+        "flops_by_kind": {kind: 2 * figure for kind, figure in by_kind.items()},
+    }
+
+
+def deployed_record(subject: Subject) -> Record:
+    """Return whether batch-norms are folded, and the bytes of the weights by element type."""
+    stored = {f"{name}_bytes": subject.report.weight_bytes(name) for name in DTYPES}
+    return {"fold_bn": subject.folded, **stored}
+
+
+def extras(subject: Subject) -> Record:
+    """Return the values of ``EXTRA_COLUMNS``: the published top-1 in per cent and where it stands.
+
+    Null unless it was published for exactly this α, size and everything else.
+    """
+    spec, settings = subject.spec, subject.settings
+    if isinstance(spec, Network):
+        facts = spec.facts(settings)
+        as_it_is = {
+            "classes": spec.classes,
+            "in": spec.x[0],
+            "round_nearest": spec.divisor,
+            "reduced_tail": False,
+        }
+        same = all(key in _COMPARED or settings[key] == as_it_is.get(key) for key in settings)
+        top1 = spec.top1(facts["alpha"], facts["size"]) if same else None
+        if top1 is not None:
+            return {"top1": top1, "top1_source": spec.published_source or spec.source}
+    return {"top1": None, "top1_source": None}
+
+
+_COMPARED = ("alpha", "size", "rho", "batch", "fold_bn")
+"""Settings that a published figure names, or that change nothing for one image."""
+
+
+def _ratio(value: int, reference: int | None) -> float | None:
+    return value / reference if reference else None
+
+
+def verified(verifications: Iterable[Verification]) -> bool | None:
+    """Return whether every counter that ran agrees; None where none ran."""
+    agreed = [v.agrees for v in verifications if v.agrees is not None]
+    return all(agreed) if agreed else None
+
+
+def versions(counters: Iterable[str] = ()) -> dict[str, str]:
+    """Return the versions of mbcost and of the named counters' packages."""
+    import mbcost
+
+    found = {"mbcost": mbcost.__version__}
+    packages = [COUNTERS[name].package for name in counters]
+    if packages:
+        from importlib.metadata import version  # 80 ms: only where something was run
+
+        for package in dict.fromkeys(("torch", *packages)):
+            found[package] = version(package)
+    return found
+
+
+def versions_text(found: Mapping[str, str]) -> str:
+    """Return versions as a sentence's end: ``mbcost 0.1.0, torch 2.14.1``."""
+    return ", ".join(f"{name} {version}" for name, version in found.items())

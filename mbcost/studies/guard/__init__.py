@@ -1,0 +1,1 @@
+"""Budgets, baselines and differences: what a check in CI asks."""

@@ -1,0 +1,1 @@
+"""Design spaces counted as arrays: sweeps and searches."""

@@ -1,0 +1,188 @@
+"""The columns of a sweep: what was chosen, then what it costs, in bytes where a dtype says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from mbcost.cost import DTYPES
+from mbcost.networks.network import Network, Spec
+from mbcost.studies.spaces.learnt import LIMIT, Ints, too_large
+from mbcost.studies.spaces.parts import input_feed
+from mbcost.studies.spaces.plan import Batch, Plan
+from mbcost.studies.spaces.space import Axis, Space
+from mbcost.units import size_value
+
+FIGURES = ("params", "params_weights", "params_all", "mult_adds")
+BYTES = ("weight_bytes", "largest_activation_bytes", "peak_activation_bytes")
+COST_KEYS = (*FIGURES, *BYTES)
+"""The columns of costs; ``*_bytes`` are in the dtype."""
+
+
+def figure_of(key: str, dtype: str) -> tuple[str, int]:
+    """Return the figure behind a column, and the bytes of each of its elements."""
+    if key == "weight_bytes":
+        return f"{dtype}_bytes", 1
+    if key in BYTES:
+        return key.removesuffix("_bytes"), DTYPES[dtype].weight
+    return key, 1
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column: a figure, or a label per combination of axes; without axes everyone has the first.
+
+    Of an axis over layers the last label stands where that layer is not there. With ``codes`` only
+    these combinations have a label of their own, all others the first.
+    """
+
+    key: str
+    labels: tuple[Any, ...] = ()
+    axes: tuple[int, ...] = ()
+    figure: str = ""
+    times: int = 1
+    codes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The columns of a plan's results under a dtype."""
+
+    plan: Plan
+    dtype: str = "fp32"
+
+    @cached_property
+    def fields(self) -> tuple[Field, ...]:
+        """The columns in order."""
+        space = self.plan.space
+        chosen = [Field("name", (space.spec.name,))]
+        known = {axis.key: i for i, axis in enumerate(space.axes)}
+        facts = space.spec.facts(space.settings)
+        for key in ("alpha", "rho", "size", "classes", "batch"):
+            if key in known:
+                labels = [label(value) for value in space.axes[known[key]].values]
+                chosen.append(Field(key, tuple(labels), (known[key],)))
+            elif key == "size" and "rho" in known:
+                chosen.append(Field("size", _sizes_of_rho(space, known["rho"]), (known["rho"],)))
+            elif key == "batch":
+                chosen.append(Field(key, (space.settings.get("batch", 1),)))
+            elif facts[key] is not None and (key != "rho" or "rho" in space.settings):
+                chosen.append(Field(key, (label(facts[key]),)))
+        keys = {field.key for field in chosen}
+        chosen += [
+            Field(key, (label(value),))
+            for key, value in space.settings.items()
+            if key not in (*keys, *known)
+        ]
+        for i, axis in enumerate(space.axes):
+            if axis.key not in keys:
+                chosen.append(Field(axis.key, (*map(label, axis.values), None), (i,)))
+        for key in COST_KEYS:
+            figure, times = figure_of(key, self.dtype)
+            chosen.append(Field(key, figure=figure, times=times))
+        return (*chosen, *_top1(space))
+
+    def positions(self, field: Field, batch: Batch) -> Ints | None:
+        """Return each config's index into the field's labels; None where all have the first."""
+        if not field.axes:
+            return None
+        axes = self.plan.space.axes
+        positions = np.zeros(batch.choices.shape[1], np.int64)
+        for i in field.axes:
+            positions = positions * len(axes[i].values) + batch.choices[i]
+        if field.codes:
+            codes = np.array(field.codes)
+            at = np.minimum(np.searchsorted(codes, positions), len(codes) - 1)
+            return np.where(codes[at] == positions, at + 1, 0)
+        if len(field.axes) == 1 and self.plan.space.conditions(field.axes[0]):
+            there = self.plan.meaning(field.axes[0], batch.choices)
+            positions = np.where(there, positions, len(field.labels) - 1)
+        return positions
+
+    def costs(self, field: Field, batch: Batch) -> Ints:
+        """Return a figure's column, in bytes where it is of them; raise where 64 bits do not do."""
+        figures = batch.figures[field.figure]
+        if field.times > 1 and figures.size and int(figures.max()) * field.times >= LIMIT:
+            raise too_large(self.plan.space, field.key)
+        return figures * field.times
+
+    def column(self, field: Field, batch: Batch) -> list[Any]:
+        """Return the field's values, one per config."""
+        if field.figure:
+            values: list[Any] = self.costs(field, batch).tolist()
+            return values
+        positions = self.positions(field, batch)
+        if positions is None:
+            return list(field.labels[:1]) * int(batch.choices.shape[1])
+        return [field.labels[position] for position in positions.tolist()]
+
+    def records(self, batch: Batch, keys: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """Return the configs as records."""
+        wanted = [field for field in self.fields if keys is None or field.key in keys]
+        columns = [self.column(field, batch) for field in wanted]
+        names = [field.key for field in wanted]
+        return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _top1(space: Space) -> list[Field]:
+    """Return the column of published top-1 accuracies: of exactly these α and sizes, or none."""
+    spec, settings = space.spec, space.settings
+    keys = [axis.key for axis in space.axes]
+    plain = {"alpha", "size", "rho", "batch"}
+    if not isinstance(spec, Network) or not plain.issuperset((*keys, *settings)):
+        return []
+    axes = tuple(i for i, key in enumerate(keys) if key != "batch")
+    own = [_facts(spec, settings, space.axes[i]) for i in axes]
+    found: dict[int, float] = {}
+    for row in spec.published:
+        wanted = {"alpha": row.alpha, "size": row.sides}
+        places = [[i for i, v in enumerate(vs) if v == wanted[k]] for k, vs in own]
+        for chosen in product(*places):
+            facts = spec.facts(settings)
+            code = 0
+            for (key, values), place in zip(own, chosen, strict=True):
+                facts[key] = values[place]
+                code = code * len(values) + place
+            top1 = spec.top1(facts["alpha"], facts["size"])
+            if top1 is not None:
+                found[code] = top1
+    if not found:
+        return []
+    if not axes:
+        return [Field("top1", (found[0],))]
+    codes = sorted(found)
+    return [Field("top1", (None, *(found[code] for code in codes)), axes, codes=tuple(codes))]
+
+
+def _facts(spec: Spec, settings: Mapping[str, Any], axis: Axis) -> tuple[str, list[Any]]:
+    """Return what a setting decides, alpha or size, and its values."""
+    if axis.key == "alpha":
+        return "alpha", list(axis.values)
+    return "size", [spec.facts({**settings, axis.key: v})["size"] for v in axis.values]
+
+
+def label(value: Any) -> Any:
+    """Return a setting's or a field's value as a column shows it."""
+    return size_value(*value) if isinstance(value, tuple) else value
+
+
+def _sizes_of_rho(space: Space, axis: int) -> tuple[Any, ...]:
+    sizes = []
+    for rho in space.axes[axis].values:
+        settings = {k: v for k, v in space.settings.items() if k != "size"}
+        sizes.append(size_value(*input_feed(space, {**settings, "rho": rho}).x[1:]))
+    return tuple(sizes)
+
+
+def at_most(budgets: Mapping[str, int], dtype: str) -> dict[str, int]:
+    """Return budgets by column as the largest value of each figure."""
+    found = {}
+    for key, budget in budgets.items():
+        figure, times = figure_of(key, dtype)
+        found[figure] = budget // times
+    return found

@@ -1,0 +1,1 @@
+"""The best configs of a space under limits."""

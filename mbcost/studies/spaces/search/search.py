@@ -1,0 +1,417 @@
+"""The best config of a space under budgets: ``mbcost search``.
+
+One pass over the space, in chunks, keeps the best config under all budgets, and the best with each
+budget lifted: a budget is binding if without it a better config would win.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
+from mbcost.networks.network import Network, Spec
+from mbcost.output.table import Record, Table, choose_columns
+from mbcost.studies.pareto import MAX_OBJECTIVES, pareto_front
+from mbcost.studies.spaces.columns import COST_KEYS, Layout
+from mbcost.studies.spaces.learnt import LIMIT
+from mbcost.studies.spaces.plan import Batch, Counting
+from mbcost.studies.spaces.space import Axis, Space
+from mbcost.studies.spaces.sweep.table import caption, columns_of, title
+from mbcost.studies.spaces.verify import Sample, Verifier
+from mbcost.units import percent, thousands
+
+ALPHAS = tuple(float(Decimal(i) / 20) for i in range(5, 29))
+SIZES = tuple((size, size) for size in range(96, 257, 32))
+"""Where α and size are left open: 0.25 to 1.4 in steps of 0.05 and 96 to 256 in steps of 32, and
+whatever else is published."""
+
+
+def opened(space: Space) -> Space:
+    """Return the space with α and size as axes, where nothing varies and they are not fixed."""
+    if space.axes or not isinstance(space.spec, Network):
+        return space
+    network = space.spec
+    axes = []
+    if "alpha" in network.accepts and "alpha" not in space.settings:
+        alphas = {*ALPHAS, *(row.alpha for row in network.published)}
+        axes.append(Axis("alpha", tuple(sorted(alphas))))
+    if not {"size", "rho"} & set(space.settings):
+        sizes = {*SIZES, *(row.sides for row in network.published)}
+        axes.append(Axis("size", tuple(sorted(sizes))))
+    return replace(space, axes=tuple(axes))
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """A column, and whether the largest (+1) or the smallest (-1) is best."""
+
+    key: str
+    sign: int = 1
+
+
+def parse_objectives(text: str, keys: Sequence[str]) -> tuple[Objective, ...]:
+    """Return the objectives in ``top1,-mult_adds``."""
+    found = []
+    for item in text.split(","):
+        key = item.strip().lstrip("-").replace("-", "_")
+        if key not in keys:
+            raise MbcostError(
+                f"unknown objective {key!r}", place="--objective", way_out=did_you_mean(key, keys)
+            )
+        found.append(Objective(key, -1 if item.strip().startswith("-") else 1))
+    if len({objective.key for objective in found}) < len(found):
+        raise MbcostError("names a column twice", place="--objective", way_out="keep one")
+    if len(found) > MAX_OBJECTIVES:
+        raise MbcostError(
+            f"{len(found)} objectives", place="--objective", way_out=f"at most {MAX_OBJECTIVES}"
+        )
+    return tuple(found)
+
+
+@dataclass
+class Found:
+    """The best configs so far: one, or the Pareto front; as choices, records and values."""
+
+    objectives: tuple[Objective, ...]
+    choices: list[tuple[int, ...]] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+
+    def add(self, choices: Sequence[tuple[int, ...]], records: Sequence[Record]) -> None:
+        """Take in more configs."""
+        self.choices += choices
+        self.records += records
+        keep = self._best()
+        self.choices = [self.choices[i] for i in keep]
+        self.records = [self.records[i] for i in keep]
+
+    def _best(self) -> list[int]:
+        if not self.records:
+            return []
+        points = [self.value(record) for record in self.records]
+        if len(self.objectives) > 1:
+            return pareto_front(points)
+        # of equals the cheapest, then the first
+        ranked = range(len(points))
+        return [max(ranked, key=lambda i: (points[i], *_cheapness(self.records[i]), -i))]
+
+    def value(self, record: Record) -> tuple[float, ...]:
+        """Return a record's objectives, more is better."""
+        return tuple(o.sign * record[o.key] for o in self.objectives)
+
+
+def _cheapness(record: Record) -> tuple[int, int]:
+    return -record["mult_adds"], -record["params"]
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """A budget: a column of the sweep and its largest value; ``option`` is how it is typed."""
+
+    key: str
+    limit: int
+
+    @property
+    def option(self) -> str:
+        """The option that sets it."""
+        name = {"peak_activation_bytes": "activation_bytes"}.get(self.key, self.key)
+        return f"--max-{name.replace('_', '-')}"
+
+
+@dataclass
+class Answer:
+    """What a search found: the best under all budgets, and the best with each one lifted."""
+
+    layout: Layout
+    objectives: tuple[Objective, ...]
+    constraints: tuple[Constraint, ...]
+    found: Found
+    lifted: dict[str, Found]
+    anything: Found
+    misses: _Misses
+    seen: Sample[tuple[tuple[int, ...], dict[str, int]]]
+    """Some of the configs that were looked at, and what was found of them."""
+    looked: int = 0
+    feasible: int = 0
+    unrated: int = 0
+    """Configs within the budgets that have no value of an objective: no published accuracy."""
+
+    @property
+    def winner(self) -> Record:
+        """The best config's record."""
+        return self.found.records[0]
+
+    @property
+    def spec(self) -> tuple[Spec, dict[str, Any]]:
+        """The best config as spec and settings."""
+        return self.layout.plan.space.at(self.found.choices[0])
+
+    def add(self, batch: Batch) -> None:
+        """Take in a batch of configs."""
+        n = batch.choices.shape[1]
+        self.seen.add(n, lambda i: _one(batch, i))
+        values = {c.key: _column(self.layout, batch, c.key) for c in self.constraints}
+        over = {c.key: values[c.key] > min(c.limit, LIMIT) for c in self.constraints}
+        broken = np.sum(list(over.values()), axis=0) if over else np.zeros(n, int)
+        rated = _rated(self.layout, batch, self.objectives)
+        self.looked += n
+        self.feasible += int((broken == 0).sum())
+        self.unrated += int(((broken == 0) & ~rated).sum())
+        _take(self.found, self.layout, batch, (broken == 0) & rated)
+        if len(self.objectives) == 1:
+            for constraint in self.constraints:
+                within_others = broken - over[constraint.key] == 0
+                _take(self.lifted[constraint.key], self.layout, batch, within_others & rated)
+            _take(self.anything, self.layout, batch, rated)
+        self.misses.add(self.layout, batch, values, over, broken)
+
+    def checked(self) -> Answer:
+        """Return itself if there is a winner, or raise with the nearest miss of every budget."""
+        space = self.layout.plan.space
+        if not self.feasible:
+            raise self.misses.error(space, self.looked)
+        if not self.found.records:
+            raise CheckFailedError(
+                f"{self.feasible:,} configs are within the budget, none with a published accuracy",
+                place=space.target,
+                way_out="--objective mult_adds",
+            )
+        return self
+
+    def verify(self, verifier: Verifier) -> None:
+        """Build what is shown, then some of what it was chosen from."""
+        verifier.rows(self.found.records)
+        for choice, figures in self.seen.items:
+            if len(verifier.built) < verifier.k:
+                verifier.figures(choice, figures)
+
+    def describe(self) -> str:
+        """Return where the winner comes from, for its YAML."""
+        space = self.layout.plan.space
+        budgets = " ".join(f"{c.option} {c.limit}" for c in self.constraints)
+        return f"{space.target} at {space.describe(self.found.choices[0])}\n{budgets}".strip()
+
+    def binding(self) -> list[str]:
+        """Return the budgets without which a better config would win."""
+        best = self.found.value(self.winner)
+        return [
+            constraint.key
+            for constraint in self.constraints
+            if any(self.found.value(r) > best for r in self.lifted[constraint.key].records)
+        ]
+
+    def limited(self) -> bool:
+        """Return whether a config over budget, of whichever, would be better."""
+        best = self.found.value(self.winner)
+        return any(self.found.value(record) > best for record in self.anything.records)
+
+
+def search_steps(
+    layout: Layout,
+    budgets: Mapping[str, int],
+    objectives: tuple[Objective, ...],
+    verify: int = 0,
+    count: Counting | None = None,
+) -> Iterator[tuple[int, Answer]]:
+    """Yield (configs looked at, the answer so far) over the layout's plan.
+
+    ``verify`` of them are kept to be built; ``count`` stands in for a new reader of the plan.
+    """
+    constraints = tuple(Constraint(key, limit) for key, limit in budgets.items())
+    answer = Answer(
+        layout,
+        objectives,
+        constraints,
+        Found(objectives),
+        {constraint.key: Found(objectives) for constraint in constraints},
+        Found(objectives),
+        _Misses(constraints),
+        Sample(verify, layout.plan.seed),
+    )
+    count = count or Counting(layout.plan)
+    for unit in range(layout.plan.units):
+        answer.add(count(unit))
+        yield answer.looked, answer
+
+
+def search(layout: Layout, budgets: Mapping[str, int], objectives: tuple[Objective, ...]) -> Answer:
+    """Return the best config of the layout's plan, or raise ``CheckFailedError`` if none fits."""
+    *_, (_, answer) = search_steps(layout, budgets, objectives)
+    return answer.checked()
+
+
+def default_objective(keys: Sequence[str]) -> str:
+    """Return published top-1 where there is one, else mult-adds."""
+    return "top1" if "top1" in keys else "mult_adds"
+
+
+def _one(batch: Batch, i: int) -> tuple[tuple[int, ...], dict[str, int]]:
+    figures = {name: int(values[i]) for name, values in batch.figures.items()}
+    return tuple(batch.choices[:, i].tolist()), figures
+
+
+def _column(layout: Layout, batch: Batch, key: str) -> NDArray[np.float64] | NDArray[np.int64]:
+    known = next(known for known in layout.fields if known.key == key)
+    if known.figure:
+        return layout.costs(known, batch)
+    labels = np.array([np.nan if v is None else v for v in known.labels], np.float64)
+    positions = layout.positions(known, batch)
+    return labels[np.zeros(batch.choices.shape[1], int) if positions is None else positions]
+
+
+def _rated(layout: Layout, batch: Batch, objectives: Sequence[Objective]) -> NDArray[np.bool_]:
+    rated = np.ones(batch.choices.shape[1], bool)
+    for objective in objectives:
+        if objective.key not in COST_KEYS:
+            rated &= ~np.isnan(_column(layout, batch, objective.key))
+    return rated
+
+
+def _take(found: Found, layout: Layout, batch: Batch, wanted: NDArray[np.bool_]) -> None:
+    """Add the wanted configs of a batch that can still be best."""
+    at = np.flatnonzero(wanted)
+    if not len(at):
+        return
+    columns = [o.sign * _column(layout, batch, o.key)[at] for o in found.objectives]
+    if len(columns) == 1:
+        at = at[columns[0] == columns[0].max()]
+        for key in ("mult_adds", "params"):
+            costs = batch.figures[key][at]
+            at = at[costs == costs.min()]
+        at = at[:1]
+    else:
+        at = at[pareto_front(list(zip(*(c.tolist() for c in columns), strict=True)))]
+    few = Batch(batch.choices[:, at], {k: v[at] for k, v in batch.figures.items()})
+    found.add([tuple(column) for column in few.choices.T.tolist()], layout.records(few))
+
+
+class _Misses:
+    """Per budget the config that misses it least: of those within all other budgets, if any."""
+
+    def __init__(self, constraints: Sequence[Constraint]) -> None:
+        self.constraints = constraints
+        self.nearest: dict[str, tuple[int, int, Record]] = {}
+
+    def add(
+        self,
+        layout: Layout,
+        batch: Batch,
+        values: Mapping[str, NDArray[Any]],
+        over: Mapping[str, NDArray[np.bool_]],
+        broken: NDArray[Any],
+    ) -> None:
+        """Take in a batch."""
+        for constraint in self.constraints:
+            key = constraint.key
+            at = np.flatnonzero(over[key])
+            if not len(at):
+                continue
+            order = np.lexsort((values[key][at], broken[at] > 1))
+            best = at[order[:1]]
+            rank = (int(broken[best[0]] > 1), int(values[key][best[0]]))
+            if key not in self.nearest or rank < self.nearest[key][:2]:
+                one = Batch(batch.choices[:, best], {k: v[best] for k, v in batch.figures.items()})
+                self.nearest[key] = (*rank, layout.records(one)[0])
+
+    def error(self, space: Space, looked: int) -> CheckFailedError:
+        """Return the error that names the nearest miss of every budget."""
+        lines = []
+        axes = [axis.key for axis in space.axes]
+        for constraint in self.constraints:
+            if constraint.key not in self.nearest:
+                continue
+            breaks_more, value, record = self.nearest[constraint.key]
+            config = " ".join(f"{key}={record[key]}" for key in axes if record[key] is not None)
+            share = value / constraint.limit - 1 if constraint.limit else float("inf")
+            also = ", over another budget too" if breaks_more else ""
+            lines.append(
+                f"{constraint.option} {constraint.limit:,}: nearest {value:,} "
+                f"({share:+.1%}) at {config or 'the only config'}{also}"
+            )
+        return CheckFailedError(
+            f"none of {looked:,} configs is within the budget; " + "; ".join(lines),
+            place=space.target,
+            way_out="a larger budget, or a wider --alpha or --size",
+        )
+
+
+def answer_table(answer: Answer, notes: Sequence[str], columns: str | None = None) -> Table:
+    """Return the winner, or the Pareto front, with the slack under every budget."""
+    layout = answer.layout
+    known = columns_of(layout)
+    keys = [axis.key for axis in layout.plan.space.axes]
+    constrained = [constraint.key for constraint in answer.constraints]
+    default = list(dict.fromkeys([*keys, *(o.key for o in answer.objectives), *constrained]))
+    default += [key for key in ("params", "mult_adds") if key not in default]
+    if "top1" in known and "top1" not in default:
+        default.append("top1")
+    chosen = choose_columns(known, columns, default)
+    rows = answer.found.records
+    document: dict[str, Any] = {
+        "target": layout.plan.space.target,
+        "objective": [("-" if o.sign < 0 else "") + o.key for o in answer.objectives],
+        "configs": answer.looked,
+        "feasible": answer.feasible,
+    }
+    if len(answer.objectives) == 1:
+        binding = answer.binding()
+        document["winner"] = answer.winner
+        document["constraints"] = [
+            {
+                "key": c.key,
+                "limit": c.limit,
+                "value": answer.winner[c.key],
+                "slack": c.limit - answer.winner[c.key],
+                "binding": c.key in binding,
+            }
+            for c in answer.constraints
+        ]
+    else:
+        rows = sorted(rows, key=answer.found.value, reverse=True)
+        document["front"] = rows
+    return Table(
+        chosen,
+        rows,
+        tuple(known) if columns is None else tuple(column.key for column in chosen),
+        rows,
+        document,
+        title=_title(answer),
+        caption=caption(layout),
+        notes=(*_lines(answer), *notes),
+    )
+
+
+def _title(answer: Answer) -> str:
+    words = [("smallest " if o.sign < 0 else "largest ") + o.key for o in answer.objectives]
+    what = words[0] if len(words) == 1 else "Pareto front of " + ", ".join(words)
+    return f"{title(answer.layout)}: {what}"
+
+
+def _lines(answer: Answer) -> list[str]:
+    """Return how many configs fit, and each budget's slack and whether it binds."""
+    lines = [f"{answer.feasible:,} of {answer.looked:,} configs are within the budget"]
+    if not answer.constraints:
+        lines = [f"configs looked at, without a budget: {answer.looked:,}"]
+    if answer.unrated:
+        lines[0] += f"; {answer.unrated:,} of them have no published accuracy and do not compete"
+    if len(answer.objectives) > 1:
+        return [f"{len(answer.found.records):,} configs are on the front", *lines]
+    binding = answer.binding()
+    for constraint in answer.constraints:
+        value, limit = answer.winner[constraint.key], constraint.limit
+        share = f" ({percent((limit - value) / limit)})" if limit else ""
+        slack = f"slack {thousands(limit - value)}{share}"
+        words = (
+            "binding: without it a better one wins" if constraint.key in binding else "not binding"
+        )
+        lines.append(f"{constraint.option} {thousands(limit)}: {slack}, {words}")
+    if answer.constraints and not binding and answer.limited():
+        lines.append("no budget binds alone: a better config breaks several at once")
+    elif answer.constraints and not binding:
+        lines.append("no budget binds: this is the best config there is in the space")
+    return lines

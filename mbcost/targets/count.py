@@ -1,0 +1,180 @@
+"""The Python API: what the command line does, as functions."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Mapping, Sequence
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, Any, cast
+
+from mbcost.cost import CostReport, UncountedWarning
+from mbcost.errors import MbcostError
+from mbcost.networks.network import Network, SingleBlock, Spec, report
+from mbcost.networks.settings import SETTINGS, as_text, parse_all
+from mbcost.studies.compare.comparison import Comparison, counters_named
+from mbcost.targets.elsewhere import Model
+from mbcost.targets.resolve import beside_deployed, resolve, resolve_one
+from mbcost.units import parse_inputs
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def load(target: str | PathLike[str]) -> Spec:
+    """Return the ``Network`` or ``SingleBlock`` of a name or a YAML path.
+
+    Raises ``MbcostError`` naming the place, the problem and the way out.
+    """
+    subject = resolve_one(_named(target))
+    if subject.settings:
+        raise MbcostError(
+            "settings belong to count and compare", place=subject.target, way_out="load the name"
+        )
+    if isinstance(subject.spec, Model):
+        raise MbcostError(
+            "is not a network of rows", place=subject.target, way_out="count and compare take it"
+        )
+    return subject.spec
+
+
+def count(
+    target: str | PathLike[str] | Spec | nn.Module, *, input: object = None, **settings: object
+) -> CostReport:
+    """Return the costs of a target: by closed form (torch is not imported), or of a model traced.
+
+    ``settings`` are those of the command line: ``count("v2", alpha=0.5, size=160, batch=8)``,
+    ``count("standard", in_=64, out=128)``. A module takes ``input``, a tensor, a shape with its
+    batch such as ``(1, 3, 224, 224)``, a list of these, or a dict of them by the names of its
+    forward's arguments; the module is left as it was.
+
+    Where a traced model runs an operator without a formula, an ``UncountedWarning`` names it, as
+    does the report's ``coverage``.
+    """
+    found = _counted(target, input, settings)
+    if found.coverage is not None and found.uncounted:
+        _warn([f"{found.name}: {found.coverage.problem()}"])
+    return found
+
+
+def _warn(lines: Sequence[str]) -> None:
+    for line in lines:
+        warnings.warn(line, UncountedWarning, stacklevel=3)
+
+
+def _counted(
+    target: str | PathLike[str] | Spec | nn.Module, input: object, settings: dict[str, object]
+) -> CostReport:
+    if is_module(target):
+        if settings:
+            raise MbcostError(
+                f"a module takes no setting {next(iter(settings))!r}",
+                place="count",
+                way_out="its input alone: count(module, input=(1, 3, 224, 224))",
+            )
+        return count_module(cast("nn.Module", target), input)
+    if input is not None:
+        settings["input"] = input
+    if isinstance(target, Network | SingleBlock):
+        return report(target, parse_all(target.accepts, settings, target.name))
+    given = {name.rstrip("_"): value for name, value in settings.items()}
+    return resolve_one(_named(target), given).report
+
+
+def _named(target: object) -> str:
+    """Return the name or path that ``target`` is, or raise for what names nothing."""
+    name = fspath(target) if isinstance(target, str | PathLike) else None
+    if not isinstance(name, str):
+        raise MbcostError(
+            f"a target is a name or a path, not {type(target).__name__}", way_out="like 'v2'"
+        )
+    return name
+
+
+def is_module(target: object) -> bool:
+    """Return whether ``target`` is an ``nn.Module``, without importing torch to find out."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(target, torch.nn.Module)
+
+
+def count_module(module: nn.Module, given: object) -> CostReport:
+    """Return the costs of one forward of ``module`` on tensors or shapes, 1×3×224×224 if None."""
+    from mbcost.modules.trace import trace
+    from mbcost.targets.elsewhere import DEFAULT_INPUT
+
+    arguments = _argument(DEFAULT_INPUT[0].shape if given is None else given)
+    named = arguments if isinstance(arguments, dict) else {}
+    inputs = arguments if isinstance(arguments, list | tuple) else [arguments]
+    name = type(module).__name__
+    found = trace(module, [] if named else inputs, name, named=named)
+    found.coverage.warn(name, stacklevel=4)
+    return found.report
+
+
+def _argument(given: object) -> Any:
+    """Return an argument of a forward: a shape is a tensor, lists and dicts may hold several."""
+    import torch
+
+    if isinstance(given, Mapping):
+        return {str(name): _argument(value) for name, value in given.items()}
+    shape = isinstance(given, list | tuple) and given and all(type(n) is int for n in given)
+    if isinstance(given, str) or shape:
+        return _argument_of_text(as_text(given))
+    if isinstance(given, list | tuple):
+        return [_argument(value) for value in given]
+    if given is None or isinstance(given, torch.Tensor | bool | int | float):
+        return given
+    raise MbcostError(
+        f"{type(given).__name__} is no input",
+        place="count",
+        way_out="a tensor, a shape with its batch such as (1, 3, 224, 224), or a list or dict",
+    )
+
+
+def _argument_of_text(text: str) -> Any:
+    import torch
+
+    found = [
+        (name, torch.zeros(shape, dtype=getattr(torch, dtype), device="meta"))
+        for shape, dtype, name in parse_inputs(text)
+    ]
+    if any(name for name, _ in found):
+        return dict(found)
+    return [x for _, x in found] if len(found) > 1 else found[0][1]
+
+
+def compare(
+    *targets: str | PathLike[str],
+    counters: Sequence[str] = (),
+    reference: str | None = None,
+    **settings: object,
+) -> Comparison:
+    """Return targets side by side, verified by ``counters`` (torchinfo, fvcore, torch) if named.
+
+    Has ``records()``, ``frame()`` and a table in notebooks. A counter that disagrees with the
+    closed form raises ``CheckFailedError``; one that disagrees with a trace, and operators without
+    a formula, are an ``UncountedWarning``. ``fold_bn=True`` puts each target's deployed twin after
+    it.
+    """
+    given = {name.rstrip("_"): value for name, value in settings.items()}
+    folding = {"fold_bn": given.pop("fold_bn")} if "fold_bn" in given else {}
+    fold_bn = parse_all(SETTINGS, folding, "compare").get("fold_bn", False)
+    if not isinstance(counters, list | tuple) or not all(isinstance(n, str) for n in counters):
+        raise MbcostError(
+            "counters are not a list of names", way_out='counters=("torchinfo", "fvcore")'
+        )
+    if not isinstance(reference, str | None):
+        raise MbcostError(
+            f"the reference is a {type(reference).__name__}", way_out="one of the targets as given"
+        )
+    subjects = resolve([_named(target) for target in targets], given)
+    if not subjects:
+        raise MbcostError("nothing to compare", way_out='compare("v1", "v2")')
+    if fold_bn:
+        subjects = beside_deployed(subjects)
+    comparison = Comparison(subjects, counters_named(counters, ()), reference)
+    comparison.reference_index  # noqa: B018 - raises for a reference that is not compared
+    for _ in comparison.verify():
+        pass
+    _warn(comparison.check())
+    return comparison
