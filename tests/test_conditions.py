@@ -90,6 +90,20 @@ def test_rows_of_different_inputs_show_them(cli: Cli, cli_json: Json) -> None:
     assert "input" not in cli("compare", "v1", "v2", "--fast").stdout.splitlines()[2]
 
 
+def test_rows_of_different_batches_show_them(cli: Cli) -> None:
+    lines = cli("compare", "v1@batch=4", "v2", "--fast").stdout.splitlines()
+    assert lines[0] == "input 3×224×224"
+    assert [line.split()[:2] for line in lines[4:6]] == [["v1@batch=4", "4"], ["v2", "1"]]
+
+
+def test_an_input_that_only_some_take_shows_in_every_row(cli: Cli) -> None:
+    args = ("compare", "torchvision:resnet18", "v2", "--input", "2x3x64x64", "--fast")
+    lines = cli(*args).stdout.splitlines()
+    assert lines[0] == "input 2x3x64x64 changes torchvision:resnet18, not v2"
+    shown = [line.split()[:3] for line in lines if line.startswith(("torchvision:", "v2"))]
+    assert shown == [["torchvision:resnet18", "3×64×64", "2"], ["v2", "3×224×224", "1"]]
+
+
 def test_a_setting_inline_beside_one_for_all_shows_both(cli: Cli) -> None:
     stdout = cli("compare", "v1@alpha=0.5", "v2", "v3-small", "--alpha", "0.75", "--fast").stdout
     assert "alpha 0.75 changes v2, v3-small, not v1@alpha=0.5" in stdout

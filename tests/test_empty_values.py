@@ -77,6 +77,26 @@ def test_a_list_of_columns_has_no_empty_item(cli: Cli, columns: str) -> None:
     assert f"--columns: {columns!r} has an empty item" in result.stderr
 
 
+@pytest.mark.parametrize("values", [",", "0.5,", "0.5,,1"])
+@pytest.mark.parametrize("words", [("sweep", "v2"), ("plot", "sweep", "v2", "--show-data")])
+def test_a_list_of_values_has_no_empty_item(cli: Cli, words: tuple[str, ...], values: str) -> None:
+    result = cli(*words, "--alpha", values)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"--alpha: {values!r} has an empty item" in result.stderr
+
+
+def test_a_heat_map_takes_the_ranges_of_a_sweep(cli: Cli) -> None:
+    words = ("plot", "sweep", "v2", "--show-data")
+    ranges = cli(*words, "--alpha", "0.35:1.4:0.35", "--size", "96:160:64")
+    lists = cli(*words, "--alpha", "0.35,0.7,1.05,1.4", "--size", "96,160")
+    assert ranges.exit_code == 0
+    assert ranges.stdout == lists.stdout
+    assert ranges.stdout.count("\n") == 9
+    wide = cli(*words, "--alpha", "0.1:1.4:0.001", "--size", "96:224")
+    assert (wide.exit_code, wide.stdout) == (2, "")
+    assert "1301 × 129 cells cannot be told apart" in wide.stderr
+
+
 def test_a_budget_of_an_empty_target_is_a_mistake(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "budgets.yaml"
     for target in ('""', '"v2@"'):

@@ -165,7 +165,8 @@ class Comparison:
         """Return the columns of what rows were counted under, where that differs."""
         found = ["settings"] if conditions.differing(self.subjects) else []
         inputs = {subject.report.inputs for subject in self.subjects}
-        return found + (["input"] if len(inputs) > 1 else [])
+        found += ["input"] if len(inputs) > 1 else []
+        return found + (["batch"] if len({subject.batch for subject in self.subjects}) > 1 else [])
 
     def _known_columns(self) -> dict[str, Column]:
         name = self.subjects[self.reference_index].target
@@ -198,8 +199,7 @@ class Comparison:
         common = {
             name: value
             for name, value in known[0].items()
-            if name
-            not in (*conditions.OF_INPUT, "batch", *self.subjects[0].settings.get("options", ()))
+            if name not in (*conditions.OF_INPUT, *self.subjects[0].settings.get("options", ()))
             and all(settings.get(name) == value for settings in known)
         }
         parts = [in_words(common)] if common else []
@@ -207,7 +207,7 @@ class Comparison:
             parts.append(f"input {inputs.pop()}")
         if len(batches) == 1:
             parts.append(f"batch {batches.pop()}")
-        return "; ".join((", ".join(parts), *self._partly))
+        return "; ".join(filter(None, (", ".join(parts), *self._partly)))
 
     @cached_property
     def _partly(self) -> list[str]:

@@ -12,8 +12,8 @@ from mbcost.networks.settings import as_record, as_text, in_words
 from mbcost.output.table import Record
 from mbcost.targets.resolve import Subject, parse_inline
 
-OF_INPUT = ("in", "size", "rho", "input")
-"""Settings that the shape of the input shows."""
+OF_INPUT = ("in", "size", "rho", "batch", "input")
+"""Settings that the shape of the input and the batch show."""
 NAMED = 6
 """So many targets are named; of more their number is."""
 

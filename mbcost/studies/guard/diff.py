@@ -299,7 +299,7 @@ def _conditions(before: Snapshot, after: Snapshot) -> list[str]:
     sides = before.settings, after.settings
     if sides[0] is None or sides[1] is None:
         return found
-    told = {"alpha", "batch", "fold_bn", *OF_INPUT}
+    told = {"alpha", "fold_bn", *OF_INPUT}
     for key in dict.fromkeys(name for side in sides if side for name in side if name not in told):
         was, is_ = (as_text((side or {}).get(key, "unset")) for side in sides)
         found += [f"{key} {was} → {is_}"] if was != is_ else []

@@ -107,7 +107,7 @@ def quiet(place: str) -> Iterator[None]:
         raise MbcostError(
             "recurses without end",
             place=_where(error, place),
-            way_out="mend the function that calls itself",
+            way_out="correct the function that calls itself",
         ) from error
     except Exception as error:
         first = (str(error).strip().splitlines() or [""])[0][:300]
