@@ -171,7 +171,7 @@ MISTAKES = {
     ),
     "unknown grouping": (
         ("plot", "share", "v2", "--by", "layer", "-o", "a.png"),
-        "--by: cannot share by 'layer' (one of: kind, block)",
+        "--by: no shares by 'layer' (one of: kind, block)",
     ),
     "no column": (
         ("plot", "sweep", "no-column.csv", "-o", "a.png"),

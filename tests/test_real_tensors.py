@@ -324,7 +324,7 @@ def test_inputs_by_name_in_python(nets: str) -> None:
     assert mbcost.count(f"{nets}:Masked", input=by_name).mult_adds == 3 * 4 * 64 + 50
     with pytest.raises(MbcostError, match="it takes x, mask, twice"):
         mbcost.count(Masked(), input={"image": x})
-    with pytest.raises(MbcostError, match="set is no input"):
+    with pytest.raises(MbcostError, match="set is not an input"):
         mbcost.count(Masked(), input={1, 2})
 
 

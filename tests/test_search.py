@@ -164,7 +164,7 @@ MISTAKES = {
     ),
     "front as yaml": (
         ["search", "v2", "--objective", "top1,-params", "-o", "x.yaml", "--verify", "0"],
-        "a front is no one network",
+        "a front is many networks",
     ),
     "budget": (["search", "v2", "--max-params", "lots"], "--max-params: 'lots' is not a count"),
     "bytes": (["search", "v2", "--max-weight-bytes", "4XB"], "'4XB' is not a size in bytes"),

@@ -120,11 +120,13 @@ OPERATORS: dict[str, tuple[Callable[..., Any], tuple[Tensor, ...], int]] = {
 }
 
 
+@pytest.mark.parametrize("inference", [False, True])
 @pytest.mark.parametrize("name", OPERATORS)
-def test_an_operator_costs_what_nested_loops_count(name: str) -> None:
+def test_an_operator_costs_what_nested_loops_count(name: str, inference: bool) -> None:
     function, inputs, mult_adds = OPERATORS[name]
     module = function if isinstance(function, nn.Module) else Call(function)
-    found = trace(module, inputs, name)
+    with torch.inference_mode(inference):
+        found = trace(module, inputs, name)
     assert found.report.mult_adds == mult_adds
     assert found.coverage.unknown == {}
 
@@ -250,8 +252,9 @@ def attended(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> dict[str, Callabl
 WAYS = tuple(attended(*[meta(1)] * 4))
 
 
+@pytest.mark.parametrize("inference", [False, True])
 @pytest.mark.parametrize("way", WAYS)
-def test_attention_costs_both_products_however_it_is_called(way: str) -> None:
+def test_attention_costs_both_products_however_it_is_called(way: str, inference: bool) -> None:
     n, heads, queries, keys, width, values = 2, 3, 5, 7, 4, 6
 
     def function(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Any:
@@ -263,11 +266,22 @@ def test_attention_costs_both_products_however_it_is_called(way: str) -> None:
         meta(n, heads, keys, values),
         meta(queries, keys),
     )
-    found = trace(Call(function), inputs, way)
+    with torch.inference_mode(inference):
+        found = trace(Call(function), inputs, way)
     assert found.report.mult_adds == n * heads * queries * keys * (width + values)
     assert found.report.mult_adds == torch_mult_adds(Call(function), *inputs)
     assert found.report.terms.attention_mult_adds == found.report.mult_adds
     assert [row.kind for row in found.report.layers] == ["attention"]
+
+
+def test_attention_on_real_tensors_costs_the_same_as_on_meta() -> None:
+    def function(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        if q.sum() > 1e9:  # a path that depends on the data
+            return q
+        return F.scaled_dot_product_attention(value=v, query=q, key=k)
+
+    inputs = [torch.randn(2, 3, 5, 4), torch.randn(2, 3, 7, 4), torch.randn(2, 3, 7, 6)]
+    assert trace(Call(function), inputs, "").report.mult_adds == 2 * 3 * 5 * 7 * (4 + 6)
 
 
 def test_attention_of_random_shapes_and_calls_equals_flop_counter_mode() -> None:

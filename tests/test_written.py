@@ -213,7 +213,7 @@ def test_of_two_ways_to_say_one_thing_the_later_one_is_written(tmp_path: Path) -
     assert report(*space.at(())).params_weights == 12
     written.write_text(spec_yaml(*space.at(()), ""))
     assert mbcost.count(written).params_weights == 12
-    with pytest.raises(MbcostError, match="c and t say one thing"):
+    with pytest.raises(MbcostError, match="c and t both set the width"):
         report(*space.narrowed({"t": "3"}).at(()))
 
 

@@ -99,7 +99,7 @@ def search(
     layout = Layout(Plan(space, samples, seed), dtype)
     answer = _answer(layout, budgets, objective, verify)
     if yamls and len(answer.objectives) > 1:
-        raise MbcostError("a front is no one network", place="-o", way_out="one --objective")
+        raise MbcostError("a front is many networks", place="-o", way_out="one --objective")
     verifier = Verifier(layout, verify)
     answer.verify(verifier)
     notes.append(verifier.line())

@@ -53,7 +53,7 @@ def overridden(block: str, fields: Mapping[str, Any], new: Mapping[str, Any]) ->
     rivals = set(ONE_OF.get(block, ()))
     given = sorted(rivals & set(new))
     if len(given) > 1:
-        raise LayerError(f"{' and '.join(given)} say one thing", way_out="give one of them")
+        raise LayerError(f"{' and '.join(given)} both set the width", way_out="give one of them")
     gone = rivals - set(given) if given else ()
     return {name: value for name, value in fields.items() if name not in gone} | dict(new)
 

@@ -48,9 +48,9 @@ def bars(comparison: Comparison) -> Bars:
 
 def share(subjects: Sequence[Subject], by: str = "kind") -> Share:
     """Return where the cost of each subject sits: a row per kind of layer or per block, with its
-    shares of mult-adds and params, null of nothing."""
+    shares of mult-adds and params, null of a zero total."""
     if by not in GROUPS:
-        raise MbcostError(f"cannot share by {by!r}", place="--by", way_out=did_you_mean(by, GROUPS))
+        raise MbcostError(f"no shares by {by!r}", place="--by", way_out=did_you_mean(by, GROUPS))
     _, rows_of = VIEWS[by]
     rows = []
     for subject in subjects:

@@ -125,7 +125,7 @@ def _argument(given: object) -> Any:
     if given is None or isinstance(given, torch.Tensor | bool | int | float):
         return given
     raise MbcostError(
-        f"{type(given).__name__} is no input",
+        f"{type(given).__name__} is not an input",
         place="count",
         way_out="a tensor, a shape with its batch such as (1, 3, 224, 224), or a list or dict",
     )

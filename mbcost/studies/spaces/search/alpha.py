@@ -53,7 +53,7 @@ def solve_alpha(space: Space, target: int) -> tuple[float, int]:
     steps = scaling.steps(_cells(coarse, target, best))
     costs = _mult_adds(space, [step.alpha for step in steps])
     if not costs:
-        raise MbcostError("cannot be built at any alpha", place=space.target, way_out="mend a row")
+        raise MbcostError("cannot be built at any alpha", place=space.target, way_out="fix a row")
     best = min(abs(cost - target) for cost in costs.values())
     nearest = [step for step in steps if abs(costs.get(step.alpha, inf) - target) == best]
     found = [(scaling.shortest(step), costs[step.alpha]) for step in nearest]
@@ -71,7 +71,7 @@ def solved(space: Space, target: str) -> tuple[Space, list[str]]:
     share = cost / wanted - 1 if wanted else inf
     note = (
         f"alpha {alpha} comes nearest to {thousands(wanted)} mult-adds: {thousands(cost)} "
-        f"({share:+.2%}); widths step, so that no alpha need hit it exactly"
+        f"({share:+.2%}); widths change in steps, so no alpha may hit it exactly"
     )
     return replace(space, settings={**space.settings, "alpha": alpha}), [note]
 

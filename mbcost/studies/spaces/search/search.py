@@ -206,7 +206,7 @@ class Answer:
         ]
 
     def limited(self) -> bool:
-        """Return whether a config over budget, of whichever, would be better."""
+        """Return whether a config that is over some budget would be better."""
         best = self.found.value(self.winner)
         return any(self.found.value(record) > best for record in self.anything.records)
 
