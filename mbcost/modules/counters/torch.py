@@ -39,7 +39,7 @@ def count_torch(bench: Workbench) -> Counted:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    module = bench.meta_module
+    module = bench.meta_module.requires_grad_(False)  # its hooks on gradients fail under no_grad
     mode = FlopCounterMode(display=False)
     with torch.no_grad(), _plainly(bench), _without_gradients(module), mode:
         module(*bench.inputs(bench.batch, bench.meta))
