@@ -94,7 +94,7 @@ def test_a_heat_map_takes_the_ranges_of_a_sweep(cli: Cli) -> None:
     assert ranges.stdout.count("\n") == 9
     wide = cli(*words, "--alpha", "0.1:1.4:0.001", "--size", "96:224")
     assert (wide.exit_code, wide.stdout) == (2, "")
-    assert "1301 × 129 cells cannot be told apart" in wide.stderr
+    assert "cannot be told apart" in wide.stderr
 
 
 def test_a_budget_of_an_empty_target_is_a_mistake(cli: Cli, tmp_path: Path) -> None:

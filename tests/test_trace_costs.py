@@ -463,6 +463,13 @@ def test_torchinfos_forward_backward_size_is_ours_on_real_models(name: str) -> N
     assert found.agrees, found.mismatches
 
 
+def test_a_class_token_that_enters_a_module_does_not_stop_flop_counter_mode() -> None:
+    subject = resolve_one("timm:pit_ti_224")
+    found = verify(COUNTERS["torch"], subject.workbench(), subject.report)
+    assert found.agrees, found
+    assert all(p.requires_grad for p in subject.workbench().meta_module.parameters())
+
+
 @pytest.mark.parametrize("counter", ["torchinfo", "fvcore", "torch", "ptflops-aten", "thop"])
 def test_counters_are_predicted_at_any_batch(counter: str) -> None:
     subject = resolve_one("torchvision:mobilenet_v3_small@batch=3,size=64")

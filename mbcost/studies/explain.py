@@ -5,7 +5,7 @@ from __future__ import annotations
 from mbcost.cost import CostReport, cost_of, formula
 from mbcost.networks.network import SingleBlock
 from mbcost.output.table import Column, Record, Table
-from mbcost.targets.resolve import Subject, uncounted_lines
+from mbcost.targets.subject import Subject, uncounted_lines
 from mbcost.units import ratio_in_words, shape_text, thousands
 
 COLUMNS = (

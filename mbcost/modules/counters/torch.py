@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING
 
 from mbcost.modules.counters.workbench import Counted, Workbench, exclusive
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@contextmanager
+def _without_gradients(module: nn.Module) -> Iterator[None]:
+    """Its tracker of modules crashes where a parameter, such as a class token, enters one."""
+    trained = [p for p in module.parameters() if p.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
 
 
 def _plainly(bench: Workbench) -> AbstractContextManager[None]:
@@ -21,9 +39,9 @@ def count_torch(bench: Workbench) -> Counted:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    module = bench.meta_module
+    module = bench.meta_module.requires_grad_(False)  # its hooks on gradients fail under no_grad
     mode = FlopCounterMode(display=False)
-    with torch.no_grad(), _plainly(bench), mode:
+    with torch.no_grad(), _plainly(bench), _without_gradients(module), mode:
         module(*bench.inputs(bench.batch, bench.meta))
     root = type(module).__name__
     names = {f"{root}.{path}" if path else root: path for path, _ in module.named_modules()}

@@ -47,8 +47,9 @@ def trace(
     one that ``built`` returns.
     """
     from mbcost.modules.trace.arguments import tensors_in
-    from mbcost.modules.trace.recorder import NeedsValuesError, record_forward
+    from mbcost.modules.trace.recorder import record_forward
     from mbcost.modules.trace.rows import layer_costs
+    from mbcost.modules.trace.values import NeedsValuesError
 
     given = [tuple(x.shape) for x in tensors_in((inputs, named))]
     if not given:

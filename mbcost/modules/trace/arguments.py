@@ -9,12 +9,9 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from mbcost.errors import MbcostError
-
-_SEED = 0
 
 
 def bind(
@@ -57,25 +54,3 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
     elif isinstance(value, list | tuple):
         for item in value:
             yield from tensors_in(item)
-
-
-def with_values(value: Any) -> Any:
-    """Return arguments with values where they have only a shape: the same ones every time.
-
-    Uniform in [0, 1) for numbers, zeros for indices and masks.
-    """
-    return _with_values(value, torch.Generator().manual_seed(_SEED))
-
-
-def _with_values(value: Any, generator: torch.Generator) -> Any:
-    if isinstance(value, Tensor):
-        if not value.is_meta:
-            return value
-        if value.dtype.is_floating_point:
-            return torch.rand(value.shape, generator=generator).to(value.dtype)
-        return torch.zeros(value.shape, dtype=value.dtype)
-    if isinstance(value, dict):
-        return {key: _with_values(item, generator) for key, item in value.items()}
-    if type(value) in (list, tuple):
-        return type(value)(_with_values(item, generator) for item in value)
-    return value

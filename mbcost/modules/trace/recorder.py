@@ -5,11 +5,11 @@ Importing this imports torch; only ``trace`` does.
 
 from __future__ import annotations
 
-import re
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from threading import get_ident
 from typing import Any
 from weakref import ref
 
@@ -28,12 +28,20 @@ from mbcost.cost import Terms
 from mbcost.cost.coverage import Coverage
 from mbcost.errors import MbcostError
 from mbcost.graph.primitives import Shape
-from mbcost.modules.trace.arguments import bind, tensors_in, with_values
+from mbcost.modules.trace.arguments import bind, tensors_in
 from mbcost.modules.trace.calls import FUNCTIONS, MODULES, NAMED_PRODUCTS, bound
 from mbcost.modules.trace.free import BY_CONVENTION, REDUCED_PRODUCT, is_zero
 from mbcost.modules.trace.operators import COSTS, COUNTED, NOTHING, OpCost, name_of, registered
+from mbcost.modules.trace.quick import QUICK, quick_output
 from mbcost.modules.trace.twin import Twin
 from mbcost.modules.trace.untouched import plain_operators, untouched
+from mbcost.modules.trace.values import (
+    NeedsValuesError,
+    asks_for_values,
+    refuse_too_large,
+    why_values,
+    with_values,
+)
 
 _ATTENTION_INSIDE = "attention"
 _NAMED = "named"
@@ -112,6 +120,8 @@ def record_forward(
     only the second can be.
     """
     _refuse_lazy(module, name)
+    if real:
+        refuse_too_large(module, name)
     plainly = plain_operators() if real else nullcontext()  # on meta there are no others
     with torch.inference_mode(False), torch.no_grad(), untouched(module), plainly:
         twin = Twin(module, name, real=real)
@@ -135,10 +145,6 @@ def _refuse_lazy(module: nn.Module, name: str) -> None:
                 place=name,
                 way_out="run it once on a real input first",
             )
-
-
-class NeedsValuesError(MbcostError):
-    """A forward that asks for the value of a tensor, which the meta device does not have."""
 
 
 def _images(given: Any, calls: Sequence[Call]) -> int:
@@ -184,6 +190,7 @@ class _Recorder:
     def __init__(self, twin: Twin) -> None:
         self.twin = twin
         self.real = twin.real
+        self.thread = get_ident()
         self.paths = {id(part): path for path, part in twin.original.named_modules()}
         self.root = Call("", twin.original, 1)
         self.calls: list[Call] = []
@@ -222,7 +229,7 @@ class _Recorder:
         lines = str(error).strip().splitlines() or [""]
         text = f"{type(error).__name__}: {lines[0][:300]}"
         if not self.real and asks_for_values(error):
-            return NeedsValuesError(_why_values(error), place=name)
+            return NeedsValuesError(why_values(error), place=name)
         return MbcostError(
             f"its forward fails on an input of {shapes}: {text}",
             place=f"{name}: {path}" if path else name,
@@ -230,6 +237,9 @@ class _Recorder:
         )
 
     def enter(self, copied: nn.Module, args: Any) -> None:
+        if get_ident() != self.thread:  # hooks are of every thread, modes of one
+            self.refuse_thread(copied)
+            return
         module = self.twin.modules.get(id(copied), copied)
         self.numbers[id(module)] += 1
         path = self.paths.get(id(module))
@@ -240,7 +250,18 @@ class _Recorder:
         self.calls.append(call)
         self.stack.append(call)
 
+    def refuse_thread(self, copied: nn.Module) -> None:
+        """Raise if a module of this model runs where its operators are not seen."""
+        if id(copied) in self.twin.modules:
+            raise MbcostError(
+                "runs in a thread of its own, where its operators cannot be watched",
+                place=self.paths.get(id(self.twin.modules[id(copied)]), ""),
+                way_out="let the forward run it in the same thread",
+            )
+
     def leave(self, copied: nn.Module, args: Any, output: Any) -> None:
+        if get_ident() != self.thread:
+            return
         module = self.twin.modules.get(id(copied), copied)
         call = self.stack[-1]
         if call.module is not module:
@@ -330,26 +351,6 @@ class _Recorder:
         return value
 
 
-_DEVICES = re.compile(r"same device|expected device", re.IGNORECASE)
-_VALUES = re.compile(r"meta(?!data)|data.?dependent|" + _DEVICES.pattern, re.IGNORECASE)
-_NO_SHAPES = re.compile(r"(\w+::\w+).*(no fake impl|'Meta' backend)")
-
-
-def asks_for_values(error: Exception) -> bool:
-    """Return whether an error is of the meta device, or of what is on it and what is not."""
-    return isinstance(error, NotImplementedError) or bool(_VALUES.search(str(error)))
-
-
-def _why_values(error: Exception) -> str:
-    """Return in words why a forward does not run on the meta device."""
-    operator = _NO_SHAPES.search(str(error))
-    if operator:
-        return f"{operator[1]} does not run on shapes alone"
-    if _DEVICES.search(str(error)):
-        return "it makes tensors on the CPU beside those of its input"
-    return "the path depends on the data"
-
-
 def _off_meta(args: Any) -> tuple[bool, bool]:
     """Return whether some tensor is on meta, and whether some is not."""
     on = off = False
@@ -430,7 +431,7 @@ class _Dispatch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch ha
             with self:
                 return func._op_dk(DispatchKey.CompositeImplicitAutograd, *args, **kwargs)
         recorder.ops[func] += 1
-        out = NotImplemented if recorder.real or func not in _QUICK else _quick(func, args)
+        out = NotImplemented if recorder.real or func not in QUICK else quick_output(func, args)
         if out is NotImplemented:
             out = func(*args, **kwargs)
         name = name_of(func)
@@ -485,42 +486,3 @@ def _is_composite(func: Any) -> bool:
         found = torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), key)
         _COMPOSITE[func] = found
     return found
-
-
-_QUICK = {
-    torch.ops.aten.convolution.default,
-    torch.ops.aten.native_batch_norm.default,
-}
-
-
-def _quick(func: Any, args: Any) -> Any:
-    """Return the output of a convolution or batch-norm by its shape alone, 20 times as fast as
-    torch's own meta functions; NotImplemented where those should decide or complain."""
-    x, weight = args[0], args[1]
-    if not x.is_meta or not x.is_contiguous():
-        return NotImplemented
-    if func is torch.ops.aten.native_batch_norm.default:
-        if args[5] or weight is None or weight.shape[0] != x.shape[1]:
-            return NotImplemented
-        return torch.empty_like(x), x.new_empty(0), x.new_empty(0)
-    bias, stride, padding, dilation, transposed, _, groups = args[2:9]
-    dims = len(x.shape) - 2
-    if (
-        transposed
-        or dims != 2
-        or len(weight.shape) != 4
-        or not weight.is_contiguous()
-        or x.dtype != weight.dtype
-        or x.shape[1] != weight.shape[1] * groups
-        or weight.shape[0] % groups
-        or (bias is not None and bias.shape[0] != weight.shape[0])
-    ):
-        return NotImplemented
-    sides = []
-    for i in range(dims):
-        s, p, d = (v[i] if len(v) > 1 else v[0] for v in (stride, padding, dilation))
-        side = (x.shape[i + 2] + 2 * p - d * (weight.shape[i + 2] - 1) - 1) // s + 1
-        if side < 1:
-            return NotImplemented
-        sides.append(side)
-    return x.new_empty((x.shape[0], weight.shape[0], *sides))

@@ -75,10 +75,12 @@ class Twin:
                 self.model: nn.Module = self.copy(self.original)
         except NoCopyError as error:
             self._refuse(error)
+        except RecursionError as error:
+            self._refuse(NoCopyError("what it holds is nested too deeply"), error)
         for part in self.model.modules():
             part.__dict__["training"] = False  # not .eval(): a model may override train()
 
-    def _refuse(self, error: NoCopyError) -> NoReturn:
+    def _refuse(self, error: NoCopyError, cause: Exception | None = None) -> NoReturn:
         paths = {id(part): path for path, part in self.original.named_modules()}
         path = ".".join(p for p in (paths.get(id(error.module), ""), error.attribute) if p)
         raise MbcostError(
@@ -86,7 +88,7 @@ class Twin:
             place=f"{self._name}: {path}" if path else self._name,
             way_out=error.way_out
             or "a model is counted on a copy, so that it is left as it is: take that off first",
-        ) from error
+        ) from cause or error
 
     def parameters(self) -> dict[int, int]:
         """Return the id of each original parameter by the id of its copy, and of plain tensors

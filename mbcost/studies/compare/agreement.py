@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from mbcost.cost import CONVOLUTIONS, Convention, CostReport, LayerCost, Terms
 from mbcost.errors import CheckFailedError
 from mbcost.modules.counters import Verification
-from mbcost.targets.resolve import Subject
+from mbcost.targets.subject import Subject
 
 Done = Mapping[tuple[int, str], Verification]
 """What each counter said, by number of the subject and name of the counter."""
@@ -32,14 +32,18 @@ def verified_line(
             f"verified: {_listed(names)}{verb} as its convention predicts from {ours}, "
             f"to the unit, {where}"
         )
-    settled = {i for i, referee in (referees or {}).items() if referee.agrees}
+    settled = {i for i, referee in (referees or {}).items() if _same_total(referee)}
     if all(i in settled for i, _ in differing):
         who = _listed(list(dict.fromkeys(name for _, name in differing)))
         return (
-            f"{who} differs from its convention; FlopCounterMode equals {ours} to the unit, on "
-            "every layer: the figure stands"
+            f"{who} differs from its convention; FlopCounterMode equals {ours} to the unit: "
+            "the figure stands"
         )
     return f"NOT VERIFIED: a counter and {ours} differ"
+
+
+def _same_total(referee: Verification) -> bool:
+    return referee.agrees is not None and all(m.where != "total" for m in referee.mismatches)
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -68,7 +72,7 @@ def raise_if_different(
     rest = f"; and {more} more" if more > 0 else ""
     ours = "the trace" if subject.traced else "the closed form"
     stands = ""
-    if referee is not None and referee.agrees and referee.counter is not verification.counter:
+    if referee is not None and _same_total(referee):
         stands = f"; FlopCounterMode equals {ours} to the unit, so its figure stands"
     raise CheckFailedError(
         f"{verification.counter.name} and {ours} differ: {shown}{rest}{stands}",

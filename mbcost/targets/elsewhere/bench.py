@@ -89,6 +89,6 @@ class ModelWorkbench(Workbench):
             )
         if not self.real:
             return found
-        from mbcost.modules.trace.arguments import with_values
+        from mbcost.modules.trace.values import with_values
 
         return with_values(found)  # type: ignore[no-any-return]

@@ -70,7 +70,7 @@ def _without_values(source: Source, given: Mapping[str, Any]) -> Any:
     tensor on meta; if it reads values, with values."""
     import torch
 
-    from mbcost.modules.trace.recorder import asks_for_values
+    from mbcost.modules.trace.values import asks_for_values
 
     for device in (_parameters_on_meta(), torch.device("meta")):
         try:
