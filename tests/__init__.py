@@ -1,4 +1,4 @@
-"""Tests mirror the packages: ``tests/<package>/test_<file>.py``."""
+"""Tests mirror the packages: ``tests/PACKAGE/test_FILE.py`` for ``mbcost/PACKAGE/FILE.py``."""
 
 from pathlib import Path
 
