@@ -47,13 +47,21 @@ FAULTS = tuple(
 )
 
 MIRRORS = {
-    "graph": ("graph", "cost", "networks/test_blocks.py"),
-    "cost": ("cost", "graph", "modules/test_counters.py"),
-    "networks": ("networks", "studies/test_arrays.py"),
-    "modules": ("modules",),
-    "studies": ("studies/test_pareto.py", "studies/test_arrays.py", "studies/test_sweep.py"),
-    "output": ("output",),
-    "units.py": ("test_units.py", "test_units_amounts.py", "output"),
+    "graph": ("graph", "networks/test_blocks.py"),
+    "cost": ("graph", "cost", "modules/test_counters.py", "modules/test_operators.py"),
+    "networks": (
+        *("networks/test_blocks.py", "networks/test_lowering.py", "networks/test_network.py"),
+        *("networks/test_branching_blocks.py", "networks/test_dense_prediction.py"),
+        *("networks/test_published.py", "studies/test_reader.py"),
+    ),
+    "modules": ("modules/test_operators.py", "modules/test_trace.py", "modules/test_modes.py"),
+    "studies": ("studies/test_pareto.py", "studies/test_reader.py", "studies/test_sweep.py"),
+    "output": (
+        "output/test_formats.py",
+        "output/test_injection_formats.py",
+        "output/test_console.py",
+    ),
+    "units.py": ("test_units.py", "test_units_amounts.py", "output/test_formats.py"),
 }
 """The tests of each room, below ``tests/``."""
 
