@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from mbcost._version import __version__
 
 if TYPE_CHECKING:
     from mbcost.cost import CostReport, UncountedWarning
     from mbcost.errors import CheckFailedError, MbcostError, RealTensorsWarning
     from mbcost.networks.network import Network, SingleBlock
-    from mbcost.studies.compare.comparison import Comparison
-    from mbcost.targets.count import compare, count, load
+    from mbcost.studies.compare.comparison import Comparison, compare
+    from mbcost.targets.count import count, load
 
 __all__ = [
     "CheckFailedError",
@@ -44,7 +44,7 @@ _HOMES = {
     "RealTensorsWarning": "mbcost.errors",
     "SingleBlock": "mbcost.networks.network",
     "UncountedWarning": "mbcost.cost",
-    "compare": "mbcost.targets.count",
+    "compare": "mbcost.studies.compare.comparison",
     "count": "mbcost.targets.count",
     "load": "mbcost.targets.count",
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import Any
@@ -321,3 +321,13 @@ def expand_range(text: str, most: int) -> list[str]:
     if count > most:
         raise MbcostError(f"{text!r} holds {count:,} values", way_out=f"at most {most:,}")
     return [format(low + i * step, "f") for i in range(count)]
+
+
+def in_words(settings: Mapping[str, Any]) -> str:
+    """Return settings as plain data for people: ``alpha 0.5, reduced tail``."""
+    parts = []
+    for name, value in settings.items():
+        word = name.replace("_", " ")
+        shown = str(value).lower() if isinstance(value, bool) else value
+        parts.append(word if value is True else f"{word} {shown}")
+    return ", ".join(parts)

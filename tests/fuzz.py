@@ -74,11 +74,11 @@ def fuzz_yaml(random: Random) -> None:
     """A network or a set of blocks, loaded and counted under random settings."""
     from mbcost.networks.yaml import load_specs
 
-    text = mutated_text(random, random.choice(_texts()))
-    if random.random() < 0.5:
-        text = random_network(random)
-        if random.random() < 0.3:
-            text = mutated_text(random, text)
+    text = random_network(random)
+    if random.random() < 0.4:
+        text = random.choice((GOOD_YAML, random.choice(_texts())))
+    if random.random() < 0.7:
+        text = mutated_text(random, text)
     for spec in load_specs(_written(text, "mine.yaml")).values():
         _count(spec, random)
 

@@ -1,4 +1,4 @@
-"""The pages and tables of docs/ that are generated: the keys of files, and the conventions.
+"""The pages and tables of docs/ that are generated: the keys of files, conventions and floors.
 
 A new key needs its line in ``MEANINGS``, a new counter none: its convention says what it counts.
 ``python -m tests.regenerate`` writes them.
@@ -6,6 +6,7 @@ A new key needs its line in ``MEANINGS``, a new counter none: its convention say
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable
 
 import mbcost
@@ -16,6 +17,7 @@ from mbcost.studies.compare import records
 from mbcost.studies.guard import check, diff
 from mbcost.studies.papers import table as paper
 from mbcost.studies.spaces import columns as sweep
+from tests.test_architecture import DOORS, FLOORS, PACKAGE
 
 MEANINGS = {
     "name": ("text", "the YAML's stem or the model's name: `standard`, `v2`"),
@@ -107,6 +109,7 @@ IN_PLACE = {
 
 _HEAD = "| key | unit | meaning |\n|---|---|---|\n"
 CONVENTIONS_MARK = "conventions: written by python -m tests.regenerate"
+FLOORS_MARK = "floors: written by python -m tests.regenerate"
 FURTHER = "## Further counters\n"
 
 
@@ -203,3 +206,18 @@ def conventions_table() -> str:
         )
         + "\n"
     )
+
+
+def floors_table() -> str:
+    """Return the rooms from the top floor down, each in its own words, and its doors."""
+    head = "\n| floor | room | what it holds | door to |\n|--:|---|---|---|\n"
+    return head + "".join(map(_room, sorted(FLOORS, key=FLOORS.__getitem__, reverse=True))) + "\n"
+
+
+def _room(name: str) -> str:
+    file = PACKAGE / f"{name}.py"
+    file = file if file.exists() else PACKAGE / name / "__init__.py"
+    face = (ast.get_docstring(ast.parse(file.read_text("utf-8"))) or "").split("\n\n")[0]
+    doors = ", ".join(package for package, rooms in DOORS.items() if name in rooms)
+    shown = " ".join(face.replace("``", "`").split())
+    return f"| {FLOORS[name]} | `{name}` | {shown} | {doors or '–'} |\n"

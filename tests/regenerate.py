@@ -12,8 +12,15 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.pages import CONSOLE, PAGES, ROOT, run_block, runnable, text_of, write_generated
-from tests.reference import CONVENTIONS_MARK, columns_page, conventions_table
+from tests import ROOT
+from tests.pages import CONSOLE, PAGES, run_block, runnable, text_of, write_generated
+from tests.reference import (
+    CONVENTIONS_MARK,
+    FLOORS_MARK,
+    columns_page,
+    conventions_table,
+    floors_table,
+)
 
 
 def report_commands() -> list[list[str]]:
@@ -27,6 +34,7 @@ def write_pages() -> None:
     """Write what is generated in docs/, and what commands print below them there and in README."""
     (ROOT / "docs" / "columns.md").write_text(columns_page(), "utf-8")
     write_generated(ROOT / "docs" / "conventions.md", CONVENTIONS_MARK, conventions_table())
+    write_generated(ROOT / "docs" / "architecture.md", FLOORS_MARK, floors_table())
     for page in PAGES:
         text = text_of(page)
         for block in runnable(page):

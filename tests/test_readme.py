@@ -11,17 +11,20 @@ import pytest
 
 from mbcost.cli.app import COMMANDS
 from mbcost.cli.app import PAGES as COMMAND_PAGES
+from tests import ROOT
 from tests.conftest import Cli
-from tests.pages import PAGES, PYTHON, ROOT, generated, run_block, runnable, text_of
+from tests.output.test_formats import unversioned
+from tests.pages import PAGES, PYTHON, generated, run_block, runnable, text_of
 from tests.reference import (
     CONVENTIONS_MARK,
+    FLOORS_MARK,
     FURTHER,
     IN_PLACE,
     MEANINGS,
     columns_page,
     conventions_table,
+    floors_table,
 )
-from tests.test_export import unversioned
 
 README, *DOCS = PAGES
 LINKING = [*PAGES, ROOT / "CHANGELOG.md", ROOT / "reports" / "README.md"]
@@ -139,6 +142,11 @@ def test_the_conventions_are_generated() -> None:
     fresh = conventions_table().splitlines()
     assert len(kept.splitlines()) > 8
     assert set(kept.splitlines()) - {""} <= set(fresh)
+
+
+def test_the_floors_are_those_that_are_enforced() -> None:
+    kept = generated(ROOT / "docs" / "architecture.md", FLOORS_MARK)
+    assert kept == floors_table(), "make reports writes it"
 
 
 def test_what_is_counted_stands_alike_in_readme_and_on_its_page() -> None:

@@ -162,7 +162,7 @@ app = App(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from mbcost.cli.catalog import version_text
+        from mbcost.studies.compare.versions import version_text
 
         typer.echo(version_text())
         raise typer.Exit

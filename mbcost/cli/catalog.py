@@ -49,18 +49,3 @@ def schema() -> None:
     from mbcost.networks.yaml.schema import json_schema
 
     sys.stdout.write(as_encoded(json.dumps(json_schema(), indent=2, ensure_ascii=False)) + "\n")
-
-
-def version_text() -> str:
-    """Return the versions of mbcost, the counters and torch, one a line."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    import mbcost
-
-    lines = [f"mbcost {mbcost.__version__}"]
-    for package in ("torch", "torchinfo", "fvcore"):
-        try:
-            lines.append(f"{package} {version(package)}")
-        except PackageNotFoundError:
-            lines.append(f"{package} is not installed")
-    return "\n".join(lines)

@@ -78,7 +78,7 @@ def compare(
     mbcost compare v2 --fold-bn   (the trained network and, below it, the deployed one)
     """
     from mbcost.studies.compare.comparison import DEFAULT_BLOCKS
-    from mbcost.targets.resolve import restatement
+    from mbcost.targets.restatement import restatement
 
     where = sink(format, output, exact)
     drawing = figure_only(plot, width) if plot else None

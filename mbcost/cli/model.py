@@ -56,7 +56,7 @@ def model(
     mbcost model v3-large --reduced-tail --by kind
     """
     from mbcost.studies.compare.breakdown import VIEWS, model_table
-    from mbcost.targets.resolve import restatement
+    from mbcost.targets.restatement import restatement
 
     where = sink(format, output, exact)
     if by not in VIEWS:

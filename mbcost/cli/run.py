@@ -8,14 +8,9 @@ from mbcost.cli.output import say
 from mbcost.errors import CheckFailedError, MbcostError
 from mbcost.modules.counters import DEFAULT_COUNTERS
 from mbcost.studies.compare.comparison import Comparison, counters_named
-from mbcost.targets.resolve import (
-    AS_IN_PAPERS,
-    Restatement,
-    Subject,
-    beside_deployed,
-    resolve,
-    uncounted_lines,
-)
+from mbcost.targets.resolve import beside_deployed, resolve
+from mbcost.targets.restatement import AS_IN_PAPERS, Restatement
+from mbcost.targets.subject import Subject, uncounted_lines
 
 
 def run_comparison(

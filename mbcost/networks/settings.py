@@ -166,16 +166,6 @@ def _plain(name: str, value: Any) -> Any:
     return value
 
 
-def in_words(settings: Mapping[str, Any]) -> str:
-    """Return settings as plain data for people: ``alpha 0.5, reduced tail``."""
-    parts = []
-    for name, value in settings.items():
-        word = name.replace("_", " ")
-        shown = str(value).lower() if isinstance(value, bool) else value
-        parts.append(word if value is True else f"{word} {shown}")
-    return ", ".join(parts)
-
-
 def parse_all(
     accepts: Mapping[str, SettingRule], given: Mapping[str, object], place: str
 ) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from mbcost import units
 from mbcost.errors import MbcostError, did_you_mean, visible
-from mbcost.networks.settings import in_words
 
 Record = dict[str, Any]
 
@@ -129,7 +128,7 @@ SHOW: dict[str, Callable[[Any], str]] = {
     "truth": lambda value: "yes" if value else "NO",
     "bar": lambda share: units.bar(share, 8),
     "versions": lambda versions: ", ".join(f"{k} {v}" for k, v in versions.items()),
-    "settings": in_words,
+    "settings": units.in_words,
 }
 
 

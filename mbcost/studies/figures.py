@@ -26,7 +26,8 @@ from mbcost.studies.compare.comparison import Comparison
 from mbcost.studies.compare.conditions import differing, given
 from mbcost.studies.compare.records import COLUMNS, record
 from mbcost.studies.pareto import pareto_front
-from mbcost.targets.resolve import Subject, resolve, resolve_one
+from mbcost.targets.resolve import resolve, resolve_one
+from mbcost.targets.subject import Subject
 from mbcost.units import parse_number
 
 _MOST_BYTES = 256 * 10**6

@@ -12,9 +12,10 @@ from mbcost.cost import CONVENTIONS, CONVOLUTIONS, Convention, CostReport, Layer
 from mbcost.modules.counters import COUNTERS, Counter
 from mbcost.output.table import PENDING, Column, Record, Table
 from mbcost.studies.compare.agreement import seen_lines, skipped_lines
-from mbcost.studies.compare.comparison import Comparison, caption_of
-from mbcost.studies.compare.records import versions
-from mbcost.targets.resolve import Subject, uncounted_lines
+from mbcost.studies.compare.comparison import Comparison
+from mbcost.studies.compare.versions import versions
+from mbcost.studies.compare.words import caption_of
+from mbcost.targets.subject import Subject, uncounted_lines
 from mbcost.units import thousands
 
 _PRODUCTS = (

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 from mbcost.cost import CostReport, UncountedWarning
 from mbcost.errors import MbcostError
 from mbcost.networks.network import Network, SingleBlock, Spec, report
-from mbcost.networks.settings import SETTINGS, as_text, parse_all
-from mbcost.studies.compare.comparison import Comparison, counters_named
+from mbcost.networks.settings import as_text, parse_all
 from mbcost.targets.elsewhere import Model
-from mbcost.targets.resolve import beside_deployed, resolve, resolve_one
+from mbcost.targets.resolve import resolve_one
 from mbcost.units import parse_inputs
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ def load(target: str | PathLike[str]) -> Spec:
 
     Raises ``MbcostError`` naming the place, the problem and the way out.
     """
-    subject = resolve_one(_named(target))
+    subject = resolve_one(target_name(target))
     if subject.settings:
         raise MbcostError(
             "settings belong to count and compare", place=subject.target, way_out="load the name"
@@ -53,11 +52,12 @@ def count(
     """
     found = _counted(target, input, settings)
     if found.coverage is not None and found.uncounted:
-        _warn([f"{found.name}: {found.coverage.problem()}"])
+        warn_uncounted([f"{found.name}: {found.coverage.problem()}"])
     return found
 
 
-def _warn(lines: Sequence[str]) -> None:
+def warn_uncounted(lines: Sequence[str]) -> None:
+    """Warn of each line, at the caller of the public function that calls this."""
     for line in lines:
         warnings.warn(line, UncountedWarning, stacklevel=3)
 
@@ -78,10 +78,10 @@ def _counted(
     if isinstance(target, Network | SingleBlock):
         return report(target, parse_all(target.accepts, settings, target.name))
     given = {name.rstrip("_"): value for name, value in settings.items()}
-    return resolve_one(_named(target), given).report
+    return resolve_one(target_name(target), given).report
 
 
-def _named(target: object) -> str:
+def target_name(target: object) -> str:
     """Return the name or path that ``target`` is, or raise for what names nothing."""
     name = fspath(target) if isinstance(target, str | PathLike) else None
     if not isinstance(name, str):
@@ -141,40 +141,3 @@ def _argument_of_text(text: str) -> Any:
     if any(name for name, _ in found):
         return dict(found)
     return [x for _, x in found] if len(found) > 1 else found[0][1]
-
-
-def compare(
-    *targets: str | PathLike[str],
-    counters: Sequence[str] = (),
-    reference: str | None = None,
-    **settings: object,
-) -> Comparison:
-    """Return targets side by side, verified by ``counters`` (torchinfo, fvcore, torch) if named.
-
-    Has ``records()``, ``frame()`` and a table in notebooks. A counter that disagrees with the
-    closed form raises ``CheckFailedError``; one that disagrees with a trace, and operators without
-    a formula, are an ``UncountedWarning``. ``fold_bn=True`` puts each target's deployed twin after
-    it.
-    """
-    given = {name.rstrip("_"): value for name, value in settings.items()}
-    folding = {"fold_bn": given.pop("fold_bn")} if "fold_bn" in given else {}
-    fold_bn = parse_all(SETTINGS, folding, "compare").get("fold_bn", False)
-    if not isinstance(counters, list | tuple) or not all(isinstance(n, str) for n in counters):
-        raise MbcostError(
-            "counters are not a list of names", way_out='counters=("torchinfo", "fvcore")'
-        )
-    if not isinstance(reference, str | None):
-        raise MbcostError(
-            f"the reference is a {type(reference).__name__}", way_out="one of the targets as given"
-        )
-    subjects = resolve([_named(target) for target in targets], given)
-    if not subjects:
-        raise MbcostError("nothing to compare", way_out='compare("v1", "v2")')
-    if fold_bn:
-        subjects = beside_deployed(subjects)
-    comparison = Comparison(subjects, counters_named(counters, ()), reference)
-    comparison.reference_index  # noqa: B018 - raises for a reference that is not compared
-    for _ in comparison.verify():
-        pass
-    _warn(comparison.check())
-    return comparison

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from mbcost.cost import CONVOLUTIONS, Convention, CostReport, LayerCost, Terms
 from mbcost.errors import CheckFailedError
 from mbcost.modules.counters import Verification
-from mbcost.targets.resolve import Subject
+from mbcost.targets.subject import Subject
 
 Done = Mapping[tuple[int, str], Verification]
 """What each counter said, by number of the subject and name of the counter."""

@@ -9,7 +9,8 @@ from mbcost.cost import DTYPES, LAYER_KEYS, CostReport
 from mbcost.errors import MbcostError
 from mbcost.output.table import Column, Record, Table, choose_columns, sort_rows
 from mbcost.studies.compare.comparison import Comparison
-from mbcost.targets.resolve import Restatement, Subject, trained
+from mbcost.targets.restatement import Restatement
+from mbcost.targets.subject import Subject, trained
 from mbcost.units import megabytes, thousands
 
 _SHARES = (

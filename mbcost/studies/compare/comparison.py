@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from os import PathLike
 from typing import TYPE_CHECKING
 
-from mbcost.cost import DTYPES, CostReport
+from mbcost.cost import CostReport
 from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
 from mbcost.modules.counters import COUNTERS, Counter, Verification, verify
-from mbcost.networks.settings import in_words
+from mbcost.networks.settings import SETTINGS, parse_all
 from mbcost.output.table import PENDING, Column, Record, Table, choose_columns, sort_rows
 from mbcost.studies.compare import conditions
 from mbcost.studies.compare.agreement import (
@@ -27,10 +28,18 @@ from mbcost.studies.compare.records import (
     deployed_record,
     extras,
     record,
-    versions_text,
 )
-from mbcost.targets.resolve import AS_IN_PAPERS, Restatement, Subject, uncounted_lines
-from mbcost.units import shape_text
+from mbcost.studies.compare.words import (
+    caption_of,
+    folding_in_words,
+    source_of,
+    title_of,
+    top1_lines,
+)
+from mbcost.targets.count import target_name, warn_uncounted
+from mbcost.targets.resolve import beside_deployed, resolve
+from mbcost.targets.restatement import AS_IN_PAPERS, Restatement
+from mbcost.targets.subject import Subject, uncounted_lines
 
 if TYPE_CHECKING:
     import pandas
@@ -153,7 +162,7 @@ class Comparison:
             document,
             title=self.title(),
             caption=self.caption(),
-            notes=(*self.notes(), *_top1_lines(chosen, rows)),
+            notes=(*self.notes(), *top1_lines(chosen, rows)),
         )
 
     @property
@@ -191,27 +200,8 @@ class Comparison:
         return self.subjects[0].restatement if self.subjects else AS_IN_PAPERS
 
     def title(self) -> str:
-        """Return what all subjects have in common, settings, input and batch; then the settings
-        that changed some of them and others not."""
-        inputs = {shape_text(s.report.inputs).replace("x", "×") for s in self.subjects}
-        batches = {s.batch for s in self.subjects}
-        known = [conditions.given(subject) for subject in self.subjects]
-        common = {
-            name: value
-            for name, value in known[0].items()
-            if name not in (*conditions.OF_INPUT, *self.subjects[0].settings.get("options", ()))
-            and all(settings.get(name) == value for settings in known)
-        }
-        parts = [in_words(common)] if common else []
-        if len(inputs) == 1:
-            parts.append(f"input {inputs.pop()}")
-        if len(batches) == 1:
-            parts.append(f"batch {batches.pop()}")
-        return "; ".join(filter(None, (", ".join(parts), *self._partly)))
-
-    @cached_property
-    def _partly(self) -> list[str]:
-        return conditions.partly(self.subjects)
+        """Return what all subjects have in common, and what a setting changed of some alone."""
+        return title_of(self.subjects)
 
     def caption(self) -> str:
         """Return what the figures mean and which versions counted them."""
@@ -229,22 +219,18 @@ class Comparison:
         counted at all."""
         missing = uncounted_lines(self.subjects)
         if not self.counters:
-            return (f"{self.ours().removeprefix('the ')} alone: no counter was run", *missing)
+            return (
+                f"{source_of(self.subjects).removeprefix('the ')} alone: no counter was run",
+                *missing,
+            )
         if not self.complete:
             return ("verifying: the counters are running …", *missing)
         return (
-            verified_line(self.done, self.ours(), self.referees),
+            verified_line(self.done, source_of(self.subjects), self.referees),
             *seen_lines(self.done, self.subjects),
             *skipped_lines(self.done, self.subjects),
             *missing,
         )
-
-    def ours(self) -> str:
-        """Return what the figures come from: the closed form, the trace, or both."""
-        traced = {subject.traced for subject in self.subjects}
-        if len(traced) > 1:
-            return "the closed form and the trace"
-        return "the trace" if traced == {True} else "the closed form"
 
     def check(self, *, strict: bool = False) -> list[str]:
         """Raise ``CheckFailedError`` naming the layers on which a counter differs.
@@ -266,41 +252,6 @@ class Comparison:
         return warnings
 
 
-def _top1_lines(chosen: Sequence[Column], rows: Sequence[Record]) -> tuple[str, ...]:
-    """Return where each published top-1 stands, a line per source, if the column is shown."""
-    if not any(column.key == "top1" for column in chosen):
-        return ()
-    by_source: dict[str, list[str]] = {}
-    for row in rows:
-        if row["top1"] is not None:
-            by_source.setdefault(row["top1_source"], []).append(row["target"])
-    return tuple(f"top-1 of {', '.join(t)}: {source}" for source, t in by_source.items())
-
-
-def folding_in_words() -> str:
-    """Return what fold_bn means, and what the weight bytes count."""
-    weights = "; ".join(f"{dtype.name} {dtype.stores}" for dtype in DTYPES.values())
-    return f"fold_bn: batch-norms folded into the convolutions before them. Weights: {weights}"
-
-
-def caption_of(
-    versions: dict[str, str],
-    conventions: dict[str, str],
-    title: str,
-    restatement: Restatement = AS_IN_PAPERS,
-) -> str:
-    """Return a caption: the convention of each figure, and the versions."""
-    words = [
-        f"{title}." if title else "",
-        "params: weights, biases, batch-norm γ and β.",
-        restatement.counts,
-        *(f"{name}: {counts}." for name, counts in conventions.items()),
-        "MB of 10⁶ bytes, float32.",
-        f"{versions_text(versions)}.",
-    ]
-    return " ".join(word for word in words if word)
-
-
 def counters_named(names: Sequence[str] | None, default: Sequence[str]) -> list[Counter]:
     """Return the counters of these names, each once, or raise with the nearest known name."""
     chosen = []
@@ -313,4 +264,41 @@ def counters_named(names: Sequence[str] | None, default: Sequence[str]) -> list[
     return chosen
 
 
-__all__ = ["DEFAULT_BLOCKS", "Comparison", "counters_named"]
+def compare(
+    *targets: str | PathLike[str],
+    counters: Sequence[str] = (),
+    reference: str | None = None,
+    **settings: object,
+) -> Comparison:
+    """Return targets side by side, verified by ``counters`` (torchinfo, fvcore, torch) if named.
+
+    Has ``records()``, ``frame()`` and a table in notebooks. A counter that disagrees with the
+    closed form raises ``CheckFailedError``; one that disagrees with a trace, and operators without
+    a formula, are an ``UncountedWarning``. ``fold_bn=True`` puts each target's deployed twin after
+    it.
+    """
+    given = {name.rstrip("_"): value for name, value in settings.items()}
+    folding = {"fold_bn": given.pop("fold_bn")} if "fold_bn" in given else {}
+    fold_bn = parse_all(SETTINGS, folding, "compare").get("fold_bn", False)
+    if not isinstance(counters, list | tuple) or not all(isinstance(n, str) for n in counters):
+        raise MbcostError(
+            "counters are not a list of names", way_out='counters=("torchinfo", "fvcore")'
+        )
+    if not isinstance(reference, str | None):
+        raise MbcostError(
+            f"the reference is a {type(reference).__name__}", way_out="one of the targets as given"
+        )
+    subjects = resolve([target_name(target) for target in targets], given)
+    if not subjects:
+        raise MbcostError("nothing to compare", way_out='compare("v1", "v2")')
+    if fold_bn:
+        subjects = beside_deployed(subjects)
+    comparison = Comparison(subjects, counters_named(counters, ()), reference)
+    comparison.reference_index  # noqa: B018 - raises for a reference that is not compared
+    for _ in comparison.verify():
+        pass
+    warn_uncounted(comparison.check())
+    return comparison
+
+
+__all__ = ["DEFAULT_BLOCKS", "Comparison", "compare", "counters_named"]

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mbcost.networks.settings import as_record, as_text, in_words
+from mbcost.networks.settings import as_record, as_text
 from mbcost.output.table import Record
-from mbcost.targets.resolve import Subject, parse_inline
+from mbcost.targets.resolve import parse_inline
+from mbcost.targets.subject import Subject
+from mbcost.units import in_words
 
 OF_INPUT = ("in", "size", "rho", "batch", "input")
 """Settings that the shape of the input and the batch show."""

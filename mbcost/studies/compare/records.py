@@ -12,7 +12,8 @@ from mbcost.modules.counters import COUNTERS, Verification
 from mbcost.networks.network import Network
 from mbcost.networks.settings import as_record
 from mbcost.output.table import Column, Record
-from mbcost.targets.resolve import Subject
+from mbcost.studies.compare.versions import versions
+from mbcost.targets.subject import Subject
 from mbcost.units import size_value
 
 COLUMNS: dict[str, Column] = {
@@ -172,22 +173,3 @@ def verified(verifications: Iterable[Verification]) -> bool | None:
     """Return whether every counter that ran agrees; None where none ran."""
     agreed = [v.agrees for v in verifications if v.agrees is not None]
     return all(agreed) if agreed else None
-
-
-def versions(counters: Iterable[str] = ()) -> dict[str, str]:
-    """Return the versions of mbcost and of the named counters' packages."""
-    import mbcost
-
-    found = {"mbcost": mbcost.__version__}
-    packages = [COUNTERS[name].package for name in counters]
-    if packages:
-        from importlib.metadata import version  # 80 ms: only where something was run
-
-        for package in dict.fromkeys(("torch", *packages)):
-            found[package] = version(package)
-    return found
-
-
-def versions_text(found: Mapping[str, str]) -> str:
-    """Return versions as a sentence's end: ``mbcost 0.1.0, torch 2.14.1``."""
-    return ", ".join(f"{name} {version}" for name, version in found.items())

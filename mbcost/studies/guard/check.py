@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from mbcost.cost import DTYPES
 from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
-from mbcost.networks.settings import in_words, split_inline
+from mbcost.networks.settings import split_inline
 from mbcost.output.table import Column, Record, Table, choose_columns, sort_rows
 from mbcost.studies.compare.conditions import OF_INPUT, difference, differing, given, partly, some
 from mbcost.studies.guard.budget import GROWING, LIMITS, Budget, Limit
@@ -16,8 +16,9 @@ from mbcost.studies.guard.budget_file import BudgetFile
 from mbcost.studies.guard.matching import match_layers
 from mbcost.studies.guard.snapshots import CONDITIONS, Snapshot, named, snapshot_of
 from mbcost.targets.elsewhere import runs_code
-from mbcost.targets.resolve import Subject, resolve, uncounted_lines
-from mbcost.units import percent, shape_text, signed, signed_percent, thousands
+from mbcost.targets.resolve import resolve
+from mbcost.targets.subject import Subject, uncounted_lines
+from mbcost.units import in_words, percent, shape_text, signed, signed_percent, thousands
 
 COLUMNS = {
     column.key: column

@@ -17,14 +17,9 @@ from mbcost.cost import PAPERS
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.output.table import Column, Record, Table
 from mbcost.paths import read_whole
-from mbcost.studies.compare.records import (
-    COLUMNS,
-    DEPLOYED_COLUMNS,
-    deployed_record,
-    record,
-    versions,
-)
-from mbcost.targets.resolve import Subject
+from mbcost.studies.compare.records import COLUMNS, DEPLOYED_COLUMNS, deployed_record, record
+from mbcost.studies.compare.versions import versions
+from mbcost.targets.subject import Subject
 from mbcost.units import shape_text
 
 FORMAT = "mbcost baseline"

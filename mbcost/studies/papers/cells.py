@@ -16,7 +16,7 @@ from mbcost.studies.papers.document import Column, Explained, Net, Paper, PaperT
 from mbcost.studies.papers.letters import formula_value
 from mbcost.studies.papers.measures import FIGURES, Case, mult_adds, subject_of
 from mbcost.studies.papers.printed import Printed, parse_printed
-from mbcost.targets.resolve import Subject
+from mbcost.targets.subject import Subject
 from mbcost.units import shape_text
 
 

@@ -16,7 +16,8 @@ from mbcost.errors import MbcostError, did_you_mean
 from mbcost.graph.graph import Node
 from mbcost.networks.settings import parse_all
 from mbcost.studies.papers.document import Column, Net
-from mbcost.targets.resolve import Subject, resolve_one
+from mbcost.targets.resolve import resolve_one
+from mbcost.targets.subject import Subject
 
 BYTES_PER_NUMBER = 2
 """16 bits, as V2's Table 3 counts."""

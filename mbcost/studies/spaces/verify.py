@@ -23,7 +23,7 @@ from mbcost.studies.compare.agreement import raise_if_different
 from mbcost.studies.spaces.columns import COST_KEYS, Layout, figure_of, label
 from mbcost.studies.spaces.parts import Figures, scalar_figures
 from mbcost.studies.spaces.sweep.writers import WRITERS
-from mbcost.targets.resolve import Subject
+from mbcost.targets.subject import Subject
 
 Item = TypeVar("Item")
 

@@ -8,7 +8,8 @@ from typing import Any
 from mbcost.cost import DTYPES
 from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
 from mbcost.output.table import Column, Record, Table, choose_columns, sort_rows
-from mbcost.studies.compare.records import COLUMNS, versions, versions_text
+from mbcost.studies.compare.records import COLUMNS
+from mbcost.studies.compare.versions import versions, versions_text
 from mbcost.studies.spaces.columns import COST_KEYS, Field, Layout
 from mbcost.studies.spaces.plan import Batch
 

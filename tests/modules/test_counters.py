@@ -18,7 +18,8 @@ from mbcost.networks.blocks.conv import ConvBnAct
 from mbcost.networks.blocks.inverted_residual import InvertedResidual
 from mbcost.networks.network import SingleBlock
 from mbcost.networks.yaml import builtins
-from mbcost.targets.resolve import Subject, resolve_one
+from mbcost.targets.resolve import resolve_one
+from mbcost.targets.subject import Subject
 
 ALPHAS = ("0.35", "1.0", "1.4")
 SIZES = ("64", "96x64", "75")

@@ -1,0 +1,76 @@
+"""What a comparison says around its figures: title, caption, and where top-1 figures stand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mbcost.cost import DTYPES
+from mbcost.output.table import Column, Record
+from mbcost.studies.compare import conditions
+from mbcost.studies.compare.versions import versions_text
+from mbcost.targets.restatement import AS_IN_PAPERS, Restatement
+from mbcost.targets.subject import Subject
+from mbcost.units import in_words, shape_text
+
+
+def title_of(subjects: Sequence[Subject]) -> str:
+    """Return what all subjects have in common, settings, input and batch; then the settings
+    that changed some of them and others not."""
+    inputs = {shape_text(s.report.inputs).replace("x", "×") for s in subjects}
+    batches = {s.batch for s in subjects}
+    known = [conditions.given(subject) for subject in subjects]
+    common = {
+        name: value
+        for name, value in known[0].items()
+        if name not in (*conditions.OF_INPUT, *subjects[0].settings.get("options", ()))
+        and all(settings.get(name) == value for settings in known)
+    }
+    parts = [in_words(common)] if common else []
+    if len(inputs) == 1:
+        parts.append(f"input {inputs.pop()}")
+    if len(batches) == 1:
+        parts.append(f"batch {batches.pop()}")
+    return "; ".join(filter(None, (", ".join(parts), *conditions.partly(subjects))))
+
+
+def source_of(subjects: Sequence[Subject]) -> str:
+    """Return what the figures come from: the closed form, the trace, or both."""
+    traced = {subject.traced for subject in subjects}
+    if len(traced) > 1:
+        return "the closed form and the trace"
+    return "the trace" if traced == {True} else "the closed form"
+
+
+def folding_in_words() -> str:
+    """Return what fold_bn means, and what the weight bytes count."""
+    weights = "; ".join(f"{dtype.name} {dtype.stores}" for dtype in DTYPES.values())
+    return f"fold_bn: batch-norms folded into the convolutions before them. Weights: {weights}"
+
+
+def caption_of(
+    versions: dict[str, str],
+    conventions: dict[str, str],
+    title: str,
+    restatement: Restatement = AS_IN_PAPERS,
+) -> str:
+    """Return a caption: the convention of each figure, and the versions."""
+    words = [
+        f"{title}." if title else "",
+        "params: weights, biases, batch-norm γ and β.",
+        restatement.counts,
+        *(f"{name}: {counts}." for name, counts in conventions.items()),
+        "MB of 10⁶ bytes, float32.",
+        f"{versions_text(versions)}.",
+    ]
+    return " ".join(word for word in words if word)
+
+
+def top1_lines(chosen: Sequence[Column], rows: Sequence[Record]) -> tuple[str, ...]:
+    """Return where each published top-1 stands, a line per source, if the column is shown."""
+    if not any(column.key == "top1" for column in chosen):
+        return ()
+    by_source: dict[str, list[str]] = {}
+    for row in rows:
+        if row["top1"] is not None:
+            by_source.setdefault(row["top1_source"], []).append(row["target"])
+    return tuple(f"top-1 of {', '.join(t)}: {source}" for source, t in by_source.items())
