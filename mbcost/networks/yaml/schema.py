@@ -130,7 +130,9 @@ def _budget_file() -> Schema:
     limits: Schema = {
         key: {"anyOf": [number, _BYTES if limit.parse is parse_bytes else _COUNT]}
         | {"description": limit.doc}
-        for key, limit in LIMITS.items()
+        | ({} if key == limit.key else {"deprecated": True})
+        for limit in LIMITS.values()
+        for key in limit.keys
     }
     common: Schema = {
         "dtype": {"enum": list(DTYPES), "default": "fp32"},

@@ -1,7 +1,8 @@
 """What a target may cost: limits on its figures, and how they are given.
 
 ``--max-params 3.5M`` on the command line, ``max_params: 3.5M`` in a budget file. To add a limit:
-its line in ``LIMITS``; the option, the key and the schema follow.
+its line in ``LIMITS``; the option of ``check``, ``sweep`` and ``search``, the key and the schema
+follow.
 """
 
 from __future__ import annotations
@@ -9,31 +10,50 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from mbcost.cost import DTYPES, CostReport, LayerCost, weight_bytes
 from mbcost.errors import MbcostError
-from mbcost.units import parse_bytes, parse_count, parse_percent, parse_word
+from mbcost.graph.liveness import peak_activation
+from mbcost.units import parse_bytes, parse_count
+
+if TYPE_CHECKING:
+    from mbcost.targets.subject import Subject
 
 _T = TypeVar("_T", int, str, Fraction)
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """An upper bound on one figure of a report, and on what it is made of, layer by layer."""
+    """An upper bound on one figure of a subject, and on what it is made of, layer by layer."""
 
     key: str
     figure: str
     doc: str
     parse: Callable[[str], int]
-    of_report: Callable[[CostReport, str], int]
+    of_subject: Callable[[Subject, str], int]
     of_layer: Callable[[LayerCost, CostReport, str], int] | None = None
     """None where the figure is not a sum over the layers."""
-    by_dtype: bool = False
+    column: str | None = None
+    """The figure in sweeps and searches; None where they do not count it."""
+    alias: str | None = None
+    """Another key that means the same."""
+    in_dtype: Callable[[str], str] | None = None
+    """What the bytes are in a dtype, in words; None where they do not depend on it."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys that set it; the first is its own."""
+        return (self.key,) if self.alias is None else (self.key, self.alias)
 
     def title(self, dtype: str) -> str:
         """Return the figure as a row of the check names it: ``weight bytes int8``."""
-        return f"{self.figure} {dtype}" if self.by_dtype else self.figure
+        return f"{self.figure} {dtype}" if self.in_dtype else self.figure
+
+
+def _peak_activation_bytes(subject: Subject, dtype: str) -> int:
+    graph = subject.graph
+    return peak_activation(graph.x, graph.nodes, graph.outputs) * DTYPES[dtype].weight
 
 
 LIMITS = {
@@ -44,32 +64,48 @@ LIMITS = {
             "params",
             "trainable parameters, like 3.5M",
             parse_count,
-            lambda report, _: report.params,
+            lambda subject, _: subject.report.params,
             lambda layer, _, __: layer.params,
+            column="params",
         ),
         Limit(
             "max_mult_adds",
             "mult-adds",
             "multiply-adds of the batch, like 300M",
             parse_count,
-            lambda report, _: report.mult_adds,
+            lambda subject, _: subject.report.mult_adds,
             lambda layer, report, _: layer.mult_adds * report.scale,
+            column="mult_adds",
         ),
         Limit(
-            "max_param_bytes",
+            "max_weight_bytes",
             "weight bytes",
             "bytes of the weights as --dtype stores them, like 4MB or 512KiB",
             parse_bytes,
-            lambda report, dtype: report.weight_bytes(dtype),
+            lambda subject, dtype: subject.report.weight_bytes(dtype),
             lambda layer, _, dtype: weight_bytes(layer.terms, DTYPES[dtype]),
-            by_dtype=True,
+            column="weight_bytes",
+            alias="max_param_bytes",
+            in_dtype=lambda dtype: f"{dtype}: {DTYPES[dtype].stores}",
+        ),
+        Limit(
+            "max_activation_bytes",
+            "peak activation bytes",
+            "bytes of maps alive at once, in --dtype, of one image, like 2MB",
+            parse_bytes,
+            _peak_activation_bytes,
+            column="peak_activation_bytes",
+            in_dtype=lambda dtype: (
+                "peak activation: the most bytes of maps alive at once, every layer writing a new "
+                f"one, in {dtype}, one image"
+            ),
         ),
         Limit(
             "max_total_bytes",
             "total bytes",
-            "torchinfo's estimated total size, always float32, like 100MB",
+            "bytes of torchinfo's estimated total, always float32, like 100MB",
             parse_bytes,
-            lambda report, _: report.total_bytes,
+            lambda subject, _: subject.report.total_bytes,
         ),
     )
 }
@@ -90,25 +126,14 @@ class Budget:
     """Where it is written, ``budgets.yaml:4: budgets.v2``."""
 
 
-def budget_given(
-    limits: Mapping[str, str | None], dtype: str | None = None, max_growth: str | None = None
-) -> Budget:
-    """Return the budget in the command line's texts; None where an option was not given."""
-    parsed = {}
-    for key, text in limits.items():
-        if text is not None:
-            parsed[key] = _option(key, LIMITS[key].parse, text)
-    return Budget(
-        parsed,
-        "fp32"
-        if dtype is None
-        else _option("dtype", lambda t: parse_word(t, tuple(DTYPES)), dtype),
-        max_growth=None if max_growth is None else _option("max_growth", parse_percent, max_growth),
-    )
+def option_of(key: str) -> str:
+    """Return the option of a key: ``--max-params``."""
+    return f"--{key.replace('_', '-')}"
 
 
-def _option(key: str, parse: Callable[[str], _T], text: str) -> _T:
+def typed(key: str, parse: Callable[[str], _T], text: str) -> _T:
+    """Return what an option says, or raise with the option as the place."""
     try:
         return parse(text)
     except MbcostError as error:
-        raise error.at(f"--{key.replace('_', '-')}") from None
+        raise error.at(option_of(key)) from None

@@ -4,7 +4,7 @@ baseline: cost.json            # optional; max_growth: 1% of it
 dtype: int8                    # for all targets, unless one says otherwise
 budgets:
   v2@alpha=0.5: {max_params: 2M, max_mult_adds: 100M}
-  nets/mine.yaml: {max_param_bytes: 1MB, fold_bn: true}
+  nets/mine.yaml: {max_weight_bytes: 1MB, fold_bn: true}
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from mbcost.units import parse_percent
 
 COMMON_KEYS = ("dtype", "fold_bn", "max_growth")
 FILE_KEYS = ("baseline", *COMMON_KEYS, "budgets")
-BUDGET_KEYS = (*LIMITS, *COMMON_KEYS)
+LIMIT_KEYS = {key: limit for limit in LIMITS.values() for key in limit.keys}
+BUDGET_KEYS = (*LIMIT_KEYS, *COMMON_KEYS)
 
 _T = TypeVar("_T", int, Fraction)
 
@@ -85,13 +86,21 @@ def read_budget(
         raise document.error(
             "is neither true nor false", *place("fold_bn"), way_out="true or false"
         )
+    for key, limit in LIMIT_KEYS.items():
+        if key != limit.key and {key, limit.key} <= own.keys():
+            raise document.error(
+                f"means the same as {limit.key!r}, which is there too",
+                *keys,
+                key,
+                way_out="keep one",
+            )
     growth = None
     if "max_growth" in data:
         growth = _amount(document, data["max_growth"], parse_percent, *place("max_growth"))
     return Budget(
         {
-            key: _amount(document, data[key], limit.parse, *place(key))
-            for key, limit in LIMITS.items()
+            limit.key: _amount(document, data[key], limit.parse, *place(key))
+            for key, limit in LIMIT_KEYS.items()
             if key in data
         },
         word_of(document, data.get("dtype", "fp32"), tuple(DTYPES), *place("dtype")),
