@@ -14,7 +14,7 @@ import mbcost
 from mbcost.errors import MbcostError
 from mbcost.networks.yaml import builtins
 from mbcost.networks.yaml.catalog import configs_dir
-from mbcost.networks.yaml.schema import json_schema
+from mbcost.studies.schema import json_schema
 
 ROW = "input: [3, 8, 8]\nrows:\n  - {block: conv, c: 8"
 

@@ -20,7 +20,7 @@ from mbcost.modules.counters import COUNTERS, DEFAULT_COUNTERS, Workbench, verif
 from mbcost.networks.blocks import MERGES
 from mbcost.networks.network import Network, Row
 from mbcost.networks.yaml import load_specs
-from mbcost.networks.yaml.schema import json_schema
+from mbcost.studies.schema import json_schema
 from tests.conftest import Cli
 from tests.pages import ROOT, files_of
 

@@ -8,17 +8,43 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, NamedTuple
+from functools import cache, cached_property
+from typing import Annotated, Any, NamedTuple
 
-from mbcost.cost import CostReport, cost_of
+from mbcost.cost import PARAMS, CostReport, cost_of
 from mbcost.errors import LayerError, MbcostError
 from mbcost.graph.fold import fold_batch_norms
 from mbcost.graph.graph import Graph, Node, wire
 from mbcost.graph.primitives import Shape
-from mbcost.networks.blocks import BLOCKS, Block, block_fields
+from mbcost.networks.blocks import BLOCKS, MERGES, Block, block_fields
 from mbcost.networks.lowering import Lowering, overridden
-from mbcost.networks.settings import FIELD_OF, SETTINGS, SettingRule, Settings, parse_all
+from mbcost.networks.rules import (
+    MAX_CHANNELS,
+    MAX_KERNEL,
+    MAX_MULTIPLIER,
+    As,
+    Chw,
+    Field,
+    Keys,
+    ListOf,
+    MappingOf,
+    Name,
+    Names,
+    Number,
+    OneOf,
+    OrWord,
+    PrintedCount,
+    Record,
+    Rule,
+    SettingRule,
+    Sides,
+    Tagged,
+    Text,
+    Truth,
+    Whole,
+    fields_of,
+)
+from mbcost.networks.settings import FIELD_OF, SETTINGS, Settings, parse_all
 from mbcost.units import parse_size
 
 SCALES = ("full", "widen", "fixed", "truncate")
@@ -26,22 +52,36 @@ WIDTHS = ("truncate", "divisible", "none")
 """How α makes widths: int(c·α); a multiple of the divisor; or the network has no α."""
 EXPANSIONS = ("ratio", "absolute")
 MAX_REPEATS = 1000
+MAX_ROWS = 1000
 MAX_BLOCKS = 10_000
 """Of a network, each row as often as it repeats: the deepest one published has some hundreds."""
+READS = "names of rows and taps above; or input, the image"
+TAIL = "the fields that differ with reduced_tail"
+DILATES = "strides beyond it become dilations"
+FOLD_BN = SETTINGS["fold_bn"]
+TAPS = MappingOf(
+    Text("a stage of the block"),
+    "name of a tap: the stage of the block it is taken at, {c4: expand}",
+    empty="taps nothing",
+    like="like tap: {c4: expand}",
+    names=True,
+)
 
 
 class Published(NamedTuple):
     """One printed row about a network: figures as printed, with a reason where ours differ."""
 
-    alpha: float
-    size: int | str
-    mult_adds: str | None = None
-    params: str | None = None
-    top1: float | None = None
-    reason: str | None = None
-    classes: int | None = None
-    reduced_tail: bool | None = None
-    output_stride: int | None = None
+    alpha: Annotated[float, Number(MAX_MULTIPLIER, "width multiplier", low=1e-9)]
+    size: Annotated[int | str, Sides("input size, 224 or 1024x2048 (height × width)")]
+    classes: Annotated[int | None, Whole(1, MAX_CHANNELS, "where they are not the network's")] = (
+        None
+    )
+    reduced_tail: Annotated[bool | None, Truth("with the last stage halved")] = None
+    output_stride: Annotated[int | None, Whole(1, MAX_KERNEL, "if not the network's own")] = None
+    mult_adds: Annotated[str | None, PrintedCount("multiply-adds as printed, 300M")] = None
+    params: Annotated[str | None, PrintedCount("parameters as printed, 3.4M")] = None
+    top1: Annotated[float | None, Number(100, "top-1 accuracy in percent", low=0)] = None
+    reason: Annotated[str | None, Text("why ours differ")] = None
 
     @property
     def sides(self) -> tuple[int, int]:
@@ -60,6 +100,9 @@ class Published(NamedTuple):
         return {"alpha": self.alpha, "size": self.sides, **given}
 
 
+PUBLISHED = Record(Published, like="alpha: 1.0, size: 224")
+
+
 class Row(NamedTuple):
     """A row of a network's table: a block, its fields unscaled, and how often it repeats.
 
@@ -67,16 +110,49 @@ class Row(NamedTuple):
     ``taps`` of stages inside its block (``c4``, ``expand``). ``output`` puts its map out.
     """
 
-    block: str
+    block: Annotated[str, Name("what the row is made of")]
     fields: Mapping[str, Any]
-    n: int = 1
-    scale: str = "full"
-    reduced_tail: Mapping[str, Any] | None = None
+    n: Annotated[int, Whole(1, MAX_REPEATS, "repeats of a row")] = 1
+    scale: Annotated[str, OneOf(SCALES, "how a row's width scales with alpha")] = "full"
+    reduced_tail: Annotated[Mapping[str, Any] | None, Keys({}, TAIL)] = None
+    taps: Annotated[tuple[tuple[str, str], ...], TAPS, As("tap")] = ()
+    name: Annotated[str, Name("a name by which later rows read this one")] = ""
+    inputs: Annotated[tuple[str, ...], Names(1, 1, READS)] = ()
+    output: Annotated[bool, Truth("put out beside the last row's map")] = False
     place: str = ""
-    name: str = ""
-    taps: tuple[tuple[str, str], ...] = ()
-    inputs: tuple[str, ...] = ()
-    output: bool = False
+
+
+@cache
+def row_keys(block: str) -> Keys:
+    """Return the keys of a row with this block or merge."""
+    own = fields_of(Row)
+    if block in MERGES:
+        merge = MERGES[block]
+        read = Field("inputs", Names(merge.least, merge.most, READS), required=True)
+        named = {key: own[key] for key in ("block", "name")}
+        return Keys({**named, "inputs": read, "output": own["output"]}, summary(merge))
+    fields: dict[str, Field[Rule]] = {**block_fields(BLOCKS[block])}
+    if "c" in fields:
+        fields["c"] = fields["c"]._replace(rule=OrWord("classes", fields["c"].rule))
+    tail = {name: known._replace(required=False) for name, known in fields.items()}
+    halved = own["reduced_tail"]._replace(rule=Keys(tail, TAIL))
+    return Keys({**own, "reduced_tail": halved, **fields}, summary(BLOCKS[block]))
+
+
+def set_keys(block: str) -> Keys:
+    """Return the keys of a block in a set; its ``c`` may be left to the set."""
+    fields = dict(block_fields(BLOCKS[block]))
+    if "c" in fields:
+        fields["c"] = fields["c"]._replace(required=False)
+    return Keys({"block": fields_of(Row)["block"], **fields}, summary(BLOCKS[block]))
+
+
+def summary(documented: type) -> str:
+    """Return the first paragraph of a class's docstring."""
+    return " ".join((documented.__doc__ or "").split("\n\n")[0].split())
+
+
+ROW = Tagged("block", (*BLOCKS, *MERGES), row_keys)
 
 
 @dataclass(frozen=True)
@@ -84,22 +160,21 @@ class Network:
     """A network as its paper's table: rows of blocks, and the rule by which widths scale."""
 
     name: str
-    x: Shape
-    rows: tuple[Row, ...]
-    title: str = ""
-    """The name in full, ``mobilenet_v2``."""
-    classes: int | None = None
-    width: str = "truncate"
-    divisor: int = 8
-    expansion: str = "absolute"
-    source: str = ""
-    published: tuple[Published, ...] = ()
-    published_params: str = "trainable"
-    published_source: str = ""
-    place: str = field(default="", compare=False)
-    output_stride: int | None = None
-    fold_bn: bool = False
+    x: Annotated[Shape, Chw("C, H, W of the input"), As("input")]
+    rows: Annotated[tuple[Row, ...], ListOf(ROW, "from input to output", MAX_ROWS, "; use n")]
+    title: Annotated[str, Text("the name in full, mobilenet_v2"), As("name")] = ""
+    source: Annotated[str, Text("where the table is printed")] = ""
+    published_source: Annotated[str, Text("where the figures are printed, if elsewhere")] = ""
+    published_params: Annotated[str, OneOf(tuple(PARAMS), "which params are printed")] = "trainable"
+    published: Annotated[tuple[Published, ...], ListOf(PUBLISHED), As(nullable=True)] = ()
+    classes: Annotated[int | None, Whole(1, MAX_CHANNELS, "classes"), As(nullable=True)] = None
+    width: Annotated[str, OneOf(WIDTHS, "how alpha makes widths")] = "truncate"
+    divisor: Annotated[int, Whole(1, MAX_CHANNELS, "of width: divisible")] = 8
+    expansion: Annotated[str, OneOf(EXPANSIONS, "whether exp scales as a ratio")] = "absolute"
+    output_stride: Annotated[int | None, Whole(1, MAX_KERNEL, DILATES)] = None
+    fold_bn: Annotated[bool, FOLD_BN] = False
     """Whether batch-norms are folded where ``settings`` do not say."""
+    place: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         """Refuse more blocks than can be counted in a blink."""
@@ -199,11 +274,11 @@ class SingleBlock:
     name: str
     block: str
     fields: Mapping[str, Any]
-    x: Shape = (64, 224, 224)
-    c: int = 128
-    source: str = ""
+    x: Annotated[Shape, Chw("C, H, W of the input"), As("input")] = (64, 224, 224)
+    c: Annotated[int, Whole(1, MAX_CHANNELS, "output channels of each block")] = 128
+    source: Annotated[str, Text("where the blocks are described")] = ""
     place: str = field(default="", compare=False)
-    fold_bn: bool = False
+    fold_bn: Annotated[bool, FOLD_BN] = False
     """Whether batch-norms are folded where ``settings`` do not say."""
 
     @cached_property

@@ -17,7 +17,7 @@ from mbcost.errors import LayerError, MbcostError
 from mbcost.networks.blocks import MERGES
 from mbcost.networks.lowering import Lowering
 from mbcost.networks.network import Network, Row
-from mbcost.networks.settings import MAX_MULTIPLIER
+from mbcost.networks.rules import MAX_MULTIPLIER
 from mbcost.studies.spaces.space import Axis, Space
 from mbcost.units import parse_count, thousands
 
