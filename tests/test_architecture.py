@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "mbcost"
+from tests import ROOT
+
+PACKAGE = ROOT / "mbcost"
 
 FLOORS = {
     "errors": 1,
