@@ -1,1 +1,5 @@
-"""Tests mirror the package: ``tests/test_X.py`` for ``mbcost/X.py``."""
+"""Tests mirror the packages: ``tests/PACKAGE/test_FILE.py`` for ``mbcost/PACKAGE/FILE.py``."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent

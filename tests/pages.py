@@ -15,7 +15,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from tests import ROOT
+
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 CONSOLE = re.compile(r"^```console\n(.*?)^```\n", re.M | re.S)
 PYTHON = re.compile(r"^```python\n(.*?)^```\n", re.M | re.S)

@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.pages import CONSOLE, PAGES, ROOT, run_block, runnable, text_of, write_generated
+from tests import ROOT
+from tests.pages import CONSOLE, PAGES, run_block, runnable, text_of, write_generated
 from tests.reference import (
     CONVENTIONS_MARK,
     FLOORS_MARK,

@@ -11,8 +11,10 @@ import pytest
 
 from mbcost.cli.app import COMMANDS
 from mbcost.cli.app import PAGES as COMMAND_PAGES
+from tests import ROOT
 from tests.conftest import Cli
-from tests.pages import PAGES, PYTHON, ROOT, generated, run_block, runnable, text_of
+from tests.output.test_formats import unversioned
+from tests.pages import PAGES, PYTHON, generated, run_block, runnable, text_of
 from tests.reference import (
     CONVENTIONS_MARK,
     FLOORS_MARK,
@@ -23,7 +25,6 @@ from tests.reference import (
     conventions_table,
     floors_table,
 )
-from tests.test_export import unversioned
 
 README, *DOCS = PAGES
 LINKING = [*PAGES, ROOT / "CHANGELOG.md", ROOT / "reports" / "README.md"]

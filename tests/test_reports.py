@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from matplotlib import __version__ as matplotlib_version
 
+from tests import ROOT
 from tests.conftest import Cli
-from tests.pages import ROOT
+from tests.output.test_formats import unversioned
 from tests.regenerate import report_commands
-from tests.test_export import unversioned
 
 
 def outputs(args: list[str]) -> list[str]:

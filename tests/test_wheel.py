@@ -16,7 +16,8 @@ import yaml
 
 import mbcost
 from mbcost.networks.yaml.catalog import configs_dir
-from tests.pages import ROOT, files_of, text_of
+from tests import ROOT
+from tests.pages import files_of, text_of
 
 VERSION = mbcost.__version__
 

@@ -1,6 +1,7 @@
 """Any ``nn.Module`` as cost rows, in one pass on the meta device: nothing is computed or allocated.
 
-``recorder`` watches the forward (modules by hooks, calls by function mode, operators by dispatch),
+``forward`` runs it, ``recorder`` and ``modes`` watch (modules by hooks, calls by function mode,
+operators by dispatch), ``recording`` is what they saw,
 ``operators`` knows what an operator costs, ``rows`` turns calls into ``LayerCost``s; all on a copy
 of the model that ``twin`` makes, so that it is left as it was. Where the path of a forward depends
 on the values of its tensors it runs once more, on real ones. To teach it an operator: its line in
@@ -47,7 +48,7 @@ def trace(
     one that ``built`` returns.
     """
     from mbcost.modules.trace.arguments import tensors_in
-    from mbcost.modules.trace.recorder import record_forward
+    from mbcost.modules.trace.forward import record_forward
     from mbcost.modules.trace.rows import layer_costs
     from mbcost.modules.trace.values import NeedsValuesError
 

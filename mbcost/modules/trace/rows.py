@@ -12,7 +12,7 @@ from mbcost.cost import CONVENTIONS, CONVOLUTIONS, LayerCost, Terms
 from mbcost.graph.primitives import Shape
 from mbcost.modules.trace.calls import STANDARD, STANDARD_NORMS
 from mbcost.modules.trace.operators import OpCost
-from mbcost.modules.trace.recorder import Call, Event, Recording
+from mbcost.modules.trace.recording import Call, Event, Recording
 
 _NORMS = ("batch_norm", "norm")
 _WEIGHTED = (*CONVOLUTIONS, "linear", "matmul")

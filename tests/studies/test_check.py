@@ -12,8 +12,9 @@ from mbcost.networks.yaml import builtins
 from mbcost.output.formats import FORMATS
 from mbcost.studies.guard.budget import LIMITS
 from mbcost.targets.resolve import resolve_one
+from tests import ROOT
 from tests.conftest import Cli
-from tests.pages import ROOT, files_of
+from tests.pages import files_of
 
 Json = Callable[..., Any]
 V2 = {"params": 3504872, "mult_adds": 300774272}

@@ -45,6 +45,7 @@ from mbcost.output.plots.style import (
 )
 from mbcost.studies import figures
 from mbcost.targets.resolve import resolve, resolve_one
+from tests import ROOT
 from tests.figures import (
     ALPHAS,
     FIGURES,
@@ -374,7 +375,7 @@ def test_bytes_depend_neither_on_the_process_nor_on_the_users_style(tmp_path: Pa
         env=env,
         capture_output=True,
         check=True,
-        cwd=Path(__file__).parent.parent,
+        cwd=ROOT,
     )
     assert other.stdout == b"".join(
         render(FIGURES["bars of blocks"](), suffix) for suffix in (".svg", ".pdf")

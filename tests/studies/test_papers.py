@@ -34,9 +34,9 @@ from mbcost.studies.papers.verdicts import (
     SUMMARY,
     verdict_on,
 )
+from tests import ROOT
 from tests.conftest import Cli
 
-ROOT = Path(__file__).parent.parent
 PAPERS = ("v1", "v2", "v3")
 
 

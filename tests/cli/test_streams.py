@@ -17,10 +17,10 @@ import pytest
 
 from mbcost.cli.app import COMMANDS
 from mbcost.cli.streams import ASCII, PLAINER, SUPERSCRIPTS, Descriptor, plainer
-from tests.test_console import on_a_terminal, plain
+from tests import ROOT
+from tests.output.test_console import on_a_terminal, plain
 
 MBCOST = (sys.executable, "-m", "mbcost")
-ROOT = Path(__file__).parent.parent
 FULL = Path("/dev/full")
 
 EXAMPLES: dict[str, tuple[str, ...]] = {

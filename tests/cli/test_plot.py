@@ -13,6 +13,7 @@ import pytest
 
 import mbcost
 from mbcost.output.plots import FIGURE_SUFFIXES
+from tests import ROOT
 from tests.conftest import Cli
 
 MAGIC = {".png": b"\x89PNG\r\n", ".svg": b"<?xml ", ".pdf": b"%PDF-1."}
@@ -247,7 +248,7 @@ def run_without_matplotlib(*args: str) -> subprocess.CompletedProcess[str]:
         "import sys; sys.modules['matplotlib'] = None; sys.argv[0] = 'mbcost'\n"
         "from mbcost.cli import main; main()"
     )
-    root = str(Path(__file__).parent.parent)
+    root = str(ROOT)
     return subprocess.run(
         [sys.executable, "-c", code, *args],
         capture_output=True,
@@ -282,7 +283,7 @@ def test_help_of_plot_imports_no_heavy_package() -> None:
         "heavy = {'matplotlib', 'numpy', 'torch', 'pandas'} & set(sys.modules)\n"
         "print('heavy:', *sorted(heavy))"
     )
-    root = str(Path(__file__).parent.parent)
+    root = str(ROOT)
     found = {
         args: subprocess.run(
             [sys.executable, "-c", code, *args],

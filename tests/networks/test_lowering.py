@@ -21,8 +21,9 @@ from mbcost.networks.blocks import MERGES
 from mbcost.networks.network import Network, Row
 from mbcost.networks.yaml import load_specs
 from mbcost.studies.schema import json_schema
+from tests import ROOT
 from tests.conftest import Cli
-from tests.pages import ROOT, files_of
+from tests.pages import files_of
 
 HEAD = "input: [3, 16, 16]\nclasses: 5\nrows:\n"
 STEM = "  - {block: conv, c: 8, s: 2, name: low}\n  - {block: conv, c: 8, s: 2, name: high}\n"

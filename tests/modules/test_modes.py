@@ -14,9 +14,9 @@ import mbcost
 from mbcost.modules.trace import trace
 from mbcost.modules.trace.quick import QUICK, quick_output
 from mbcost.targets.resolve import resolve_one
+from tests.modules.test_trace import CASES
+from tests.modules.test_untouched import IMAGE, MODELS
 from tests.proofs.modes import Inferring, checked, rows
-from tests.test_trace import CASES
-from tests.test_untouched import IMAGE, MODELS
 
 HAND_MADE = {
     **{name: (module, inputs) for name, (module, inputs, _) in CASES.items()},
