@@ -25,7 +25,8 @@ from mbcost.errors import MbcostError
 from mbcost.graph.graph import Graph
 from mbcost.graph.primitives import Conv2d
 from mbcost.modules.counters import COUNTERS, Workbench, verify
-from mbcost.networks.network import Network, Published
+from mbcost.networks.network import Network
+from mbcost.networks.published import Published
 from mbcost.networks.yaml import builtin, builtins
 from mbcost.targets.resolve import resolve_one
 from mbcost.units import parse_count

@@ -7,7 +7,8 @@ from math import floor
 
 import pytest
 
-from mbcost.networks.network import Network, Published
+from mbcost.networks.network import Network
+from mbcost.networks.published import Published
 from mbcost.networks.yaml import builtin, builtins
 from mbcost.units import PREFIXES
 
