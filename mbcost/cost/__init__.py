@@ -7,7 +7,7 @@ does, ``report`` collects the layers of a network, ``weights`` says what they ta
 from mbcost.cost.convention import CONVENTIONS, PAPERS, Convention
 from mbcost.cost.coverage import Coverage, UncountedWarning
 from mbcost.cost.formulas import CONVOLUTIONS, KINDS, WITH_PARAMS, Terms, kind, terms
-from mbcost.cost.report import LAYER_KEYS, CostReport, LayerCost, cost_of, formula
+from mbcost.cost.report import LAYER_KEYS, CostReport, LayerCost, cost_of
 from mbcost.cost.storage import DTYPES, PARAMS, DType, weight_bytes
 
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
     "Terms",
     "UncountedWarning",
     "cost_of",
-    "formula",
     "kind",
     "terms",
     "weight_bytes",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mbcost.cost.convention import PAPERS, Convention
 from mbcost.cost.coverage import Coverage, names
-from mbcost.cost.formulas import CONVOLUTIONS, KINDS, Terms, kind, terms
+from mbcost.cost.formulas import KINDS, Terms, kind, terms
 from mbcost.cost.storage import DTYPES, PARAMS, weight_bytes
 from mbcost.errors import MbcostError, shown
 from mbcost.graph.graph import Graph, Node
@@ -289,43 +289,3 @@ def _row(node: Node) -> LayerCost:
 def _costs(layer: Layer, x: Shape, y: Shape) -> tuple[str, Terms]:
     """Return a layer's kind and terms: networks repeat layers as they repeat blocks."""
     return kind(layer), terms(layer, x, y)
-
-
-def formula(row: LayerCost, times: int = 1) -> tuple[str, str]:
-    """Return the formulas of (params, mult_adds · ``times``) with the numbers filled in.
-
-    A convolution reads kh·kw · c_in/groups · c_out (· h_out·w_out; a transposed one h_in·w_in), a
-    linear layer in · out (· positions), a norm 2·c. Empty where zero or where no formula is known.
-    """
-    if row.kind in CONVOLUTIONS and row.kernel is not None:
-        return _conv_formula(row, row.kernel, times)
-    if row.kind == "linear" and row.terms.weights:
-        weights = f"{row.x[-1]}·{row.y[-1]}"
-        bias = f" + {row.y[-1]}" if row.terms.bias_params else ""
-        once = row.x[-1] * prod(row.y)
-        return weights + bias, _times("·".join((weights, *map(str, row.y[:-1]))), once, row, times)
-    if row.kind in ("batch_norm", "norm") and row.terms.norm_params:
-        return f"2·{row.terms.norm_params // 2}", ""
-    return "", ""
-
-
-def _times(product: str, once: int, row: LayerCost, times: int) -> str:
-    """Return a product with the images of a batch behind it, or nothing if it is not the figure."""
-    figure = row.mult_adds * times
-    images, left = divmod(figure, once) if once else (0, 0)
-    if left or not images:
-        return ""
-    return product if images == 1 else f"{product}·{images}"
-
-
-def _conv_formula(row: LayerCost, kernel: tuple[int, ...], times: int) -> tuple[str, str]:
-    square = len(kernel) == 2 and kernel[0] == kernel[1]
-    window = f"{kernel[0]}²" if square else "·".join(map(str, kernel))
-    groups = row.groups or 1
-    fan_in = f"{row.x[0]}/{groups}" if groups > 1 else f"{row.x[0]}"
-    weights = f"{window}·{fan_in}·{row.y[0]}"
-    bias = f" + {row.y[0]}" if row.terms.bias_params else ""
-    positions = (row.x if row.transposed else row.y)[1:]
-    once = prod(kernel) * row.x[0] // groups * row.y[0] * prod(positions)
-    product = _times("·".join((weights, *map(str, positions))), once, row, times)
-    return (weights + bias if row.params else ""), product

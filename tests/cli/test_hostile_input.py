@@ -91,6 +91,22 @@ def test_a_setting_of_a_wrong_type_is_one_message(name: str, value: str) -> None
     assert len(str(caught.value)) < 2000
 
 
+@pytest.mark.parametrize("value", VALUES)
+def test_an_input_of_a_wrong_type_is_one_message(value: str) -> None:
+    from torch import nn
+
+    module = nn.Conv2d(3, 4, 3)
+    if value == "None":
+        assert mbcost.count(module, input=None).mult_adds == 4 * 27 * 222 * 222
+        return
+    with pytest.raises(MbcostError) as caught:
+        mbcost.count(module, input=VALUES[value])
+    assert len(str(caught.value)) < 2000
+    for call in ("load", "compare"):
+        with pytest.raises(MbcostError, match="a target is a name or a path, not Conv2d"):
+            CALLS[call](module)
+
+
 def test_a_list_that_holds_itself_is_refused() -> None:
     sides: list[Any] = []
     sides.append(sides)

@@ -48,13 +48,14 @@ CHARACTERS = "[]{}:,-&*!|>'\"%@`#?\n\t \0\x07\x1b\r\x85\u2028é☃\ud83d\udcff01
 
 def mutated_text(random: Random, text: str) -> str:
     """Return ``text`` changed in a few places: a value, a line, a character, its end."""
-    for _ in range(random.choice((1, 1, 1, 2, 3, 6))):
+    for _ in range(random.choice((1, 1, 1, 1, 1, 1, 2, 3, 6))):
         text = random.choice(_MUTATIONS)(random, text)
     return text
 
 
 def _another_value(random: Random, text: str) -> str:
-    words = list(re.finditer(r"[\w.]+", text))
+    pattern = r"(?<=[:,\[-] )[^\s,:{}\[\]]+" if random.random() < 0.7 else r"[\w.]+"
+    words = list(re.finditer(pattern, text))
     if not words:
         return text
     word = random.choice(words)
@@ -88,7 +89,7 @@ def _cut(random: Random, text: str) -> str:
     return text[:i] if random.random() < 0.5 else text[i:]
 
 
-_MUTATIONS = (_another_value,) * 4 + (_another_line,) * 2 + (_another_character,) * 2 + (_cut,)
+_MUTATIONS = (_another_value,) * 8 + (_another_line,) * 2 + (_another_character,) * 2 + (_cut,)
 
 
 JSON_VALUES: tuple[Any, ...] = (
@@ -114,6 +115,9 @@ def mutated_json(random: Random, reports: Sequence[str]) -> str:
     document: Any = json.loads(text)
     for _ in range(random.choice((1, 1, 2, 4))):
         node = document
+        targets = node.get("targets") if isinstance(node, dict) else node
+        if isinstance(targets, list) and targets and random.random() < 0.6:
+            node = random.choice(targets)  # or one of a thousand layers would be changed
         while isinstance(node, dict | list) and node:
             key = random.choice(list(node) if isinstance(node, dict) else range(len(node)))
             if not isinstance(node[key], dict | list) or not node[key] or random.random() < 0.25:
