@@ -26,7 +26,8 @@ from mbcost.errors import MbcostError
 from mbcost.graph.graph import Graph
 from mbcost.graph.primitives import Conv2d
 from mbcost.modules.counters import COUNTERS
-from mbcost.networks.network import Network, Published
+from mbcost.networks.network import Network
+from mbcost.networks.published import Published
 from mbcost.networks.yaml import builtin, builtins
 from mbcost.studies.papers.printed import parse_printed
 from mbcost.targets.resolve import resolve_one

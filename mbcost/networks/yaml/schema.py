@@ -7,7 +7,8 @@ from typing import Any
 from mbcost.cost import DTYPES, PARAMS
 from mbcost.networks.blocks import BLOCKS, MERGES, BlockField, Merge, block_fields
 from mbcost.networks.blocks.fields import MAX_CHANNELS, MAX_KERNEL, Number, OneOf, Truth, Whole
-from mbcost.networks.network import EXPANSIONS, MAX_REPEATS, SCALES, WIDTHS
+from mbcost.networks.network import EXPANSIONS, WIDTHS
+from mbcost.networks.rows import MAX_REPEATS, SCALES
 from mbcost.networks.settings import MAX_MULTIPLIER
 from mbcost.networks.yaml.specs import MAX_ROWS
 from mbcost.studies.guard.budget import LIMITS

@@ -20,18 +20,12 @@ from mbcost.networks.blocks.fields import (
     Truth,
     Whole,
 )
-from mbcost.networks.network import (
-    EXPANSIONS,
-    MAX_REPEATS,
-    SCALES,
-    WIDTHS,
-    Network,
-    Published,
-    Row,
-    SingleBlock,
-    Spec,
-)
+from mbcost.networks.network import EXPANSIONS, WIDTHS, Network
+from mbcost.networks.published import Published
+from mbcost.networks.rows import MAX_REPEATS, SCALES, Row
 from mbcost.networks.settings import MAX_MULTIPLIER
+from mbcost.networks.single_block import SingleBlock
+from mbcost.networks.spec import Spec
 from mbcost.networks.yaml.document import (
     Document,
     Key,

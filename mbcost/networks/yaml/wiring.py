@@ -8,7 +8,7 @@ from typing import Any
 from mbcost.errors import did_you_mean
 from mbcost.networks.blocks import MERGES, arity
 from mbcost.networks.lowering import INPUT
-from mbcost.networks.network import Row
+from mbcost.networks.rows import Row
 from mbcost.networks.yaml.document import Document, Key, list_of, mapping_of, text_of, truth_of
 
 

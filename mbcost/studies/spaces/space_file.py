@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mbcost.errors import MbcostError, did_you_mean
-from mbcost.networks.network import Row
+from mbcost.networks.rows import Row
 from mbcost.networks.settings import YAML_SUFFIXES, parse_values
 from mbcost.networks.yaml.catalog import builtin, configs_dir, find_builtin
 from mbcost.networks.yaml.document import Document, Key, list_of, mapping_of, read_document, word_of
