@@ -214,8 +214,9 @@ class Tagged(NamedTuple):
     doc: str = ""
 
 
-SettingRule = Whole | Number | OneOf | Truth | Sides | Inputs
-"""What a setting or a field of a block obeys."""
+BlockRule = Whole | Number | OneOf | Truth
+"""What a field of a block obeys."""
+SettingRule = BlockRule | Sides | Inputs
 Scalar = SettingRule | Text | Name | PrintedCount | Count | Bytes | Percent
 """What can be typed on the command line."""
 Rule = (

@@ -18,7 +18,8 @@ from mbcost.graph.shapes import output_shape
 from mbcost.modules import build
 from mbcost.modules.counters import COUNTERS, DEFAULT_COUNTERS, Workbench, verify
 from mbcost.networks.blocks import MERGES
-from mbcost.networks.network import Network, Row
+from mbcost.networks.network import Network
+from mbcost.networks.rows import Row
 from mbcost.networks.yaml import load_specs
 from mbcost.studies.schema import json_schema
 from tests import ROOT

@@ -10,9 +10,9 @@ from mbcost.graph.primitives import ACTIVATIONS, Shape
 from mbcost.networks.rules import (
     MAX_CHANNELS,
     MAX_KERNEL,
+    BlockRule,
     Field,
     OneOf,
-    SettingRule,
     Whole,
     Width,
     fields_of,
@@ -43,7 +43,7 @@ Act = Annotated[str, OneOf((*ACTIVATIONS, "none"), "activation")]
 
 
 @cache
-def block_fields(block: type[Block]) -> dict[str, Field[SettingRule]]:
+def block_fields(block: type[Block]) -> dict[str, Field[BlockRule]]:
     """Return the fields of a block by name; one that may be None may be left empty."""
     hints = get_type_hints(block)
     return {

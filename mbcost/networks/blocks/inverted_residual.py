@@ -19,14 +19,15 @@ def squeeze_excite(
 ) -> tuple[Step, ...]:
     """Return a squeeze-and-excite layer on step ``source``: both 1×1 with bias, no batch-norm
     (V3, section 5.3)."""
-    return (
+    steps = [
         Step("se.pool", AdaptiveAvgPool2d(), (source,)),
         Step("se.reduce", Conv2d(c, squeezed, pair(1), bias=True)),
         Step("se.act", Activation(act)),
         Step("se.expand", Conv2d(squeezed, c, pair(1), bias=True)),
         Step("se.gate", Activation(gate)),
-        Step("se.scale", Scale(), (source, "se.gate")),
-    )
+    ]
+    steps = [step for step in steps if step.layer != Activation("none")]
+    return (*steps, Step("se.scale", Scale(), (source, steps[-1].name)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from mbcost.networks.blocks import BLOCKS, MERGES, ONE_OF, block_fields
-from mbcost.networks.network import Network, Row, SingleBlock, Spec, set_keys
+from mbcost.networks.network import Network
+from mbcost.networks.rows import Row, set_keys
 from mbcost.networks.rules import Anything, Field, Keys, MappingOf, Tagged, Text, fields_of
+from mbcost.networks.single_block import SingleBlock
+from mbcost.networks.spec import Spec
 from mbcost.networks.yaml.check import check
 from mbcost.networks.yaml.document import Document, read_document
 from mbcost.networks.yaml.events import Key

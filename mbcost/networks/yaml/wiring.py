@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from mbcost.errors import did_you_mean
 from mbcost.networks.blocks import MERGES, arity
 from mbcost.networks.lowering import INPUT
-from mbcost.networks.network import Row
+from mbcost.networks.rows import Row
 from mbcost.networks.yaml.document import Document
 from mbcost.networks.yaml.events import Key
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mbcost.errors import MbcostError, did_you_mean
-from mbcost.networks.network import ROW, Row, row_keys
+from mbcost.networks.rows import OF_ROW, ROW, Row, row_keys
 from mbcost.networks.rules import (
     Anything,
     Field,
@@ -30,9 +30,9 @@ from mbcost.networks.yaml.catalog import builtin, configs_dir, find_builtin
 from mbcost.networks.yaml.check import check
 from mbcost.networks.yaml.document import Document, read_document
 from mbcost.networks.yaml.specs import NETWORK, load_specs, network_of, row_of
-from mbcost.studies.spaces.space import MAX_AXES, ROW_RULES, Axis, Slot, Space
+from mbcost.studies.spaces.space import MAX_AXES, Axis, Slot, Space
 
-FIXED = tuple(key for key in fields_of(Row) if key not in (*ROW_RULES, "inputs"))
+FIXED = tuple(key for key in fields_of(Row) if key not in (*OF_ROW, "inputs"))
 """What a row says only once."""
 
 
@@ -41,7 +41,7 @@ def space_keys(block: str) -> Keys:
     """Return the keys of a row whose fields may be lists of choices."""
     fields = {
         key: known
-        if key in fields_of(Row) and key not in ROW_RULES
+        if key in fields_of(Row) and key not in OF_ROW
         else known._replace(rule=OrList(known.rule))
         for key, known in row_keys(block).fields.items()
     }
@@ -166,7 +166,7 @@ def _row_axes(
 ) -> list[Axis]:
     choices, first = _choices(row), _first(row)
     per_layer = row.get("per_layer", ())
-    named = OneOf(tuple(key for key in choices if key not in ROW_RULES), "")
+    named = OneOf(tuple(key for key in choices if key not in OF_ROW), "")
     for j, name in enumerate(per_layer):
         check(named, name, document, "rows", i, "per_layer", j)
         if name in per_layer[:j]:
