@@ -9,23 +9,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
-from mbcost.cost import CostReport, cost_of
+from mbcost.cost import PARAMS, CostReport, cost_of
 from mbcost.errors import MbcostError
 from mbcost.graph.fold import fold_batch_norms
 from mbcost.graph.graph import Graph
 from mbcost.graph.primitives import Shape
 from mbcost.networks.lowering import Lowering
-from mbcost.networks.published import Published
-from mbcost.networks.rows import Row
+from mbcost.networks.published import PUBLISHED, Published
+from mbcost.networks.rows import ROW, Row
+from mbcost.networks.rules import (
+    MAX_CHANNELS,
+    MAX_KERNEL,
+    As,
+    Chw,
+    ListOf,
+    OneOf,
+    SettingRule,
+    Text,
+    Whole,
+)
 from mbcost.networks.scaling import Feed, Scaling
-from mbcost.networks.settings import SETTINGS, SettingRule, Settings, parse_all
+from mbcost.networks.settings import SETTINGS, Settings, parse_all
 from mbcost.networks.widths import Rounding
 
 WIDTHS = ("truncate", "divisible", "none")
 """How α makes widths: int(c·α); a multiple of the divisor; or the network has no α."""
 EXPANSIONS = ("ratio", "absolute")
+MAX_ROWS = 1000
 MAX_BLOCKS = 10_000
 """Of a network, each row as often as it repeats: the deepest one published has some hundreds."""
 
@@ -35,22 +47,21 @@ class Network:
     """A network as its paper's table: rows of blocks, and the rule by which widths scale."""
 
     name: str
-    x: Shape
-    rows: tuple[Row, ...]
-    title: str = ""
-    """The name in full, ``mobilenet_v2``."""
-    classes: int | None = None
-    width: str = "truncate"
-    divisor: int = 8
-    expansion: str = "absolute"
-    source: str = ""
-    published: tuple[Published, ...] = ()
-    published_params: str = "trainable"
-    published_source: str = ""
-    place: str = field(default="", compare=False)
-    output_stride: int | None = None
-    fold_bn: bool = False
+    x: Annotated[Shape, Chw("C, H, W of the input"), As("input")]
+    rows: Annotated[tuple[Row, ...], ListOf(ROW, "from input to output", MAX_ROWS, "; use n")]
+    title: Annotated[str, Text("the name in full, mobilenet_v2"), As("name")] = ""
+    source: Annotated[str, Text("where the table is printed")] = ""
+    published_source: Annotated[str, Text("where the figures are printed, if elsewhere")] = ""
+    published_params: Annotated[str, OneOf(tuple(PARAMS), "which params are printed")] = "trainable"
+    published: Annotated[tuple[Published, ...], ListOf(PUBLISHED), As(nullable=True)] = ()
+    classes: Annotated[int | None, Whole(1, MAX_CHANNELS, "classes"), As(nullable=True)] = None
+    width: Annotated[str, OneOf(WIDTHS, "how alpha makes widths")] = "truncate"
+    divisor: Annotated[int, Whole(1, MAX_CHANNELS, "of width: divisible")] = 8
+    expansion: Annotated[str, OneOf(EXPANSIONS, "whether exp scales as a ratio")] = "absolute"
+    output_stride: Annotated[int | None, Whole(1, MAX_KERNEL, "strides beyond dilate")] = None
+    fold_bn: Annotated[bool, SETTINGS["fold_bn"]] = False
     """Whether batch-norms are folded where ``settings`` do not say."""
+    place: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         """Refuse more blocks than can be counted in a blink."""

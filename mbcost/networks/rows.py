@@ -3,16 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from functools import cache
+from typing import Annotated, Any, NamedTuple
 
 from mbcost.errors import LayerError
-from mbcost.networks.blocks import BLOCKS, ONE_OF
+from mbcost.networks.blocks import BLOCKS, MERGES, ONE_OF, block_fields
 from mbcost.networks.blocks.fields import stride_fields
+from mbcost.networks.rules import (
+    As,
+    Field,
+    Keys,
+    MappingOf,
+    Name,
+    Names,
+    OneOf,
+    OrWord,
+    Rule,
+    Tagged,
+    Text,
+    Truth,
+    Whole,
+    fields_of,
+)
 
 SCALES = ("full", "widen", "fixed", "truncate")
 MAX_REPEATS = 1000
 OF_ROW = ("n", "scale")
 """What can be set on a row beside its block's fields."""
+
+
+READS = "names of rows and taps above; or input, the image"
+TAIL = "the fields that differ with reduced_tail"
+TAPS = MappingOf(
+    Text("a stage of the block"),
+    "name of a tap: the stage of the block it is taken at, {c4: expand}",
+    empty="taps nothing",
+    like="like tap: {c4: expand}",
+    names=True,
+)
 
 
 class Row(NamedTuple):
@@ -22,16 +50,16 @@ class Row(NamedTuple):
     ``taps`` of stages inside its block (``c4``, ``expand``). ``output`` puts its map out.
     """
 
-    block: str
+    block: Annotated[str, Name("what the row is made of")]
     fields: Mapping[str, Any]
-    n: int = 1
-    scale: str = "full"
-    reduced_tail: Mapping[str, Any] | None = None
+    n: Annotated[int, Whole(1, MAX_REPEATS, "repeats of a row")] = 1
+    scale: Annotated[str, OneOf(SCALES, "how a row's width scales with alpha")] = "full"
+    reduced_tail: Annotated[Mapping[str, Any] | None, Keys({}, TAIL)] = None
+    taps: Annotated[tuple[tuple[str, str], ...], TAPS, As("tap")] = ()
+    name: Annotated[str, Name("a name by which later rows read this one")] = ""
+    inputs: Annotated[tuple[str, ...], Names(1, 1, READS)] = ()
+    output: Annotated[bool, Truth("put out beside the last row's map")] = False
     place: str = ""
-    name: str = ""
-    taps: tuple[tuple[str, str], ...] = ()
-    inputs: tuple[str, ...] = ()
-    output: bool = False
 
 
 def overridden(block: str, fields: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,3 +97,36 @@ def wired(rows: Sequence[Row], row: Row) -> list[Row]:
     first, *others = [each._replace(name="", taps=(), inputs=(), output=False) for each in rows]
     *before, last = (first._replace(inputs=row.inputs), *others)
     return [*before, last._replace(name=row.name, taps=row.taps, output=row.output)]
+
+
+@cache
+def row_keys(block: str) -> Keys:
+    """Return the keys of a row with this block or merge."""
+    own = fields_of(Row)
+    if block in MERGES:
+        merge = MERGES[block]
+        read = Field("inputs", Names(merge.least, merge.most, READS), required=True)
+        named = {key: own[key] for key in ("block", "name")}
+        return Keys({**named, "inputs": read, "output": own["output"]}, summary(merge))
+    fields: dict[str, Field[Rule]] = {**block_fields(BLOCKS[block])}
+    if "c" in fields:
+        fields["c"] = fields["c"]._replace(rule=OrWord("classes", fields["c"].rule))
+    tail = {name: known._replace(required=False) for name, known in fields.items()}
+    halved = own["reduced_tail"]._replace(rule=Keys(tail, TAIL))
+    return Keys({**own, "reduced_tail": halved, **fields}, summary(BLOCKS[block]))
+
+
+def set_keys(block: str) -> Keys:
+    """Return the keys of a block in a set; its ``c`` may be left to the set."""
+    fields = dict(block_fields(BLOCKS[block]))
+    if "c" in fields:
+        fields["c"] = fields["c"]._replace(required=False)
+    return Keys({"block": fields_of(Row)["block"], **fields}, summary(BLOCKS[block]))
+
+
+def summary(documented: type) -> str:
+    """Return the first paragraph of a class's docstring."""
+    return " ".join((documented.__doc__ or "").split("\n\n")[0].split())
+
+
+ROW = Tagged("block", (*BLOCKS, *MERGES), row_keys)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 from mbcost.cost import CostReport, cost_of
 from mbcost.errors import LayerError
@@ -14,7 +14,8 @@ from mbcost.graph.graph import Graph, Node, wire
 from mbcost.graph.primitives import Shape
 from mbcost.networks.blocks import BLOCKS, Block, block_fields
 from mbcost.networks.rows import overridden
-from mbcost.networks.settings import FIELD_OF, SETTINGS, SettingRule, Settings, parse_all
+from mbcost.networks.rules import MAX_CHANNELS, As, Chw, SettingRule, Text, Whole
+from mbcost.networks.settings import FIELD_OF, SETTINGS, Settings, parse_all
 
 INPUT_SETTINGS = ("in", "size", "batch", "fold_bn")
 """What every block accepts; no field of that name hides it (AlexNet's normalisation has a size)."""
@@ -27,11 +28,11 @@ class SingleBlock:
     name: str
     block: str
     fields: Mapping[str, Any]
-    x: Shape = (64, 224, 224)
-    c: int = 128
-    source: str = ""
+    x: Annotated[Shape, Chw("C, H, W of the input"), As("input")] = (64, 224, 224)
+    c: Annotated[int, Whole(1, MAX_CHANNELS, "output channels of each block")] = 128
+    source: Annotated[str, Text("where the blocks are described")] = ""
     place: str = field(default="", compare=False)
-    fold_bn: bool = False
+    fold_bn: Annotated[bool, SETTINGS["fold_bn"]] = False
     """Whether batch-norms are folded where ``settings`` do not say."""
 
     @cached_property

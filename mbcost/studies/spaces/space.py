@@ -16,17 +16,14 @@ from typing import Any
 
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.networks.blocks import BLOCKS, MERGES, block_fields
-from mbcost.networks.blocks.fields import OneOf, Rule, Whole
 from mbcost.networks.network import Network
-from mbcost.networks.rows import MAX_REPEATS, SCALES, Row, edited, layer_of, wired
+from mbcost.networks.rows import OF_ROW, Row, edited, layer_of, wired
+from mbcost.networks.rules import SettingRule, fields_of
 from mbcost.networks.settings import SETTINGS, parse_values
 from mbcost.networks.spec import Spec
 
-ROW_RULES: dict[str, Rule] = {
-    "n": Whole(1, MAX_REPEATS, "repeats of a row"),
-    "scale": OneOf(SCALES, "how a row's width scales with alpha"),
-}
-
+ROW_RULES: dict[str, SettingRule] = {key: fields_of(Row)[key].rule for key in OF_ROW}
+"""What a row says of itself that can vary."""
 
 MAX_AXES = 1000
 FIRST = ("alpha", "rho", "size", "classes")
@@ -218,7 +215,7 @@ def field_axis(space: Space, path: str, values: str, place: str) -> Axis:
     return Axis(path, parsed[0], slots)
 
 
-def _rules(row: Row) -> dict[str, Rule]:
+def _rules(row: Row) -> dict[str, SettingRule]:
     if row.block in MERGES:
         return {}
     return ROW_RULES | {name: f.rule for name, f in block_fields(BLOCKS[row.block]).items()}

@@ -17,8 +17,8 @@ from mbcost.errors import LayerError, MbcostError
 from mbcost.networks.blocks import MERGES
 from mbcost.networks.network import Network
 from mbcost.networks.rows import Row
+from mbcost.networks.rules import MAX_MULTIPLIER
 from mbcost.networks.scaling import Scaling
-from mbcost.networks.settings import MAX_MULTIPLIER
 from mbcost.studies.spaces.space import Axis, Space
 from mbcost.units import parse_count, thousands
 
