@@ -1,7 +1,7 @@
 """Hostile input: YAML, budgets, spaces, JSON, CSV and command lines, made wrong at random.
 
     python -m tests.fuzz --seed 0 --cases 20000 --seconds 3600
-    python -m tests.fuzz --seed 0 --only 1234          # one case again, with what it was made of
+    python -m tests.fuzz --seed 0 --only 1234  # one case again
 
 Whatever a file or a command line holds, the answer is a result or one ``MbcostError``; a command
 ends with 0, 1, 2 or 130 and prints no traceback. A case is made from the seed and its number
@@ -302,7 +302,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cases", type=int, default=500)
     parser.add_argument("--seconds", type=float, default=float("inf"))
-    parser.add_argument("--only", type=int, metavar="CASE", help="this case alone, in full")
+    parser.add_argument("--only", type=int, metavar="CASE", help="this case alone")
     given = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     if given.only is not None:

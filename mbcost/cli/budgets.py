@@ -9,9 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from mbcost.cli.groups import Group
-from mbcost.cost import DTYPES
-from mbcost.studies.guard.budget import LIMITS, Limit, option_of, typed
-from mbcost.units import parse_bytes, parse_word
+from mbcost.networks.rules import Bytes, fields_of, parse
+from mbcost.studies.guard.budget import LIMITS, Budget, Limit, option_of
+
+_DTYPE = fields_of(Budget)["dtype"].rule
 
 
 @dataclass(frozen=True)
@@ -34,32 +35,35 @@ class Budgets:
 
 def _budgets(dtype: str | None, **texts: str | None) -> Budgets:
     """Return what was typed, checked."""
-    limits = {k: typed(k, LIMITS[k].parse, text) for k, text in texts.items() if text is not None}
-    if dtype is not None:
-        dtype = typed("dtype", lambda text: parse_word(text, tuple(DTYPES)), dtype)
-    return Budgets(limits, dtype)
+    limits = {
+        key: parse(LIMITS[key].rule, text, option_of(key))
+        for key, text in texts.items()
+        if text is not None
+    }
+    return Budgets(limits, None if dtype is None else parse(_DTYPE, dtype, "--dtype"))
 
 
 def _option(limit: Limit) -> Any:
     return typer.Option(
         *map(option_of, limit.keys),
-        metavar="BYTES" if limit.parse is parse_bytes else "COUNT",
-        help=f"Most {limit.doc}.",
+        metavar="BYTES" if isinstance(limit.rule, Bytes) else "COUNT",
+        help=f"Most {limit.rule.doc}.",
         show_default=False,
     )
 
 
-_DTYPE = typer.Option(
-    "--dtype",
-    metavar="|".join(DTYPES),
-    help="Type that bytes are counted in, fp32 by default; int8 has int32 biases.",
-    show_default=False,
-)
-
-
 def _group(limits: Iterable[Limit]) -> Group:
-    options = {limit.key: (Annotated[str | None, _option(limit)], None) for limit in limits}
-    return Group(_budgets, {**options, "dtype": (Annotated[str | None, _DTYPE], None)})
+    options = {limit.key: _option(limit) for limit in limits}
+    options["dtype"] = typer.Option(
+        "--dtype",
+        metavar="|".join(_DTYPE.words),
+        help=f"{_DTYPE.doc[:1].upper()}{_DTYPE.doc[1:]}. Default fp32.",
+        show_default=False,
+    )
+    return Group(
+        _budgets,
+        {name: (Annotated[str | None, option], None) for name, option in options.items()},
+    )
 
 
 BudgetsGiven = Annotated[Budgets, _group(LIMITS.values())]

@@ -79,16 +79,16 @@ def check(
     mbcost check --budget budgets.yaml --baseline cost.json --max-growth 1% --format markdown
     """
     from mbcost.cli.counting import report_uncounted
-    from mbcost.studies.guard.budget import Budget, typed
+    from mbcost.networks.rules import fields_of, parse
+    from mbcost.studies.guard.budget import Budget
     from mbcost.studies.guard.budget_file import load_budgets
     from mbcost.studies.guard.check import checks_of, chosen_budgets, raise_if_over
     from mbcost.studies.guard.check_table import check_table
     from mbcost.studies.guard.snapshots import read_snapshots
-    from mbcost.units import parse_percent
 
     growth = None
     if files.max_growth is not None:
-        growth = typed("max_growth", parse_percent, files.max_growth)
+        growth = parse(fields_of(Budget)["max_growth"].rule, files.max_growth, "--max-growth")
     given = Budget(budgets.limits, budgets.dtype, max_growth=growth)
     file = load_budgets(Path(files.budget)) if files.budget is not None else None
     if file is None and not targets:

@@ -43,7 +43,9 @@ class Counting:
                 place="--fast",
                 way_out="leave out --fast or --counter",
             )
-        counters = [] if self.fast else counters_named(self.counter, DEFAULT_COUNTERS)
+        counters = (
+            [] if self.fast else counters_named(self.counter, DEFAULT_COUNTERS, ", or --fast")
+        )
         subjects = resolve(targets, settings, restated)
         if fold_bn:
             subjects = beside_deployed(subjects)

@@ -26,11 +26,12 @@ def reconcile(
     mbcost reconcile torchvision:resnet18 --counter thop --format markdown
     """
     from mbcost.cli.counting import conclude
+    from mbcost.modules.counters import COUNTERS
     from mbcost.studies.compare.comparison import counters_named
-    from mbcost.studies.reconcile import Reconciliation, installed_counters
+    from mbcost.studies.reconcile import Reconciliation
     from mbcost.targets.resolve import resolve_one
 
-    chosen = counters_named(counter, ()) if counter else installed_counters()
+    chosen = counters_named(counter, COUNTERS)
     reconciliation = Reconciliation(resolve_one(target, settings), chosen)
     where.show(reconciliation.table, reconciliation.steps())
     conclude(reconciliation.comparison, counter, strict)

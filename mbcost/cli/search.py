@@ -58,7 +58,8 @@ def search(
     from mbcost.studies.spaces.columns import Layout
     from mbcost.studies.spaces.plan import Plan
     from mbcost.studies.spaces.search.alpha import solved
-    from mbcost.studies.spaces.search.search import answer_table, opened
+    from mbcost.studies.spaces.search.search import opened
+    from mbcost.studies.spaces.search.table import answer_table
     from mbcost.studies.spaces.verify import Verifier
 
     yamls = [Path(name) for name in outputs.output or () if name.endswith(YAML_SUFFIXES)]
@@ -72,10 +73,10 @@ def search(
     else:
         space, notes = solved(space, target_mult_adds)
     layout = Layout(Plan(space, of.samples, of.seed), budgets.dtype)
+    verifier = Verifier(layout, of.verify)
     answer = _answer(layout, budgets.by_column(), objective, of.verify)
     if yamls and len(answer.objectives) > 1:
         raise MbcostError("a front is many networks", place="-o", way_out="one --objective")
-    verifier = Verifier(layout, of.verify)
     answer.verify(verifier)
     notes.append(verifier.line())
     table = answer_table(answer, notes, columns)

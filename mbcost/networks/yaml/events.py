@@ -27,12 +27,12 @@ _WORDS |= {
 }
 _WORDS |= {word: float("nan") for word in (".nan", ".NaN", ".NAN")}
 _TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
-_NUMBER = re.compile(r"[-+]?\.?[0-9][0-9._]*")
-_WHOLE = re.compile(r"[-+]?(?:0|[1-9][0-9]*(?:_[0-9]+)*)")
-_FRACTION = re.compile(r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]{1,9})?")
-_OCTAL = re.compile(r"([-+]?)0o?([0-9][0-9_]*)")
-_SIXTIES = re.compile(r"([-+]?)([1-9][0-9]{0,9}(?::[0-5]?[0-9]){1,4})(\.[0-9]{0,9})?")
-_PREFIXED = re.compile(r"[-+]?0(?:x[0-9a-fA-F][0-9a-fA-F_]{0,30}|b[01][01_]{0,99})")
+_NUMBER = r"[-+]?\.?[0-9][0-9._]*"
+_WHOLE = r"[-+]?(?:0|[1-9][0-9]*(?:_[0-9]+)*)"
+_FRACTION = r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]{1,9})?"
+_OCTAL = r"([-+]?)0o?([0-9][0-9_]*)"
+_SIXTIES = r"([-+]?)([1-9][0-9]{0,9}(?::[0-5]?[0-9]){1,4})(\.[0-9]{0,9})?"
+_PREFIXED = r"[-+]?0(?:x[0-9a-fA-F][0-9a-fA-F_]{0,30}|b[01][01_]{0,99})"
 
 
 def too_deep(place: str) -> MbcostError:
@@ -147,13 +147,17 @@ class EventReader:
             return _WORDS[text]
         if text.lower() in _TRUTHS:
             return _TRUTHS[text.lower()]
-        if len(text) > MAX_DIGITS and _NUMBER.fullmatch(text):
+        if text[0] not in "0123456789+-.":
+            return text
+        if len(text) < 10 and (plain := _plain_number(text)) is not None:
+            return plain
+        if len(text) > MAX_DIGITS and re.fullmatch(_NUMBER, text):
             raise self.error(
                 f"a number of {len(text):,} characters", event, f"at most {MAX_DIGITS}"
             )
-        if _WHOLE.fullmatch(text):
+        if re.fullmatch(_WHOLE, text):
             return int(text.replace("_", ""))
-        if _FRACTION.fullmatch(text):
+        if re.fullmatch(_FRACTION, text):
             return float(text.replace("_", ""))
         meanings = _other_base(text)
         if meanings:
@@ -181,6 +185,16 @@ class EventReader:
         return data
 
 
+def _plain_number(text: str) -> int | float | None:
+    """Return the number in ``24`` or ``0.25``: most are such, and need no pattern compiled."""
+    whole, dot, fraction = text.partition(".")
+    if not f"{whole}{fraction}".isdecimal() or not text.isascii():
+        return None
+    if dot:
+        return float(text) if whole else None
+    return int(text) if text[0] != "0" or text == "0" else None
+
+
 def _line(event: Any) -> int:
     line: int = event.start_mark.line
     return line + 1
@@ -188,13 +202,13 @@ def _line(event: Any) -> int:
 
 def _other_base(text: str) -> list[int | float]:
     """Return what readers make of ``010`` (8 or 10), ``1:30`` (90), ``0x10`` (16) and the like."""
-    if found := _OCTAL.fullmatch(text):
+    if found := re.fullmatch(_OCTAL, text):
         digits = found[2].replace("_", "")
         bases = (10,) if {"8", "9"} & {*digits} else (8,) if "o" in text else (8, 10)
         return list(dict.fromkeys(int(f"{found[1]}{digits}", base) for base in bases))
-    if found := _SIXTIES.fullmatch(text):
+    if found := re.fullmatch(_SIXTIES, text):
         value = 0.0 if found[3] else 0
         for part in f"{found[2]}{found[3] or ''}".split(":"):
             value = value * 60 + (float(part) if "." in part else int(part))
         return [-value if found[1] == "-" else value]
-    return [int(text.replace("_", ""), 0)] if _PREFIXED.fullmatch(text) else []
+    return [int(text.replace("_", ""), 0)] if re.fullmatch(_PREFIXED, text) else []

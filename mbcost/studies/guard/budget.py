@@ -10,17 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 from mbcost.cost import DTYPES, CostReport, LayerCost, weight_bytes
-from mbcost.errors import MbcostError
 from mbcost.graph.liveness import peak_activation
-from mbcost.units import parse_bytes, parse_count
+from mbcost.networks.rules import Bytes, Count, OneOf, Percent
+from mbcost.networks.settings import SETTINGS
 
 if TYPE_CHECKING:
     from mbcost.targets.subject import Subject
-
-_T = TypeVar("_T", int, str, Fraction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +27,7 @@ class Limit:
 
     key: str
     figure: str
-    doc: str
-    parse: Callable[[str], int]
+    rule: Count | Bytes
     of_subject: Callable[[Subject, str], int]
     of_layer: Callable[[LayerCost, CostReport, str], int] | None = None
     """None where the figure is not a sum over the layers."""
@@ -62,8 +59,7 @@ LIMITS = {
         Limit(
             "max_params",
             "params",
-            "trainable parameters, like 3.5M",
-            parse_count,
+            Count("trainable parameters, like 3.5M"),
             lambda subject, _: subject.report.params,
             lambda layer, _, __: layer.params,
             column="params",
@@ -71,8 +67,7 @@ LIMITS = {
         Limit(
             "max_mult_adds",
             "mult-adds",
-            "multiply-adds of the batch, like 300M",
-            parse_count,
+            Count("multiply-adds of the batch, like 300M"),
             lambda subject, _: subject.report.mult_adds,
             lambda layer, report, _: layer.mult_adds * report.scale,
             column="mult_adds",
@@ -80,8 +75,7 @@ LIMITS = {
         Limit(
             "max_weight_bytes",
             "weight bytes",
-            "bytes of the weights as --dtype stores them, like 4MB or 512KiB",
-            parse_bytes,
+            Bytes("bytes of the weights as --dtype stores them, like 4MB or 512KiB"),
             lambda subject, dtype: subject.report.weight_bytes(dtype),
             lambda layer, _, dtype: weight_bytes(layer.terms, DTYPES[dtype]),
             column="weight_bytes",
@@ -91,8 +85,7 @@ LIMITS = {
         Limit(
             "max_activation_bytes",
             "peak activation bytes",
-            "bytes of maps alive at once, in --dtype, of one image, like 2MB",
-            parse_bytes,
+            Bytes("bytes of maps alive at once, in --dtype, of one image, like 2MB"),
             _peak_activation_bytes,
             column="peak_activation_bytes",
             in_dtype=lambda dtype: (
@@ -103,8 +96,7 @@ LIMITS = {
         Limit(
             "max_total_bytes",
             "total bytes",
-            "bytes of torchinfo's estimated total, always float32, like 100MB",
-            parse_bytes,
+            Bytes("bytes of torchinfo's estimated total, always float32, like 100MB"),
             lambda subject, _: subject.report.total_bytes,
         ),
     )
@@ -119,9 +111,11 @@ class Budget:
     """The limits of one target, by key of ``LIMITS``, and by how much it may outgrow a baseline."""
 
     limits: Mapping[str, int] = field(default_factory=dict)
-    dtype: str = "fp32"
-    fold_bn: bool = False
-    max_growth: Fraction | None = None
+    dtype: Annotated[
+        str, OneOf(tuple(DTYPES), "type that bytes are counted in; int8 has int32 biases")
+    ] = "fp32"
+    fold_bn: Annotated[bool, SETTINGS["fold_bn"]] = False
+    max_growth: Annotated[Fraction | None, Percent("above the baseline, like 1%")] = None
     place: str = ""
     """Where it is written, ``budgets.yaml:4: budgets.v2``."""
 
@@ -131,9 +125,8 @@ def option_of(key: str) -> str:
     return f"--{key.replace('_', '-')}"
 
 
-def typed(key: str, parse: Callable[[str], _T], text: str) -> _T:
-    """Return what an option says, or raise with the option as the place."""
-    try:
-        return parse(text)
-    except MbcostError as error:
-        raise error.at(option_of(key)) from None
+def budget_of(values: Mapping[str, Any], place: str = "") -> Budget:
+    """Return the budget that parsed values make, each limit under its own key."""
+    limits = {key: value for key, value in values.items() if key in LIMITS}
+    others = {key: value for key, value in values.items() if key not in LIMITS}
+    return Budget(limits, place=place, **others)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
+from mbcost.networks.rules import Count
 from mbcost.networks.settings import split_inline
 from mbcost.output.table import Record
 from mbcost.studies.compare.conditions import OF_INPUT, difference, given, some
@@ -23,8 +24,7 @@ HEAVIEST = 3
 UNCOUNTED = Limit(
     "uncounted",
     "operators without a formula",
-    "calls of operators whose cost is missing from the totals",
-    int,
+    Count("calls of operators whose cost is missing from the totals"),
     lambda subject, _: sum(subject.report.uncounted.values()),
 )
 """Not a budget: a figure that misses a cost is within none."""
