@@ -19,7 +19,7 @@ from mbcost.graph.primitives import Shape
 from mbcost.networks.blocks import BLOCKS, Block, block_fields
 from mbcost.networks.lowering import Lowering, overridden
 from mbcost.networks.settings import FIELD_OF, SETTINGS, SettingRule, Settings, parse_all
-from mbcost.units import parse_size
+from mbcost.units import parse_size, thousands
 
 SCALES = ("full", "widen", "fixed", "truncate")
 WIDTHS = ("truncate", "divisible", "none")
@@ -106,9 +106,9 @@ class Network:
         blocks = sum(row.n for row in self.rows)
         if blocks > MAX_BLOCKS:
             raise MbcostError(
-                f"its rows repeat {blocks:,} times in all",
+                f"its rows repeat {thousands(blocks)} times in all",
                 place=self.place or self.name,
-                way_out=f"at most {MAX_BLOCKS:,}",
+                way_out=f"at most {thousands(MAX_BLOCKS)}",
             )
 
     @cached_property

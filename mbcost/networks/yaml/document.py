@@ -10,6 +10,7 @@ from mbcost.errors import MbcostError, did_you_mean
 from mbcost.networks.yaml.events import EventReader, too_deep
 from mbcost.networks.yaml.events import Key as Key
 from mbcost.paths import read_whole
+from mbcost.units import number
 
 MAX_BYTES = 10**6
 
@@ -116,7 +117,7 @@ def int_of(document: Document, value: Any, low: int, high: int, *keys: Key) -> i
 
 def number_of(document: Document, value: Any, low: float, high: float, *keys: Key) -> float:
     """Return ``value`` if it is a number in [low, high], or raise."""
-    way_out = f"{low:g} to {high:g}"
+    way_out = f"{number(low)} to {number(high)}"
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise document.error(f"must be a number, not {_type(value)}", *keys, way_out=way_out)
     if not low <= value <= high:  # false for NaN too

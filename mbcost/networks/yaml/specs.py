@@ -245,7 +245,8 @@ def read_field(document: Document, known: BlockField, value: Any, *keys: Key) ->
         case Number(high, zero=zero):
             number = number_of(document, value, 0, high, *keys)
             if number == 0 and not zero:
-                raise document.error("must be above 0", *keys, way_out=f"above 0, at most {high:g}")
+                way_out = f"above 0, at most {units.number(high)}"
+                raise document.error("must be above 0", *keys, way_out=way_out)
             return number
         case OneOf(words):
             return word_of(document, value, words, *keys)

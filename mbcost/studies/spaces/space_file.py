@@ -17,6 +17,7 @@ from mbcost.networks.yaml.catalog import builtin, configs_dir, find_builtin
 from mbcost.networks.yaml.document import Document, Key, list_of, mapping_of, read_document, word_of
 from mbcost.networks.yaml.specs import ROW_KEYS, load_specs, read_network, read_row
 from mbcost.studies.spaces.space import MAX_AXES, ROW_RULES, Axis, Slot, Space
+from mbcost.units import thousands
 
 SPACE_KEYS = ("settings",)
 FIXED_KEYS = tuple(key for key in ROW_KEYS if key not in ROW_RULES and key != "inputs")
@@ -88,7 +89,10 @@ def read_space(document: Document, stem: str) -> Space:
         axes += _row_axes(document, row, firsts[i], network.classes, i)
         if len(axes) > MAX_AXES:
             raise document.error(
-                "too many fields vary", "rows", i, way_out=f"at most {MAX_AXES:,}: fewer per_layer"
+                "too many fields vary",
+                "rows",
+                i,
+                way_out=f"at most {thousands(MAX_AXES)}: fewer per_layer",
             )
     space = Space(document.path if stem not in space_files() else stem, network, {}, tuple(axes))
     if "settings" not in data:

@@ -177,7 +177,8 @@ class Answer:
             raise self.misses.error(space, self.looked)
         if not self.found.records:
             raise CheckFailedError(
-                f"{self.feasible:,} configs are within the budget, none with a published accuracy",
+                f"{thousands(self.feasible)} configs are within the budget, "
+                "none with a published accuracy",
                 place=space.target,
                 way_out="--objective mult_adds",
             )
@@ -330,11 +331,11 @@ class _Misses:
             share = value / constraint.limit - 1 if constraint.limit else float("inf")
             also = ", over another budget too" if breaks_more else ""
             lines.append(
-                f"{constraint.option} {constraint.limit:,}: nearest {value:,} "
-                f"({share:+.1%}) at {config or 'the only config'}{also}"
+                f"{constraint.option} {thousands(constraint.limit)}: nearest {thousands(value)} "
+                f"({percent(share, 1, '+')}) at {config or 'the only config'}{also}"
             )
         return CheckFailedError(
-            f"none of {looked:,} configs is within the budget; " + "; ".join(lines),
+            f"none of {thousands(looked)} configs is within the budget; " + "; ".join(lines),
             place=space.target,
             way_out="a larger budget, or a wider --alpha or --size",
         )
@@ -394,13 +395,16 @@ def _title(answer: Answer) -> str:
 
 def _lines(answer: Answer) -> list[str]:
     """Return how many configs fit, and each budget's slack and whether it binds."""
-    lines = [f"{answer.feasible:,} of {answer.looked:,} configs are within the budget"]
+    looked = thousands(answer.looked)
+    lines = [f"{thousands(answer.feasible)} of {looked} configs are within the budget"]
     if not answer.constraints:
-        lines = [f"configs looked at, without a budget: {answer.looked:,}"]
+        lines = [f"configs looked at, without a budget: {looked}"]
     if answer.unrated:
-        lines[0] += f"; {answer.unrated:,} of them have no published accuracy and do not compete"
+        lines[0] += (
+            f"; {thousands(answer.unrated)} of them have no published accuracy and do not compete"
+        )
     if len(answer.objectives) > 1:
-        return [f"{len(answer.found.records):,} configs are on the front", *lines]
+        return [f"{thousands(len(answer.found.records))} configs are on the front", *lines]
     binding = answer.binding()
     for constraint in answer.constraints:
         value, limit = answer.winner[constraint.key], constraint.limit
