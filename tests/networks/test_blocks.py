@@ -8,7 +8,9 @@ import mbcost
 from mbcost.graph.primitives import Add, Conv2d, LocalResponseNorm
 from mbcost.networks.blocks import BLOCKS, Block, block_fields
 from mbcost.networks.blocks.inverted_residual import InvertedResidual
-from mbcost.networks.network import Network, Row, SingleBlock
+from mbcost.networks.network import Network
+from mbcost.networks.rows import Row
+from mbcost.networks.single_block import SingleBlock
 from mbcost.networks.widths import make_divisible
 
 
@@ -95,3 +97,10 @@ def test_an_activation_of_none_is_no_layer() -> None:
     with_none, without = Network("net", (3, 9, 9), rows), Network("net", (3, 9, 9), rows[::2])
     assert with_none.count().mult_adds == without.count().mult_adds
     assert len(with_none.graph().nodes) == len(without.graph().nodes) == 6
+
+
+def test_a_squeeze_and_excite_without_activation_or_gate_has_no_layer_for_it() -> None:
+    bare = InvertedResidual(c=24, t=4, se=0.25, se_act="none", gate="none")
+    assert {"se.act", "se.gate"}.isdisjoint(names(bare))
+    steps = {step.name: step for step in bare.steps((16, 8, 8))}
+    assert steps["se.scale"].inputs == ("depthwise.act", "se.expand")

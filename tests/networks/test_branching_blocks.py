@@ -1,4 +1,4 @@
-"""Blocks with branches, splits and joins: wiring, residuals, and every counter on odd shapes."""
+"""Blocks with branches, splits and joins: wiring and residuals. (Counters: test_counters.)"""
 
 from __future__ import annotations
 
@@ -7,69 +7,23 @@ from typing import Any
 import pytest
 import torch
 
-from mbcost.cost import cost_of
 from mbcost.errors import LayerError
-from mbcost.graph.graph import Graph, Node, wire
+from mbcost.graph.graph import Graph
 from mbcost.graph.primitives import Add, ChannelShuffle, Concat, Conv2d, Shape, Slice
 from mbcost.modules import build
-from mbcost.modules.counters import COUNTERS, Workbench, verify
-from mbcost.networks.blocks import BLOCKS
 from mbcost.networks.blocks.fields import Block
-from mbcost.networks.blocks.fire import Fire
 from mbcost.networks.blocks.fused_inverted_residual import FusedInvertedResidual
 from mbcost.networks.blocks.ghost import GhostBottleneck
-from mbcost.networks.blocks.inception import Inception
 from mbcost.networks.blocks.inverted_residual import InvertedResidual
 from mbcost.networks.blocks.residual_bottleneck import ResidualBottleneck
 from mbcost.networks.blocks.sandglass import Sandglass
 from mbcost.networks.blocks.shuffle import ShuffleUnit, ShuffleUnitV2
 from mbcost.networks.blocks.universal_inverted_bottleneck import UniversalInvertedBottleneck
-
-CASES: list[tuple[Block, Shape]] = [
-    (FusedInvertedResidual(16, t=4), (16, 13, 9)),
-    (FusedInvertedResidual(24, t=4, k=5, s=2), (16, 13, 9)),
-    (UniversalInvertedBottleneck(16, t=2), (16, 7, 9)),
-    (UniversalInvertedBottleneck(24, t=3, k_start=5, k_mid=3, s=2), (16, 13, 9)),
-    (UniversalInvertedBottleneck(24, t=3, k_start=3, s=2), (16, 13, 9)),
-    (GhostBottleneck(16, exp=24), (16, 7, 9)),
-    (GhostBottleneck(17, exp=25, k=5, s=2, se=0.25), (16, 13, 9)),
-    (Sandglass(48, t=6), (48, 7, 9)),
-    (Sandglass(96, t=6, s=2), (48, 13, 9)),
-    (Sandglass(96, t=6), (48, 7, 9)),
-    (Sandglass(96, t=2, s=2, depthwise="both"), (32, 13, 9)),
-    (ShuffleUnit(24, groups=3), (24, 7, 9)),
-    (ShuffleUnit(48, groups=3, first_groups=1, s=2), (24, 13, 9)),
-    (ShuffleUnitV2(24), (24, 7, 9)),
-    (ShuffleUnitV2(48, s=2), (24, 13, 9)),
-    (ResidualBottleneck(64), (64, 7, 9)),
-    (ResidualBottleneck(64, s=2, stride_at="middle"), (32, 13, 9)),
-    (Fire(4, 8, 12), (16, 7, 9)),
-    (Inception(8, 4, 16, 4, 8, 8), (16, 7, 9)),
-    (Inception(8, 4, 16, 4, 8, 8, k5=3, norm=True), (16, 7, 9)),
-    (InvertedResidual(16, t=3, se=0.25, se_of="input", se_divisor=1, se_act="silu"), (16, 7, 9)),
-]
-
-
-def lowered(block: Block, x: Shape) -> Graph:
-    nodes: list[Node] = []
-    wire(nodes, block.steps(x), "", "", -1, x)
-    return Graph(x, tuple(nodes))
+from tests.strategies import lowered
 
 
 def paths(graph: Graph, layer: type[Any]) -> list[str]:
     return [node.path for node in graph.nodes if isinstance(node.layer, layer)]
-
-
-@pytest.mark.parametrize(("block", "x"), CASES, ids=lambda v: str(v).replace(" ", ""))
-def test_every_counter_agrees_with_the_closed_form_of_a_block(block: Block, x: Shape) -> None:
-    graph = lowered(block, x)
-    bench, report = Workbench(graph, 2), cost_of(graph, "block", 2)
-    for counter in COUNTERS.values():
-        verification = verify(counter, bench, report)
-        assert verification.mismatches == ()
-        assert verification.total
-    with torch.no_grad():
-        assert tuple(bench.module(*bench.inputs(2)).shape) == (2, *graph.y)
 
 
 def test_a_residual_joins_where_the_shape_is_kept_and_only_there() -> None:
@@ -143,10 +97,3 @@ def test_a_squeeze_can_be_a_part_of_either_width(of: str, squeezed: int) -> None
 def test_widths_that_a_block_cannot_join_are_named(block: Block, x: Shape, problem: str) -> None:
     with pytest.raises(LayerError, match=problem):
         lowered(block, x)
-
-
-def test_the_cases_hold_every_branching_block() -> None:
-    plain = {"conv", "depthwise_separable", "global_pool", "linear", "activation", "pool"}
-    plain |= {"predictor", "window_pool"}
-    branching = set(BLOCKS) - plain - {"local_response_norm"}
-    assert {type(block) for block, _ in CASES} == {BLOCKS[name] for name in branching}

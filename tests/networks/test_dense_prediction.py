@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from math import ceil
 from typing import Any
 
@@ -24,12 +25,16 @@ from mbcost.cost import cost_of
 from mbcost.errors import MbcostError
 from mbcost.graph.graph import Graph
 from mbcost.graph.primitives import Conv2d
-from mbcost.modules.counters import COUNTERS, Workbench, verify
-from mbcost.networks.network import Network, Published
+from mbcost.modules.counters import COUNTERS
+from mbcost.networks.network import Network
+from mbcost.networks.published import Published
 from mbcost.networks.yaml import builtin, builtins
+from mbcost.studies.papers.printed import parse_printed
 from mbcost.targets.resolve import resolve_one
 from mbcost.units import parse_count
 from tests.conftest import Cli
+from tests.modules.test_counters import THREE, assert_all_agree
+from tests.networks.test_published import differing
 
 KINDS = ("detection", "segmentation")
 
@@ -51,13 +56,8 @@ def test_counters_equal_the_closed_form(name: str) -> None:
     variants: list[dict[str, Any]] = [{"size": "75x64", "batch": 2}]
     if accepted:
         variants.append({"size": "65", "alpha": 0.5, **accepted})
-    for given in variants:
-        subject = resolve_one(name, given)
-        bench = Workbench(subject.graph, subject.batch)
-        for counter in COUNTERS.values():
-            verification = verify(counter, bench, subject.report)
-            assert verification.mismatches == ()
-            assert verification.total == subject.report.total(counter.convention)
+    for given, counters in zip(variants, (tuple(COUNTERS), THREE), strict=False):
+        assert_all_agree(resolve_one(name, given), counters)
 
 
 def counted(module: nn.Module, run: Callable[[Tensor], object], size: int) -> tuple[int, int]:
@@ -201,31 +201,11 @@ def test_an_output_stride_that_is_never_reached_is_refused(cli: Cli) -> None:
 
 
 def agrees(value: int, printed: str) -> bool:
-    """Return whether ``value`` rounds or truncates to the printed digits."""
-    figure = printed.strip()
-    step = parse_count(f"1{figure[-1]}") // 10 ** len(figure[:-1].partition(".")[2])
-    return parse_count(figure) in (value // step * step, (value + step // 2) // step * step)
+    return parse_printed(printed).agrees(Fraction(value))
 
 
 def differences(spec: Network, printed: Published) -> list[str]:
-    report = spec.count(**printed.settings)
-    figures = {"mult_adds": report.mult_adds}
-    figures["params"] = report.params_as(spec.published_params)
-    return [
-        key
-        for key, value in figures.items()
-        if getattr(printed, key) and not agrees(value, getattr(printed, key))
-    ]
-
-
-PUBLISHED = [(name, i) for name in names() for i in range(len(network(name).published))]
-
-
-@pytest.mark.parametrize(("name", "i"), PUBLISHED)
-def test_printed_figures_are_reproduced_or_have_a_reason(name: str, i: int) -> None:
-    printed = network(name).published[i]
-    different = differences(network(name), printed)
-    assert bool(different) == bool(printed.reason), different
+    return [text.partition(":")[0] for text in differing(spec, printed)]
 
 
 def test_the_params_that_differ_from_print_and_the_mult_adds_of_detection_are_these() -> None:

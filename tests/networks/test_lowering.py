@@ -18,9 +18,10 @@ from mbcost.graph.shapes import output_shape
 from mbcost.modules import build
 from mbcost.modules.counters import COUNTERS, DEFAULT_COUNTERS, Workbench, verify
 from mbcost.networks.blocks import MERGES
-from mbcost.networks.network import Network, Row
+from mbcost.networks.network import Network
+from mbcost.networks.rows import Row
 from mbcost.networks.yaml import load_specs
-from mbcost.networks.yaml.schema import json_schema
+from mbcost.studies.schema import json_schema
 from tests import ROOT
 from tests.conftest import Cli
 from tests.pages import files_of

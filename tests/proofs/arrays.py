@@ -24,7 +24,9 @@ import numpy as np
 
 from mbcost.errors import MbcostError
 from mbcost.networks.blocks import BLOCKS, block_fields
-from mbcost.networks.network import Network, Row, SingleBlock
+from mbcost.networks.network import Network
+from mbcost.networks.rows import SCALES, Row
+from mbcost.networks.single_block import SingleBlock
 from mbcost.networks.yaml import builtins
 from mbcost.studies.spaces.chunks import Chunks, locked
 from mbcost.studies.spaces.columns import Layout
@@ -34,78 +36,37 @@ from mbcost.studies.spaces.reader import Reader
 from mbcost.studies.spaces.space import Space
 from mbcost.studies.spaces.space_file import load_space, space_files
 from mbcost.studies.spaces.sweep.resumable import to_chunks, whole
+from tests import strategies
 
 CONFIGS = 48
 """Configs of a case at most."""
 
-FIELDS: dict[str, tuple[Any, ...]] = {
-    "c": (8, 12, 16, 20, 24, 32, 40, 64),
-    "k": (1, 2, 3, 3, 5),
-    "s": (1, 1, 1, 2, 2, 3),
-    "t": (1, 1.5, 2, 3, 6),
-    "exp": (8, 16, 20, 36, 48, 72, 96),
-    "p": (0, 1, 2),
-    "dilation": (1, 1, 2),
-    "act": ("relu", "hardswish", "none"),
-    "se": (0, 0.25, 0.5),
-    "norm": (True, False),
-    "bias": (True, False),
-    "shortcut": ("identity", "projection", "none"),
-    "k_start": (0, 3),
-    "k_mid": (0, 3, 5),
-    "groups": (1, 1, 1, 2),
-    "size": (3, 5),
-    "mode": ("max", "avg"),
-    "ceil": (True, False),
-    "flatten": (False,),
-    "anchors": (2, 3),
-    "depthwise": ("both",),
-}
-"""What is drawn for a block's field of that name; others keep their default."""
-
-INNER = (4, 8, 16, 20, 32)
-LAST = ("global_pool", "linear", "activation", "predictor", "window_pool")
-"""Blocks drawn for the end of a network alone."""
-
-
-def drawn_fields(draw: random.Random, block: str, least: bool = False) -> dict[str, Any]:
-    """Return fields of a block that mostly fit; with ``least`` the required ones alone."""
-    fields: dict[str, Any] = {}
-    for name, known in block_fields(BLOCKS[block]).items():
-        if known.required or (not least and name in FIELDS and draw.random() < 0.4):
-            fields[name] = draw.choice(FIELDS.get(name, INNER))
-    if block in ("inverted_residual", "conv"):
-        one, other = {"inverted_residual": ("exp", "t"), "conv": ("c", "t")}[block]
-        fields.pop(other, None)
-        fields.pop(one, None)
-        kept = one if draw.random() < 0.7 else other
-        fields[kept] = draw.choice(FIELDS[kept])
-    if block == "shuffle_unit":
-        fields["groups"] = draw.choice((1, 2))
-    return fields
+OF_ROWS: dict[str, tuple[Any, ...]] = {"n": (1, 2, 3, 4), "scale": SCALES}
 
 
 def drawn_row(draw: random.Random, block: str) -> Row:
     """Return a row of that block, unwired."""
-    fields = drawn_fields(draw, block)
+    fields = strategies.fields(draw, block)
     tail = None
     if draw.random() < 0.3:  # as V3's: the widths halved
-        tail = {n: v // 2 for n, v in fields.items() if n in ("c", "exp") and draw.random() < 0.8}
+        halved = [name for name in fields if name in ("c", "exp") and draw.random() < 0.8]
+        tail = {name: max(1, fields[name] // 2) for name in halved}
     elif draw.random() < 0.3:
-        other = drawn_fields(draw, block)
+        other = strategies.fields(draw, block)
         names = draw.sample(sorted(other), min(len(other), draw.randint(1, 2)))
         tail = {name: other[name] for name in names}
-    scale = draw.choice(("full", "full", "full", "widen", "fixed", "truncate"))
+    scale = draw.choice(("full", "full", *SCALES))
     return Row(block, fields, draw.choice((1, 1, 1, 2, 3)), scale, tail)
 
 
 def drawn_network(draw: random.Random) -> Network:
     """Return a network of two to six rows and a head; now and then its rows branch."""
-    middle = [name for name in BLOCKS if name not in LAST]
     usual = ("inverted_residual", "inverted_residual", "conv", "depthwise_separable")
     rows = [drawn_row(draw, "conv")]
     for _ in range(draw.randint(1, 5)):
-        rows.append(drawn_row(draw, draw.choice(usual if draw.random() < 0.75 else middle)))
+        rows.append(
+            drawn_row(draw, draw.choice(usual if draw.random() < 0.75 else strategies.MIDDLE))
+        )
     if draw.random() < 0.25:
         rows = _branched(draw, rows)
     if draw.random() < 0.6:
@@ -155,7 +116,7 @@ def drawn_space(draw: random.Random) -> Space:
     if kind < 0.12:
         block = draw.choice(list(BLOCKS))
         x = (draw.choice((8, 16)), 15, 18)
-        spec: Any = SingleBlock("drawn", block, drawn_fields(draw, block), x, 16)
+        spec: Any = SingleBlock("drawn", block, strategies.fields(draw, block), x, 16)
         space = Space("drawn", spec)
     elif kind < 0.27:
         names = [n for n, e in builtins().items() if e.kind == "network"]
@@ -194,8 +155,11 @@ def _choices(draw: random.Random, space: Space) -> list[str]:
         i = draw.randrange(len(space.spec.rows))
         row = space.spec.rows[i]
         name = draw.choice(("c", "k", "s", "t", "exp", "se", "n", "n", "scale", *row.fields))
-        values = {"n": (1, 2, 3, 4), "scale": ("full", "widen", "fixed", "truncate")}.get(
-            name, FIELDS.get(name, INNER)
+        known = block_fields(BLOCKS[row.block]) if row.block in BLOCKS else {}
+        values = (
+            strategies.values(known[name])
+            if name in known
+            else OF_ROWS.get(name, strategies.WIDTHS)
         )
         few = draw.sample(list(dict.fromkeys(values)), min(len(set(values)), draw.randint(1, 3)))
         text = ",".join(str(v).lower() if isinstance(v, bool) else str(v) for v in few)

@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mbcost.errors import MbcostError
 from mbcost.networks.yaml.catalog import configs_dir
@@ -22,9 +20,8 @@ from mbcost.output.formats.markdown import to_markdown
 from mbcost.output.table import fitted, reasons_below
 from mbcost.studies.papers import load_paper, paper_names, paper_table
 from mbcost.studies.papers.cells import Cell, cells_of
-from mbcost.studies.papers.document import Net, Paper, _Reader
+from mbcost.studies.papers.document import Net, Paper, read_paper
 from mbcost.studies.papers.letters import formula_value
-from mbcost.studies.papers.printed import Printed, parse_printed
 from mbcost.studies.papers.verdicts import (
     CONVENTION,
     MISPRINT,
@@ -223,63 +220,11 @@ tables:
     rows: [{row: a, net: v1, params: 4.2M}]
 """
     with pytest.raises(MbcostError, match=r"tables\[0\].columns.params: .* and only there"):
-        _Reader(parse_document(text, "p.yaml"), "p").paper()
+        read_paper(parse_document(text, "p.yaml"), "p")
     cell_of_its_own = text.replace("params: 4.2M", "params: 4.2M, classifier: false")
-    reader = _Reader(parse_document(cell_of_its_own, "p.yaml"), "p")
+    document = parse_document(cell_of_its_own, "p.yaml")
     with pytest.raises(MbcostError, match="unknown key 'classifier'"):
-        reader.paper()
-
-
-@pytest.mark.parametrize(
-    ("printed", "value", "agrees"),
-    [
-        ("569M", 568_740_352, True),  # rounds
-        ("149M", 149_499_999, True),
-        ("3.4M", 3_469_760, True),  # truncates
-        ("3.5M", 3_469_760, True),  # rounds
-        ("3.6M", 3_469_760, False),
-        ("217M", 218_000_000, False),
-        ("1.19%", Fraction("0.019056"), False),
-        (">2.5x", Fraction("2.51"), True),
-        (">2.5x", Fraction("2.5"), False),
-        ("8 to 9x", Fraction("8.84"), True),
-        ("8 to 9x", Fraction("9.1"), False),
-    ],
-)
-def test_a_figure_agrees_when_it_rounds_or_truncates_to_the_print(
-    printed: str, value: int | Fraction, agrees: bool
-) -> None:
-    assert parse_printed(printed).agrees(Fraction(value)) is agrees
-
-
-@pytest.mark.parametrize(
-    ("printed", "digits", "step"),
-    [("1600kB", 2, 100_000), ("800kB", 2, 10_000), ("62kB", 2, 1000), ("100kB", 2, 10_000),
-     ("199kB", 2, 1000), ("15300M", 3, 10**8), ("1.25M", 2, 10**4), ("300M", None, 10**6)],
-)  # fmt: skip
-def test_trailing_zeros_are_rounding_only_in_columns_that_say_so(
-    printed: str, digits: int | None, step: int
-) -> None:
-    assert parse_printed(printed).step(digits) == step
-
-
-@given(st.integers(1, 10**12), st.integers(0, 3), st.sampled_from(["", "k", "M", "B"]))
-def test_a_value_agrees_with_its_own_rounding_and_truncation_and_nothing_else(
-    value: int, decimals: int, unit: str
-) -> None:
-    step = Printed(f"{0:.{decimals}f}", unit).step()
-    down = value // step
-    up = (value + step / 2) // step
-    for count in range(max(0, int(down) - 3), int(down) + 4):
-        text = f"{count // 10**decimals}"
-        text += f".{count % 10**decimals:0{decimals}}" if decimals else ""
-        assert parse_printed(text + unit).agrees(Fraction(value)) is (count in (down, up))
-
-
-@pytest.mark.parametrize("bad", ["", "M", "4,2M", "1e6", "5 GB", "-3M", "4.M"])
-def test_what_is_no_printed_figure_is_refused(bad: str) -> None:
-    with pytest.raises(MbcostError, match="is not a printed figure"):
-        parse_printed(bad)
+        read_paper(document, "p")
 
 
 def test_formulas_multiply_letters_that_stand_side_by_side() -> None:

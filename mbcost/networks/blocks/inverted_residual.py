@@ -9,18 +9,8 @@ from mbcost.errors import LayerError
 from mbcost.graph.graph import Step
 from mbcost.graph.primitives import Activation, AdaptiveAvgPool2d, Add, Conv2d, Scale, Shape, pair
 from mbcost.networks.blocks.conv import conv_bn
-from mbcost.networks.blocks.fields import (
-    Act,
-    Channels,
-    Dilation,
-    Kernel,
-    Number,
-    OneOf,
-    Padding,
-    Stride,
-    Truth,
-    Whole,
-)
+from mbcost.networks.blocks.fields import Act, Channels, Dilation, Kernel, Padding, Stride
+from mbcost.networks.rules import Number, OneOf, Truth, Whole
 from mbcost.networks.widths import make_divisible
 
 
@@ -29,14 +19,15 @@ def squeeze_excite(
 ) -> tuple[Step, ...]:
     """Return a squeeze-and-excite layer on step ``source``: both 1×1 with bias, no batch-norm
     (V3, section 5.3)."""
-    return (
+    steps = [
         Step("se.pool", AdaptiveAvgPool2d(), (source,)),
         Step("se.reduce", Conv2d(c, squeezed, pair(1), bias=True)),
         Step("se.act", Activation(act)),
         Step("se.expand", Conv2d(squeezed, c, pair(1), bias=True)),
         Step("se.gate", Activation(gate)),
-        Step("se.scale", Scale(), (source, "se.gate")),
-    )
+    ]
+    steps = [step for step in steps if step.layer != Activation("none")]
+    return (*steps, Step("se.scale", Scale(), (source, steps[-1].name)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +48,7 @@ class InvertedResidual:
     dilation: Dilation = 1
     act: Act = "relu"
     se: Annotated[
-        float, Number(16, "squeeze-and-excite: squeezed ÷ se_of channels, 0 for none", zero=True)
+        float, Number(16, "squeeze-and-excite: squeezed ÷ se_of channels, 0 for none", low=0)
     ] = 0
     se_of: Annotated[
         str, OneOf(("expanded", "input"), "what the squeezed channels are a part of")

@@ -20,8 +20,9 @@ UNITS = {
     "k": Fraction(10**3),
     "M": Fraction(10**6),
     "B": Fraction(10**9),
+    "G": Fraction(10**9),
 }
-_PRINTED = re.compile(r"(>?)(\d+(?:\.\d+)?)(?: to (\d+(?:\.\d+)?))?(kB|[%xkMB]?)")
+_PRINTED = re.compile(r"(>?)(\d+(?:\.\d+)?)(?: to (\d+(?:\.\d+)?))?(kB|[%xkMBG]?)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from mbcost.errors import MbcostError, missing, not_installed, require_directory
 from mbcost.graph.graph import Graph
-from mbcost.networks.settings import SETTINGS, SettingRule, Settings, parse_all
+from mbcost.networks.rules import SettingRule
+from mbcost.networks.settings import SETTINGS, Settings, parse_all
 from mbcost.targets.elsewhere.source import DEFAULT_INPUT, InputShape, Source
 
 if TYPE_CHECKING:
