@@ -24,6 +24,7 @@ from mbcost.studies.spaces.learnt import LIMIT
 from mbcost.studies.spaces.plan import Batch, Counting
 from mbcost.studies.spaces.space import Axis, Space
 from mbcost.studies.spaces.verify import Sample, Verifier
+from mbcost.units import percent, thousands
 
 ALPHAS = tuple(float(Decimal(i) / 20) for i in range(5, 29))
 SIZES = tuple((size, size) for size in range(96, 257, 32))
