@@ -25,6 +25,7 @@ from mbcost.studies.spaces.learnt import LIMIT
 from mbcost.studies.spaces.plan import Batch, Counting
 from mbcost.studies.spaces.space import Axis, Space
 from mbcost.studies.spaces.verify import Sample, Verifier
+from mbcost.units import percent, thousands
 
 ALPHAS = tuple(float(Decimal(i) / 20) for i in range(5, 29))
 SIZES = tuple((size, size) for size in range(96, 257, 32))
@@ -176,7 +177,8 @@ class Answer:
             raise self.misses.error(space, self.looked)
         if not self.found.records:
             raise CheckFailedError(
-                f"{self.feasible:,} configs are within the budget, none with a published accuracy",
+                f"{thousands(self.feasible)} configs are within the budget, "
+                "none with a published accuracy",
                 place=space.target,
                 way_out="--objective mult_adds",
             )
@@ -329,11 +331,11 @@ class _Misses:
             share = value / constraint.limit - 1 if constraint.limit else float("inf")
             also = ", over another budget too" if breaks_more else ""
             lines.append(
-                f"{constraint.option} {constraint.limit:,}: nearest {value:,} "
-                f"({share:+.1%}) at {config or 'the only config'}{also}"
+                f"{constraint.option} {thousands(constraint.limit)}: nearest {thousands(value)} "
+                f"({percent(share, 1, '+')}) at {config or 'the only config'}{also}"
             )
         return CheckFailedError(
-            f"none of {looked:,} configs is within the budget; " + "; ".join(lines),
+            f"none of {thousands(looked)} configs is within the budget; " + "; ".join(lines),
             place=space.target,
             way_out="a larger budget, or a wider --alpha or --size",
         )

@@ -65,13 +65,16 @@ def _title(answer: Answer) -> str:
 
 def _lines(answer: Answer) -> list[str]:
     """Return how many configs fit, and each budget's slack and whether it binds."""
-    lines = [f"{answer.feasible:,} of {answer.looked:,} configs are within the budget"]
+    looked = thousands(answer.looked)
+    lines = [f"{thousands(answer.feasible)} of {looked} configs are within the budget"]
     if not answer.constraints:
-        lines = [f"configs looked at, without a budget: {answer.looked:,}"]
+        lines = [f"configs looked at, without a budget: {looked}"]
     if answer.unrated:
-        lines[0] += f"; {answer.unrated:,} of them have no published accuracy and do not compete"
+        lines[0] += (
+            f"; {thousands(answer.unrated)} of them have no published accuracy and do not compete"
+        )
     if len(answer.objectives) > 1:
-        return [f"{len(answer.found.records):,} configs are on the front", *lines]
+        return [f"{thousands(len(answer.found.records))} configs are on the front", *lines]
     binding = answer.binding()
     for constraint in answer.constraints:
         value, limit = answer.winner[constraint.key], constraint.limit
