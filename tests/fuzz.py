@@ -87,7 +87,8 @@ def fuzz_budgets(random: Random) -> None:
     """A budget file, checked."""
     from mbcost.studies.guard.budget import Budget
     from mbcost.studies.guard.budget_file import load_budgets
-    from mbcost.studies.guard.check import check_table, checks_of, chosen_budgets
+    from mbcost.studies.guard.check import checks_of, chosen_budgets
+    from mbcost.studies.guard.check_table import check_table
 
     text = random_budgets(random)
     if random.random() < 0.5:

@@ -14,7 +14,7 @@ from mbcost.cost import CONVENTIONS, LAYER_KEYS
 from mbcost.modules.counters import COUNTERS
 from mbcost.studies import explain, listing
 from mbcost.studies.compare import records
-from mbcost.studies.guard import check, diff
+from mbcost.studies.guard import check_table, diff
 from mbcost.studies.papers import table as paper
 from mbcost.studies.spaces import columns as sweep
 from tests.test_architecture import DOORS, FLOORS, PACKAGE
@@ -156,7 +156,7 @@ costs, and `top1` where one is published:
 {_table("sweep", sweep.COST_KEYS)}
 ## `check`
 
-{_table("check", check.COLUMNS)}
+{_table("check", check_table.COLUMNS)}
 ## `diff`
 
 {_table("diff", diffs)}

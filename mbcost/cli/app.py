@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from mbcost.cli import streams
+from mbcost.cli.groups import expanded
 from mbcost.errors import MbcostError, MbcostWarning, from_system
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -134,11 +135,17 @@ class Command(TyperCommand):
 
 
 class App(typer.Typer):
-    """A Typer app whose commands are of the class above."""
+    """A Typer app whose commands are of the class above, and may have groups of options."""
 
     def command(self, name: str | None = None, **how: Any) -> Callable[[Function], Function]:
         """Define a command."""
-        return super().command(name, cls=Command, **how)
+        define = super().command(name, cls=Command, **how)
+
+        def decorated(command: Function) -> Function:
+            define(expanded(command))
+            return command
+
+        return decorated
 
 
 def _name_page(command: Any, page: str) -> None:

@@ -7,21 +7,19 @@ from typing import Annotated
 import typer
 
 from mbcost.cli.app import app
-from mbcost.cli.options import AllowUncounted, FormatName, Output, with_settings
-from mbcost.cli.output import sink
+from mbcost.cli.options import AllowUncounted, Settings
+from mbcost.cli.output import JsonSink
 
 
 @app.command()
-@with_settings
 def baseline(
     *,
     targets: Annotated[
         list[str], typer.Argument(metavar="TARGET...", help="Names or YAML paths, as in compare.")
     ],
     allow_uncounted: AllowUncounted = False,
-    format: FormatName = "json",
-    output: Output = None,
-    settings: dict[str, str],
+    where: JsonSink,
+    settings: Settings,
 ) -> None:
     """Write what targets cost now, to compare with later: sorted, without dates or versions.
 
@@ -31,11 +29,10 @@ def baseline(
 
     mbcost baseline v2 v3-small@alpha=0.5 -o cost.json
     """
-    from mbcost.cli.run import refuse_uncounted, report_uncounted
+    from mbcost.cli.counting import refuse_uncounted, report_uncounted
     from mbcost.studies.guard.snapshots import baseline_table
     from mbcost.targets.resolve import resolve
 
-    where = sink(format, output)
     subjects = resolve(targets, settings)
     if not allow_uncounted:
         refuse_uncounted(subjects)

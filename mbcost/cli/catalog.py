@@ -8,16 +8,14 @@ from typing import Annotated
 import typer
 
 from mbcost.cli.app import app
-from mbcost.cli.options import FormatName, Output
-from mbcost.cli.output import sink
+from mbcost.cli.output import PlainSink
 
 
 @app.command("list")
-def list_(*, format: FormatName = "table", output: Output = None) -> None:
+def list_(where: PlainSink) -> None:
     """Everything that can be named: networks, blocks and design spaces."""
     from mbcost.studies.listing import list_table
 
-    where = sink(format, output)
     table = list_table()
     where.show(lambda: table)
 

@@ -8,35 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mbcost.cli.app import app
-from mbcost.cli.options import (
-    Columns,
-    ConventionName,
-    CounterNames,
-    Exact,
-    Fast,
-    FormatName,
-    Output,
-    Sort,
-    Strict,
-    Targets,
-    Unit,
-    with_settings,
-)
-from mbcost.cli.output import sink
-from mbcost.cli.plot import Width, figure_only
-from mbcost.cli.run import check, report_skipped, run_comparison
+from mbcost.cli.counting import Counting, conclude
+from mbcost.cli.easel import FigureBeside
+from mbcost.cli.options import Rows, Settings, Targets
+from mbcost.cli.output import ExactSink
 
 if TYPE_CHECKING:
     from mbcost.output.files import Content
 
 
 @app.command()
-@with_settings
 def compare(
     *,
     targets: Targets = None,
-    counter: CounterNames = None,
-    fast: Fast = False,
+    counting: Counting,
     reference: Annotated[
         str | None,
         typer.Option(
@@ -45,25 +30,10 @@ def compare(
             help="Target that ratios compare with; default the first.",
         ),
     ] = None,
-    strict: Strict = False,
-    convention: ConventionName = None,
-    unit: Unit = None,
-    sort: Sort = None,
-    columns: Columns = None,
-    exact: Exact = False,
-    plot: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--plot",
-            metavar="FILE",
-            help="Draw params and mult-adds as bars too: .png .svg .pdf. Repeatable.",
-            show_default=False,
-        ),
-    ] = None,
-    width: Width = "3.5in",
-    format: FormatName = "table",
-    output: Output = None,
-    settings: dict[str, str],
+    rows: Rows,
+    where: ExactSink,
+    beside: FigureBeside,
+    settings: Settings,
 ) -> None:
     """Blocks or networks side by side; without a TARGET the three blocks.
 
@@ -78,23 +48,16 @@ def compare(
     mbcost compare v2 --fold-bn   (the trained network and, below it, the deployed one)
     """
     from mbcost.studies.compare.comparison import DEFAULT_BLOCKS
-    from mbcost.targets.restatement import restatement
 
-    where = sink(format, output, exact)
-    drawing = figure_only(plot, width) if plot else None
     fold_bn = bool(settings.pop("fold_bn", ""))
-    restated = restatement(convention, unit)
-    comparison = run_comparison(
-        targets or DEFAULT_BLOCKS, settings, counter, fast, reference, fold_bn, restated
-    )
+    comparison = counting.comparison(targets or DEFAULT_BLOCKS, settings, reference, fold_bn)
 
     def drawn() -> dict[Path, Content]:
-        if drawing is None:
+        if beside is None:
             return {}
         from mbcost.studies import figures
 
-        return drawing.drawn(figures.bars(comparison))
+        return beside.drawn(figures.bars(comparison))
 
-    where.show(lambda: comparison.table(columns, sort), comparison.verify(), drawn)
-    report_skipped(comparison, counter)
-    check(comparison, strict)
+    where.show(lambda: comparison.table(rows.columns, rows.sort), comparison.verify(), drawn)
+    conclude(comparison, counting.counter, counting.strict)

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from mbcost.cli.app import app
-from mbcost.cli.options import Columns, Exact, FormatName, Output, Sort, with_settings
-from mbcost.cli.output import sink
+from mbcost.cli.options import Rows, Settings
+from mbcost.cli.output import ExactSink
 
 Side = Annotated[
     str,
@@ -20,7 +20,6 @@ Side = Annotated[
 
 
 @app.command()
-@with_settings
 def diff(
     *,
     before: Side,
@@ -28,12 +27,9 @@ def diff(
     by: Annotated[
         str, typer.Option("--by", metavar="layer|kind", help="What a row of the table is.")
     ] = "layer",
-    sort: Sort = None,
-    columns: Columns = None,
-    exact: Exact = False,
-    format: FormatName = "table",
-    output: Output = None,
-    settings: dict[str, str],
+    rows: Rows,
+    where: ExactSink,
+    settings: Settings,
 ) -> None:
     """What changed between two targets, or two JSON reports of model, compare or baseline.
 
@@ -46,7 +42,6 @@ def diff(
     """
     from mbcost.studies.guard.diff import diff_of, diff_table, view_named
 
-    where = sink(format, output, exact)
     view = view_named(by)
-    table = diff_table(diff_of(before, after, settings), view, columns, sort)
+    table = diff_table(diff_of(before, after, settings), view, rows.columns, rows.sort)
     where.show(lambda: table)

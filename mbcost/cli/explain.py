@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from mbcost.cli.app import app
-from mbcost.cli.options import FormatName, Output, Target, with_settings
-from mbcost.cli.output import sink
+from mbcost.cli.options import Settings, Target
+from mbcost.cli.output import PlainSink
 
 
 @app.command()
-@with_settings
 def explain(
-    *,
     target: Target,
-    format: FormatName = "table",
-    output: Output = None,
-    settings: dict[str, str],
+    where: PlainSink,
+    settings: Settings,
 ) -> None:
     """The formula of every layer with the numbers filled in, and what a block saves.
 
@@ -23,11 +20,10 @@ def explain(
 
     mbcost explain depthwise-separable --in 3 --out 256 --size 12 --kernel 5 --stride 1
     """
-    from mbcost.cli.run import report_uncounted
+    from mbcost.cli.counting import report_uncounted
     from mbcost.studies.explain import explain_table
     from mbcost.targets.resolve import resolve_one
 
-    where = sink(format, output)
     subject = resolve_one(target, settings)
     table = explain_table(subject)
     where.show(lambda: table)

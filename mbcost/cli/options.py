@@ -1,15 +1,18 @@
-"""The options that mean the same on every command."""
+"""The options that mean the same on every command, and groups of them."""
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable
-from typing import Annotated, Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mbcost.cli.groups import Group
 from mbcost.networks.settings import SETTINGS
+
+if TYPE_CHECKING:
+    from mbcost.studies.spaces.space import Space
 
 Targets = Annotated[
     list[str] | None,
@@ -104,55 +107,97 @@ Unit = Annotated[
     ),
 ]
 
+SpaceTarget = Annotated[
+    str,
+    typer.Argument(
+        metavar="TARGET", help="A network, block or design space by name, or a YAML path."
+    ),
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUES",
+        help="A field of rows to vary or fix: rows.3.t=3,4,6, '*.k=3,5,7'. Repeatable.",
+        show_default=False,
+    ),
+]
+Samples = Annotated[
+    int | None,
+    typer.Option("--samples", metavar="N", min=1, help="Draw N configs instead of all of them."),
+]
+Seed = Annotated[int, typer.Option("--seed", metavar="S", min=0, help="Seed of what is drawn.")]
+Verify = Annotated[
+    int,
+    typer.Option(
+        "--verify",
+        metavar="K",
+        min=0,
+        max=10_000,
+        help="Configs of the output that are really built and counted by torchinfo and fvcore.",
+    ),
+]
+Workers = Annotated[
+    int, typer.Option("--workers", metavar="N", min=1, max=256, help="Processes that count.")
+]
+
+
 _ALIASES = {"rho": ("--rho", "--resolution")}
 _FLAGS = ("reduced_tail", "fold_bn")
 _LISTS = ("input",)
 
 
-def _setting_option(name: str) -> Any:
+def _setting(name: str) -> tuple[Any, Any]:
+    """Return the option of a setting, and its default."""
     flags = _ALIASES.get(name, (f"--{name.replace('_', '-')}",))
     help_text = SETTINGS[name].doc[:1].upper() + SETTINGS[name].doc[1:] + "."
     if name in _FLAGS:
-        return Annotated[bool, typer.Option(*flags, help=help_text)]
+        return Annotated[bool, typer.Option(*flags, help=help_text)], False
     if name in _LISTS:
-        return Annotated[
-            list[str] | None,
-            typer.Option(
-                *flags, metavar="SHAPE", help=f"{help_text} Repeatable.", show_default=False
-            ),
-        ]
-    return Annotated[
-        str | None, typer.Option(*flags, metavar="VALUE", help=help_text, show_default=False)
-    ]
-
-
-def with_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """Give ``command`` an option per setting; it gets those given as one dict, ``settings``."""
-    signature = inspect.signature(command, eval_str=True)
-    own = [p for p in signature.parameters.values() if p.name != "settings"]
-    options = [
-        inspect.Parameter(
-            f"{name}_",
-            inspect.Parameter.KEYWORD_ONLY,
-            default=False if name in _FLAGS else None,
-            annotation=_setting_option(name),
+        option = typer.Option(
+            *flags, metavar="SHAPE", help=f"{help_text} Repeatable.", show_default=False
         )
-        for name in SETTINGS
-    ]
+        return Annotated[list[str] | None, option], None
+    option = typer.Option(*flags, metavar="VALUE", help=help_text, show_default=False)
+    return Annotated[str | None, option], None
 
-    @functools.wraps(command)
-    def wrapper(**given: Any) -> None:
-        settings = {}
-        for name in SETTINGS:
-            value = given.pop(f"{name}_")
-            if name in _LISTS:
-                value = "+".join(value or ())
-            if value:
-                settings[name] = value
-        command(**given, settings=settings)
 
-    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + options
-    wrapper.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
-    del wrapper.__wrapped__  # or Typer would read the original
-    return wrapper
+def _settings_given(**given: Any) -> dict[str, str]:
+    """Return the settings that were given, as typed."""
+    values = {name: given[f"{name}_"] for name in SETTINGS}
+    texts = {n: "+".join(v or ()) if n in _LISTS else v for n, v in values.items()}
+    return {name: text for name, text in texts.items() if text}
+
+
+Settings = Annotated[
+    dict[str, str], Group(_settings_given, {f"{name}_": _setting(name) for name in SETTINGS})
+]
+"""An option per setting, with an underscore behind: ``in_``."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Which columns a table has, and in which order its rows stand."""
+
+    sort: Sort = None
+    columns: Columns = None
+
+
+@dataclass(frozen=True)
+class SpaceOf:
+    """Which configs are counted, of a design space or a grid of settings, and how many built."""
+
+    target: SpaceTarget
+    set_: Sets = None
+    samples: Samples = None
+    seed: Seed = 0
+    verify: Verify = 3
+
+    def space(self, settings: Mapping[str, str]) -> Space:
+        """Return the space of the target with its axes."""
+        from mbcost.networks.settings import split_inline
+        from mbcost.studies.spaces.space_file import load_space
+
+        name, inline = split_inline(self.target)
+        space = load_space(name).narrowed(inline)
+        return space.narrowed(settings).with_fields(self.set_ or ())

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from mbcost.cli.groups import Group
+from mbcost.cli.options import Exact, FormatName, Output
 from mbcost.cli.streams import as_encoded
 from mbcost.errors import MbcostError, did_you_mean, visible
 from mbcost.output.formats import FORMATS
@@ -74,31 +78,52 @@ def say(message: str) -> None:
     typer.echo(visible(message), err=True)
 
 
-def sink(format_name: str, outputs: Sequence[str] | None, exact: bool = False) -> Sink:
+def sink(exact: Exact = False, format: FormatName = "table", output: Output = None) -> Sink:
     """Return where the output goes, checked before any work: format, suffixes, directories."""
-    if format_name not in FORMATS:
+    if format not in FORMATS:
         raise MbcostError(
-            f"unknown format {format_name!r}",
-            place="--format",
-            way_out=did_you_mean(format_name, FORMATS),
+            f"unknown format {format!r}", place="--format", way_out=did_you_mean(format, FORMATS)
         )
     found: list[tuple[Path | None, str]] = []
-    for output in outputs or ["-"]:
-        if output == "-":
-            found.append((None, format_name))
+    for file in output or ["-"]:
+        if file == "-":
+            found.append((None, format))
             continue
-        path = Path(output)
+        path = Path(file)
         name = next((n for n, form in FORMATS.items() if path.suffix in form.suffixes), None)
         if name is None:
             known = [suffix for form in FORMATS.values() for suffix in form.suffixes]
             raise MbcostError(
                 f"unknown suffix {path.suffix!r}",
-                place=f"-o {output}",
+                place=f"-o {file}",
                 way_out=did_you_mean(path.suffix, known),
             )
         found.append((path, name))
     check_writable(path for path, _ in found if path is not None)
     return Sink(tuple(found), exact)
+
+
+def plain_sink(format: FormatName = "table", output: Output = None) -> Sink:
+    """Return the same of a command whose tables are exact anyway."""
+    return sink(False, format, output)
+
+
+ExactSink = Annotated[Sink, Group(sink)]
+PlainSink = Annotated[Sink, Group(plain_sink)]
+JsonSink = Annotated[Sink, Group(partial(plain_sink, format="json"))]
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where the output goes as typed, of a command that writes some of the files itself."""
+
+    exact: Exact = False
+    format: FormatName = "table"
+    output: Output = None
+
+    def sink(self, names: list[str]) -> Sink:
+        """Return where the table goes: to ``names`` of the outputs."""
+        return sink(self.exact, self.format, names)
 
 
 def write_files(files: Mapping[Path, Content]) -> None:

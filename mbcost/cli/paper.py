@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from mbcost.cli.app import app
-from mbcost.cli.options import Columns, FormatName, Output
-from mbcost.cli.output import sink
+from mbcost.cli.options import Columns
+from mbcost.cli.output import PlainSink
 
 
 @app.command()
@@ -31,8 +31,7 @@ def paper(
         bool, typer.Option("--fast", help="The closed form alone, which is all this command uses.")
     ] = False,
     columns: Columns = None,
-    format: FormatName = "table",
-    output: Output = None,
+    where: PlainSink,
 ) -> None:
     """The cost figures that a MobileNet paper prints, ours, and a verdict on each.
 
@@ -45,7 +44,6 @@ def paper(
     """
     from mbcost.studies.papers import check, load_paper, paper_table
 
-    where = sink(format, output)
     found = paper_table(load_paper(name), table, columns)
     where.show(lambda: found)
     if strict:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from mbcost.cli.app import app
-from mbcost.cli.options import CounterNames, FormatName, Output, Strict, Target, with_settings
-from mbcost.cli.output import sink
+from mbcost.cli.options import CounterNames, Settings, Strict, Target
+from mbcost.cli.output import PlainSink
 
 
 @app.command()
-@with_settings
 def reconcile(
     *,
     target: Target,
     counter: CounterNames = None,
     strict: Strict = False,
-    format: FormatName = "table",
-    output: Output = None,
-    settings: dict[str, str],
+    where: PlainSink,
+    settings: Settings,
 ) -> None:
     """Every counter's total taken apart, down to a residue of 0, and why they differ.
 
@@ -27,15 +25,13 @@ def reconcile(
 
     mbcost reconcile torchvision:resnet18 --counter thop --format markdown
     """
-    from mbcost.cli.run import check, report_skipped
+    from mbcost.cli.counting import conclude
     from mbcost.modules.counters import COUNTERS
     from mbcost.studies.compare.comparison import counters_named
     from mbcost.studies.reconcile import Reconciliation
     from mbcost.targets.resolve import resolve_one
 
-    where = sink(format, output)
     chosen = counters_named(counter, COUNTERS)
     reconciliation = Reconciliation(resolve_one(target, settings), chosen)
     where.show(reconciliation.table, reconciliation.steps())
-    report_skipped(reconciliation.comparison, counter)
-    check(reconciliation.comparison, strict)
+    conclude(reconciliation.comparison, counter, strict)

@@ -8,22 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mbcost.cli.app import app
-from mbcost.cli.options import Columns, Exact, FormatName, Output, with_settings
-from mbcost.cli.output import check_writable, sink
-from mbcost.cli.space_options import (
-    Dtype,
-    MaxActivationBytes,
-    MaxMultAdds,
-    MaxParams,
-    MaxWeightBytes,
-    Samples,
-    Seed,
-    Sets,
-    SpaceTarget,
-    Verify,
-    limits,
-    space_of,
-)
+from mbcost.cli.budgets import ColumnBudgets
+from mbcost.cli.options import Columns, Settings, SpaceOf
+from mbcost.cli.output import Outputs, check_writable
 from mbcost.errors import MbcostError
 from mbcost.networks.settings import YAML_SUFFIXES
 
@@ -33,15 +20,10 @@ if TYPE_CHECKING:
 
 
 @app.command()
-@with_settings
 def search(
     *,
-    target: SpaceTarget,
-    max_params: MaxParams = None,
-    max_mult_adds: MaxMultAdds = None,
-    max_weight_bytes: MaxWeightBytes = None,
-    max_activation_bytes: MaxActivationBytes = None,
-    dtype: Dtype = "fp32",
+    of: SpaceOf,
+    budgets: ColumnBudgets,
     objective: Annotated[
         str | None,
         typer.Option(
@@ -58,15 +40,9 @@ def search(
             "--target-mult-adds", metavar="N", help="Solve for the alpha that costs this."
         ),
     ] = None,
-    set_: Sets = None,
-    samples: Samples = None,
-    seed: Seed = 0,
-    verify: Verify = 3,
     columns: Columns = None,
-    exact: Exact = False,
-    format: FormatName = "table",
-    output: Output = None,
-    settings: dict[str, str],
+    outputs: Outputs,
+    settings: Settings,
 ) -> None:
     """The best network under budgets: which alpha and size, or which config of a design space.
 
@@ -86,20 +62,19 @@ def search(
     from mbcost.studies.spaces.search.table import answer_table
     from mbcost.studies.spaces.verify import Verifier
 
-    yamls = [Path(name) for name in output or () if name.endswith(YAML_SUFFIXES)]
-    rest = [name for name in output or () if Path(name) not in yamls]
-    where = sink(format, rest, exact)
+    yamls = [Path(name) for name in outputs.output or () if name.endswith(YAML_SUFFIXES)]
+    rest = [name for name in outputs.output or () if Path(name) not in yamls]
+    where = outputs.sink(rest)
     check_writable(yamls)
-    budgets = limits(dtype, max_params, max_mult_adds, max_weight_bytes, max_activation_bytes)
-    space = space_of(target, settings, set_)
+    space = of.space(settings)
     notes: list[str] = []
     if target_mult_adds is None:
         space = opened(space)
     else:
         space, notes = solved(space, target_mult_adds)
-    layout = Layout(Plan(space, samples, seed), dtype)
-    verifier = Verifier(layout, verify)
-    answer = _answer(layout, budgets, objective, verify)
+    layout = Layout(Plan(space, of.samples, of.seed), budgets.dtype)
+    verifier = Verifier(layout, of.verify)
+    answer = _answer(layout, budgets.by_column(), objective, of.verify)
     if yamls and len(answer.objectives) > 1:
         raise MbcostError("a front is many networks", place="-o", way_out="one --objective")
     answer.verify(verifier)

@@ -5,29 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mbcost.cli.app import app
-from mbcost.cli.options import Columns, Exact, FormatName, Output, Sort, with_settings
-from mbcost.cli.output import say, sink, write_files
-from mbcost.cli.space_options import (
-    Dtype,
-    MaxActivationBytes,
-    MaxMultAdds,
-    MaxParams,
-    MaxWeightBytes,
-    Samples,
-    Seed,
-    Sets,
-    SpaceTarget,
-    Verify,
-    Workers,
-    limits,
-    space_of,
-)
+from mbcost.cli.budgets import ColumnBudgets
+from mbcost.cli.options import Rows, Settings, SpaceOf, Workers
+from mbcost.cli.output import Outputs, say, write_files
 from mbcost.cli.streams import failure
 from mbcost.errors import MbcostError
 from mbcost.units import thousands
@@ -39,37 +26,32 @@ if TYPE_CHECKING:
     from mbcost.studies.spaces.verify import Verifier
 
 
-@app.command()
-@with_settings
-def sweep(
-    *,
-    target: SpaceTarget,
-    set_: Sets = None,
-    samples: Samples = None,
-    seed: Seed = 0,
-    max_params: MaxParams = None,
-    max_mult_adds: MaxMultAdds = None,
-    max_weight_bytes: MaxWeightBytes = None,
-    max_activation_bytes: MaxActivationBytes = None,
-    dtype: Dtype = "fp32",
-    pivot: Annotated[
+@dataclass(frozen=True)
+class Pivot:
+    """One figure over two axes, or none."""
+
+    axes: Annotated[
         str | None,
         typer.Option("--pivot", metavar="A,B", help="One figure over two axes: alpha,size."),
-    ] = None,
+    ] = None
     figure: Annotated[
         str, typer.Option("--figure", metavar="KEY", help="The figure of --pivot.")
-    ] = "mult_adds",
-    verify: Verify = 3,
+    ] = "mult_adds"
+
+
+@app.command()
+def sweep(
+    *,
+    of: SpaceOf,
+    budgets: ColumnBudgets,
+    pivot: Pivot,
     workers: Workers = 1,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted sweep to a file.")
     ] = False,
-    sort: Sort = None,
-    columns: Columns = None,
-    exact: Exact = False,
-    format: FormatName = "table",
-    output: Output = None,
-    settings: dict[str, str],
+    rows: Rows,
+    outputs: Outputs,
+    settings: Settings,
 ) -> None:
     """Every network of a grid or a design space, counted exactly; those over a budget are left out.
 
@@ -86,15 +68,15 @@ def sweep(
     from mbcost.studies.spaces.sweep.resumable import whole
     from mbcost.studies.spaces.verify import Verifier
 
-    budgets = limits(dtype, max_params, max_mult_adds, max_weight_bytes, max_activation_bytes)
-    plan = Plan(space_of(target, settings, set_), samples, seed, at_most(budgets, dtype))
-    layout = Layout(plan, dtype)
-    tabular = any(option is not None for option in (sort, columns, pivot))
-    files, rest = _split(output or (), tabular, resume)
-    where = sink(format, rest, exact) if rest or not files else None
-    verifier = Verifier(layout, verify)
+    most = at_most(budgets.by_column(), budgets.dtype)
+    plan = Plan(of.space(settings), of.samples, of.seed, most)
+    layout = Layout(plan, budgets.dtype)
+    tabular = any(option is not None for option in (rows.sort, rows.columns, pivot.axes))
+    files, rest = _split(outputs.output or (), tabular, resume)
+    where = outputs.sink(rest) if rest or not files else None
+    verifier = Verifier(layout, of.verify)
     chunked = [Chunks(path, layout) for path in files]
-    streamed = where is None or (format == "csv" and not tabular and rest in ([], ["-"]))
+    streamed = where is None or (outputs.format == "csv" and not tabular and rest in ([], ["-"]))
     with locked(chunked):
         kept = [_count(chunks, workers, resume) for chunks in chunked]
 
@@ -104,7 +86,7 @@ def sweep(
         if where is None or streamed:
             write_files(joined())
         else:
-            table = _table(verifier, workers, pivot, figure, columns, sort)
+            table = _table(verifier, workers, pivot, rows)
             where.show(lambda: table, beside=joined)
         for chunks, n in zip(chunked, kept, strict=True):
             chunks.remove()
@@ -159,14 +141,7 @@ def _to_stdout(verifier: Verifier, workers: int) -> None:
             raise typer.Exit
 
 
-def _table(
-    verifier: Verifier,
-    workers: int,
-    pivot: str | None,
-    figure: str,
-    columns: str | None,
-    sort: str | None,
-) -> Table:
+def _table(verifier: Verifier, workers: int, pivot: Pivot, rows: Rows) -> Table:
     from mbcost.output.progress import progress
     from mbcost.studies.spaces.sweep.resumable import stream
     from mbcost.studies.spaces.sweep.table import few_records, pivot_table, sweep_table
@@ -180,6 +155,6 @@ def _table(
         notes.insert(
             0, f"{thousands(len(records))} of {thousands(plan.total)} configs are within the budget"
         )
-    if pivot:
-        return pivot_table(layout, records, notes, pivot, figure)
-    return sweep_table(layout, records, notes, columns, sort)
+    if pivot.axes:
+        return pivot_table(layout, records, notes, pivot.axes, pivot.figure)
+    return sweep_table(layout, records, notes, rows.columns, rows.sort)

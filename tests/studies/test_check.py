@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
+from mbcost.cli import app
 from mbcost.cost import DTYPES
 from mbcost.networks.yaml import builtins
 from mbcost.output.formats import FORMATS
-from mbcost.studies.guard.budget import LIMITS
+from mbcost.studies.guard.budget import LIMITS, option_of
 from mbcost.targets.resolve import resolve_one
 from tests import ROOT
 from tests.conftest import Cli
@@ -32,7 +34,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_figure_is_within_its_own_value_and_over_one_less(
     target: str, key: str, cli: Cli, cli_json: Json
 ) -> None:
-    value = LIMITS[key].of_report(resolve_one(target).report, "fp32")
+    value = LIMITS[key].of_subject(resolve_one(target), "fp32")
     option = f"--{key.replace('_', '-')}"
     within = cli_json("check", target, option, str(value))
     assert within["passed"] is True
@@ -49,7 +51,7 @@ def test_a_figure_is_within_its_own_value_and_over_one_less(
 def test_weight_bytes_are_those_compare_shows(dtype: str, folded: bool, cli_json: Json) -> None:
     records = cli_json("compare", "v2", "--fold-bn", "--fast")
     fold = ["--fold-bn"] if folded else []
-    found = cli_json("check", "v2", "--max-param-bytes", "1GB", "--dtype", dtype, *fold)
+    found = cli_json("check", "v2", "--max-weight-bytes", "1GB", "--dtype", dtype, *fold)
     assert found["checks"][0]["value"] == records[folded][f"{dtype}_bytes"]
     assert found["checks"][0]["figure"] == f"weight bytes {dtype}"
 
@@ -57,11 +59,12 @@ def test_weight_bytes_are_those_compare_shows(dtype: str, folded: bool, cli_json
 @pytest.mark.parametrize("key", [key for key in LIMITS if LIMITS[key].of_layer])
 @pytest.mark.parametrize("name", sorted(builtins()))
 def test_what_the_layers_cost_adds_up_to_the_figure(name: str, key: str) -> None:
-    limit, report = LIMITS[key], resolve_one(name).report
+    limit, subject = LIMITS[key], resolve_one(name)
+    report = subject.report
     assert limit.of_layer is not None
     for dtype in DTYPES:
         parts = sum(limit.of_layer(layer, report, dtype) for layer in report.layers)
-        assert parts == limit.of_report(report, dtype) > 0
+        assert parts == limit.of_subject(subject, dtype) > 0
 
 
 def test_the_layers_that_cost_most_are_named(cli: Cli, cli_json: Json) -> None:
@@ -99,7 +102,7 @@ fold_bn: true
 budgets:
   v2: {max_params: 3_500_000, max_mult_adds: 301M}
   v2@alpha=0.5:
-    max_param_bytes: 1.5 MiB
+    max_weight_bytes: 1.5 MiB
     dtype: fp32
     fold_bn: false
 """
@@ -189,8 +192,8 @@ USAGE = {
     ("check", "v2", "--max-params", "-3M"): "--max-params: '-3M' is not a count",
     ("check", "v2", "--max-params", "many"): "--max-params: 'many' is not a count",
     ("check", "v2", "--max-params", "9" * 5000): "--max-params: '999",
-    ("check", "v2", "--max-param-bytes", "4M"): "--max-param-bytes: '4M' is not a size in bytes",
-    ("check", "v2", "--max-param-bytes", "4MB", "--dtype", "int4"): (
+    ("check", "v2", "--max-param-bytes", "4M"): "--max-weight-bytes: '4M' is not a size in bytes",
+    ("check", "v2", "--max-weight-bytes", "4MB", "--dtype", "int4"): (
         "--dtype: unknown value 'int4' (did you mean 'int8'?)"
     ),
     ("check", "v2", "--max-params", "4M", "--dtype", "int8"): "--dtype: changes nothing without",
@@ -313,3 +316,52 @@ def test_the_documented_ci_job_runs(here: Path, cli: Cli) -> None:
         assert result.exit_code == 0, result.stderr
     assert cli("diff", "cost.json", "now.json").stdout.count("unchanged") == 3
     assert (here / "cost.json").read_text("utf-8") == (here / "now.json").read_text("utf-8")
+
+
+def test_the_bytes_of_weights_have_one_name_and_an_older_one(here: Path, cli: Cli) -> None:
+    new = cli("check", "v2", "--max-weight-bytes", "2MB", "--dtype", "int8")
+    assert new.exit_code == 1
+    assert cli("check", "v2", "--max-param-bytes", "2MB", "--dtype", "int8").stdout == new.stdout
+    text = "dtype: int8\nbudgets:\n  v2: {%s: 2MB}\n"
+    for key in ("max_weight_bytes", "max_param_bytes"):
+        (here / "b.yaml").write_text(text % key, "utf-8")
+        assert cli("check", "--budget", "b.yaml").stdout == new.stdout
+    (here / "b.yaml").write_text(text % "max_weight_bytes: 2MB, max_param_bytes", "utf-8")
+    both = cli("check", "--budget", "b.yaml")
+    assert both.exit_code == 2
+    assert both.stderr == (
+        "mbcost: b.yaml:3: budgets.v2.max_param_bytes: means the same as 'max_weight_bytes', which "
+        "is there too (keep one)\n"
+    )
+
+
+def test_every_command_with_budgets_takes_the_same_options() -> None:
+    group: Any = typer.main.get_command(app)
+    names = {"--dtype", *(option_of(key) for key in LIMITS)}
+    found = [
+        {p.opts[0]: (p.opts, p.help, p.metavar) for p in group.get_command(None, name).params}
+        for name in ("check", "sweep", "search")
+    ]
+    for options in found:
+        shared = names & options.keys()
+        assert {n: options[n] for n in shared} == {n: found[0][n] for n in shared}
+        assert names - shared <= {"--max-total-bytes"}
+
+
+@pytest.mark.parametrize("target", ["v2", "v3-small@alpha=0.5", "standard", "lraspp-v2"])
+def test_activations_are_those_of_a_sweep(target: str, cli: Cli, cli_json: Json) -> None:
+    [row] = cli_json("sweep", target, "--verify", "0", "--dtype", "fp16")
+    most = row["peak_activation_bytes"]
+    args = ("check", target, "--dtype", "fp16", "--format", "markdown", "--max-activation-bytes")
+    assert cli(*args, str(most)).exit_code == 0
+    over = cli(*args, str(most - 1))
+    assert over.exit_code == 1
+    assert "peak activation bytes fp16" in over.stderr
+    assert "every layer writing a new one, in fp16, one image." in over.stdout
+
+
+def test_activations_of_a_model_from_elsewhere_are_not_known(here: Path, cli: Cli) -> None:
+    (here / "m.py").write_text("from torch import nn\n\ndef f():\n    return nn.Conv2d(3, 4, 3)\n")
+    result = cli("check", "m.py:f", "--max-activation-bytes", "1MB")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "is a model from elsewhere" in result.stderr

@@ -168,7 +168,7 @@ MISTAKES = {
     ),
     "budget": (["search", "v2", "--max-params", "lots"], "--max-params: 'lots' is not a count"),
     "bytes": (["search", "v2", "--max-weight-bytes", "4XB"], "'4XB' is not a size in bytes"),
-    "dtype": (["search", "v2", "--dtype", "fp8"], "unknown dtype 'fp8'"),
+    "dtype": (["search", "v2", "--dtype", "fp8"], "--dtype: unknown value 'fp8'"),
     "target and alpha": (
         ["search", "v2", "--alpha", "0.5", "--target-mult-adds", "60M"],
         "solves for alpha alone",

@@ -171,6 +171,9 @@ def _values(rule: rules.Keys, value: Any, document: Document, *keys: Key) -> dic
     found = {}
     for key, item in given.items():
         field = rule.fields[key]
+        if field.name in found:
+            problem = f"means the same as {field.name!r}, which is there too"
+            raise document.error(problem, *keys, key, way_out="keep one")
         if item is not None or not field.nullable:
             found[field.name] = check(field.rule, item, document, *keys, key)
     for key, field in rule.fields.items():

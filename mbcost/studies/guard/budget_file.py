@@ -4,7 +4,7 @@ baseline: cost.json            # optional; max_growth: 1% of it
 dtype: int8                    # for all targets, unless one says otherwise
 budgets:
   v2@alpha=0.5: {max_params: 2M, max_mult_adds: 100M}
-  nets/mine.yaml: {max_param_bytes: 1MB, fold_bn: true}
+  nets/mine.yaml: {max_weight_bytes: 1MB, fold_bn: true}
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from mbcost.networks.yaml.check import check
 from mbcost.networks.yaml.document import read_document
 from mbcost.studies.guard.budget import LIMITS, Budget, budget_of
 
-BUDGET = Keys({**{k: Field(k, limit.rule) for k, limit in LIMITS.items()}, **fields_of(Budget)})
+_LIMITS = {key: Field(x.key, x.rule) for x in LIMITS.values() for key in x.keys}
+BUDGET = Keys({**_LIMITS, **fields_of(Budget)})
 BUDGETS = MappingOf(
     BUDGET, "by target", empty="no target has a budget", like="v2: {max_params: 3.5M}"
 )

@@ -6,41 +6,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from mbcost.cost import DTYPES
 from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
 from mbcost.networks.rules import Count
 from mbcost.networks.settings import split_inline
-from mbcost.output.table import Column, Record, Table, choose_columns, sort_rows
-from mbcost.studies.compare.conditions import OF_INPUT, difference, differing, given, partly, some
-from mbcost.studies.guard.budget import GROWING, LIMITS, Budget, Limit
+from mbcost.output.table import Record
+from mbcost.studies.compare.conditions import OF_INPUT, difference, given, some
+from mbcost.studies.guard.budget import GROWING, LIMITS, Budget, Limit, option_of
 from mbcost.studies.guard.budget_file import BudgetFile
 from mbcost.studies.guard.matching import match_layers
 from mbcost.studies.guard.snapshots import CONDITIONS, Snapshot, named, snapshot_of
 from mbcost.targets.elsewhere import runs_code
 from mbcost.targets.resolve import resolve
 from mbcost.targets.subject import Subject, uncounted_lines
-from mbcost.units import in_words, percent, shape_text, signed, signed_percent, thousands
+from mbcost.units import percent, signed, signed_percent, thousands
 
-COLUMNS = {
-    column.key: column
-    for column in (
-        Column("verdict", "verdict"),
-        Column("target", "target", "prose"),
-        Column("figure", "figure", "prose"),
-        Column("value", "value", "whole"),
-        Column("limit", "limit", "whole"),
-        Column("slack", "slack", "growth"),
-        Column("baseline", "baseline", "whole", rank=1),
-        Column("growth", "growth", "growth", rank=2),
-        Column("settings", "settings", "settings"),
-    )
-}
 HEAVIEST = 3
 UNCOUNTED = Limit(
     "uncounted",
     "operators without a formula",
     Count("calls of operators whose cost is missing from the totals"),
-    lambda report, _: sum(report.uncounted.values()),
+    lambda subject, _: sum(subject.report.uncounted.values()),
 )
 """Not a budget: a figure that misses a cost is within none."""
 
@@ -120,7 +105,7 @@ def checks_of(
             if baseline is not None:
                 found += _grown(subject, budget, baseline)
             if subject.report.uncounted and not allow_uncounted:
-                calls = UNCOUNTED.of_report(subject.report, budget.dtype)
+                calls = UNCOUNTED.of_subject(subject, budget.dtype)
                 found.append(Check(subject, UNCOUNTED, budget.dtype, calls, 0))
     return found
 
@@ -151,7 +136,7 @@ def _refuse_idle(budget: Budget, with_baseline: bool) -> None:
             way_out="--baseline cost.json, which `mbcost baseline` writes",
         )
     if not budget.limits:
-        options = ", ".join(f"--{key.replace('_', '-')}" for key in LIMITS)
+        options = ", ".join(map(option_of, LIMITS))
         raise MbcostError(
             "nothing to check against",
             place=budget.place,
@@ -187,7 +172,7 @@ def _limited(subject: Subject, kind: Limit, budget: Budget, limit: int) -> Check
     layers: list[tuple[str, int]] = []
     if kind.of_layer is not None:
         layers = [(x.path, kind.of_layer(x, report, budget.dtype)) for x in report.layers]
-    value = kind.of_report(report, budget.dtype)
+    value = kind.of_subject(subject, budget.dtype)
     return Check(subject, kind, budget.dtype, value, limit, layers=_heaviest(layers))
 
 
@@ -209,7 +194,7 @@ def _grown(subject: Subject, budget: Budget, baseline: Sequence[Snapshot]) -> li
         kind = LIMITS[key]
         figure = key.removeprefix("max_")
         base = int(before.record[figure])
-        value = kind.of_report(subject.report, budget.dtype)
+        value = kind.of_subject(subject, budget.dtype)
         limit = int(base * (1 + growth))
         layers = _heaviest(_deltas(before, after, figure)) if value > base else ()
         found.append(Check(subject, kind, budget.dtype, value, limit, base, layers))
@@ -248,75 +233,6 @@ def _heaviest(layers: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
     return tuple(sorted(costly, key=lambda layer: -layer[1])[:HEAVIEST])
 
 
-def check_table(
-    checks: Sequence[Check], columns: str | None = None, sort: str | None = None
-) -> Table:
-    """Return a row per check; the baseline's columns where there is one."""
-    rows = [check.record() for check in checks]
-    with_baseline = any(check.baseline is not None for check in checks)
-    subjects = list({check.subject.target: check.subject for check in checks}.values())
-    left_out = [] if with_baseline else ["baseline", "growth"]
-    left_out += [] if differing(subjects) else ["settings"]
-    default = [key for key in COLUMNS if key not in left_out]
-    chosen = choose_columns(COLUMNS, columns, default)
-    failed = [check for check in checks if not check.passed]
-    return Table(
-        chosen,
-        sort_rows(rows, sort),
-        tuple(COLUMNS) if columns is None else tuple(column.key for column in chosen),
-        rows,
-        {
-            "passed": not failed,
-            **({"uncounted": uncounted} if (uncounted := _uncounted(checks)) else {}),
-            "checks": [
-                {
-                    **row,
-                    "dtype": check.dtype if check.kind.by_dtype else None,
-                    "passed": check.passed,
-                    "layers": [{"path": path, "value": value} for path, value in check.layers],
-                }
-                for check, row in zip(checks, rows, strict=True)
-            ],
-        },
-        title=f"{len(failed)} of {len(checks)} checks failed"
-        if failed
-        else f"{len(checks)} check{'s' if len(checks) > 1 else ''} passed",
-        caption=_caption(checks),
-        notes=(
-            *partly(subjects),
-            *(check.sentence() for check in checks if check.layers),
-            *uncounted_lines([check.subject for check in checks]),
-        ),
-    )
-
-
-def _uncounted(checks: Sequence[Check]) -> Record:
-    """Return the operators without a formula by target, of those that have some."""
-    return {
-        check.subject.target: check.subject.report.uncounted
-        for check in checks
-        if check.subject.report.uncounted
-    }
-
-
-def _caption(checks: Sequence[Check]) -> str:
-    """Return what was checked under which conditions."""
-    seen = {check.subject.target: check.subject for check in checks}
-    parts = [f"{target}: {_conditions(subject)}." for target, subject in seen.items()]
-    dtypes = dict.fromkeys(check.dtype for check in checks if check.kind.by_dtype)
-    parts += [f"{name}: {DTYPES[name].stores}." for name in dtypes]
-    return " ".join([*parts, "Slack: what is left of the limit."])
-
-
-def _conditions(subject: Subject) -> str:
-    """Return what a target was counted under: ``classes 10, input 3×224×224, batch 1``."""
-    shape = shape_text(subject.report.x, "×")
-    own = {n: v for n, v in given(subject).items() if n not in (*OF_INPUT, "fold_bn")}
-    parts = [in_words(own)] if own else []
-    parts += [f"input {shape}", f"batch {subject.report.batch}"]
-    return ", ".join([*parts, "batch-norms folded"] if subject.folded else parts)
-
-
 def raise_if_over(checks: Sequence[Check]) -> None:
     """Raise ``CheckFailedError`` naming every figure over its limit."""
     over = [check for check in checks if not check.passed and check.kind is not UNCOUNTED]
@@ -348,11 +264,12 @@ def chosen_budgets(
     that runs code must be typed, or ``allow_code`` given: a file may come from anyone.
     """
     weighed = [given, *(file.budgets.values() if file else ())]
-    if dtype is not None and not any("max_param_bytes" in budget.limits for budget in weighed):
+    keys = {key for budget in weighed for key in budget.limits}
+    if dtype is not None and not any(LIMITS[key].in_dtype for key in keys):
         raise MbcostError(
-            "changes nothing without a limit on the bytes of the weights",
+            "changes nothing without a limit on the bytes of weights or maps",
             place="--dtype",
-            way_out="--max-param-bytes 4MB",
+            way_out="--max-weight-bytes 4MB",
         )
     if file is None:
         return dict.fromkeys(targets, given)

@@ -18,6 +18,7 @@ from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
 from mbcost.networks.network import Network
 from mbcost.networks.spec import Spec
 from mbcost.output.table import Record
+from mbcost.studies.guard.budget import LIMITS, option_of
 from mbcost.studies.pareto import MAX_OBJECTIVES, pareto_front
 from mbcost.studies.spaces.columns import COST_KEYS, Layout
 from mbcost.studies.spaces.learnt import LIMIT
@@ -119,8 +120,7 @@ class Constraint:
     @property
     def option(self) -> str:
         """The option that sets it."""
-        name = {"peak_activation_bytes": "activation_bytes"}.get(self.key, self.key)
-        return f"--max-{name.replace('_', '-')}"
+        return next(option_of(limit.key) for limit in LIMITS.values() if limit.column == self.key)
 
 
 @dataclass

@@ -1,0 +1,135 @@
+"""Where a figure and its values go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from mbcost.cli.groups import Group
+from mbcost.cli.options import FormatName
+from mbcost.cli.output import Sink, plain_sink, write_files
+from mbcost.errors import MbcostError, did_you_mean
+from mbcost.output.formats import FORMATS
+
+if TYPE_CHECKING:
+    from mbcost.output.files import Content
+    from mbcost.output.plots import Plot
+
+FigureOutput = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="Draw to FILE; the suffix decides: .png .svg .pdf, or .csv .json .md .tex .txt for "
+        "the plotted values. Repeatable.",
+        show_default=False,
+    ),
+]
+Width = Annotated[
+    str,
+    typer.Option(
+        "--width", metavar="LENGTH", help="Width of the figure, like 3.5in (a column) or 180mm."
+    ),
+]
+ShowData = Annotated[
+    bool, typer.Option("--show-data", help="Print the plotted values (--format, default csv).")
+]
+
+
+class Easel(NamedTuple):
+    """Where a figure and its values go, checked before any work."""
+
+    figures: tuple[Path, ...]
+    data: Sink | None
+    width: float
+
+    def show(self, plot: Plot) -> None:
+        """Draw the figure to its files and write its values: all files or none."""
+        drawn = self.drawn(plot)
+        if self.data:
+            table = plot.table()
+            self.data.show(lambda: table, beside=lambda: drawn)
+        else:
+            write_files(drawn)
+
+    def drawn(self, plot: Plot) -> dict[Path, Content]:
+        """Return the bytes of each file of the figure."""
+        from mbcost.output.plots import render
+
+        return {path: render(plot, path.suffix.lower(), self.width) for path in self.figures}
+
+
+def easel(
+    width: Width = "3.5in",
+    show_data: ShowData = False,
+    format: FormatName = "csv",
+    output: FigureOutput = None,
+) -> Easel:
+    """Return where figure and values go, or raise: no file, a wrong suffix, no matplotlib."""
+    from mbcost.output.plots import FIGURE_SUFFIXES, check_figure_path
+
+    data_suffixes = [suffix for form in FORMATS.values() for suffix in form.suffixes]
+    figures, data = [], []
+    for file in output or []:
+        suffix = Path(file).suffix
+        if file == "-" or suffix in data_suffixes:
+            data.append(file)
+        elif suffix.lower() in FIGURE_SUFFIXES:
+            check_figure_path(Path(file))
+            figures.append(Path(file))
+        else:
+            raise MbcostError(
+                f"unknown suffix {suffix!r}",
+                place=f"-o {file}",
+                way_out=did_you_mean(suffix.lower(), [*FIGURE_SUFFIXES, *data_suffixes]),
+            )
+    if not (figures or data or show_data):
+        raise MbcostError(
+            "nowhere to draw to",
+            place="-o",
+            way_out="-o figure.pdf (or .svg, .png); --show-data prints the values",
+        )
+    inches = drawable(width) if figures else 0.0
+    return Easel(tuple(figures), plain_sink(format, data) if data or show_data else None, inches)
+
+
+def drawable(width: str) -> float:
+    """Return the width in inches, or raise: not a width, no matplotlib."""
+    from mbcost.output.plots import require
+    from mbcost.units import parse_length
+
+    require()
+    try:
+        return parse_length(width)
+    except MbcostError as error:
+        raise error.at("--width") from None
+
+
+def figure_only(
+    plot: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--plot",
+            metavar="FILE",
+            help="Draw params and mult-adds as bars too: .png .svg .pdf. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    width: Width = "3.5in",
+) -> Easel | None:
+    """Return where a figure goes whose values are printed anyway; None if none was asked for."""
+    if not plot:
+        return None
+    from mbcost.output.plots import check_figure_path
+
+    paths = tuple(map(Path, plot))
+    for path in paths:
+        check_figure_path(path)
+    return Easel(paths, None, drawable(width))
+
+
+DrawnFigure = Annotated[Easel, Group(easel)]
+FigureBeside = Annotated[Easel | None, Group(figure_only)]
