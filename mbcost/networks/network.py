@@ -59,7 +59,7 @@ class Network:
     width: Annotated[str, OneOf(WIDTHS, "how alpha makes widths")] = "truncate"
     divisor: Annotated[int, Whole(1, MAX_CHANNELS, "of width: divisible")] = 8
     expansion: Annotated[str, OneOf(EXPANSIONS, "whether exp scales as a ratio")] = "absolute"
-    output_stride: Annotated[int | None, Whole(1, MAX_KERNEL, "strides beyond dilate")] = None
+    output_stride: Annotated[int | None, Whole(1, MAX_KERNEL, "where dilation takes over")] = None
     fold_bn: Annotated[bool, SETTINGS["fold_bn"]] = False
     """Whether batch-norms are folded where ``settings`` do not say."""
     place: str = field(default="", compare=False)

@@ -4,33 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated, Any, NamedTuple
 
-from mbcost.networks.rules import (
-    MAX_CHANNELS,
-    MAX_KERNEL,
-    MAX_MULTIPLIER,
-    Number,
-    PrintedCount,
-    Record,
-    Sides,
-    Text,
-    Truth,
-    Whole,
-)
+from mbcost.networks import rules
+from mbcost.networks.rules import MAX_CHANNELS, MAX_KERNEL, MAX_MULTIPLIER
 from mbcost.units import parse_size
 
 
 class Published(NamedTuple):
     """One printed row about a network: figures as printed, with a reason where ours differ."""
 
-    alpha: Annotated[float, Number(MAX_MULTIPLIER, "width multiplier", low=1e-9)]
-    size: Annotated[int | str, Sides("input size, 224 or 1024x2048 (height × width)")]
-    classes: Annotated[int | None, Whole(1, MAX_CHANNELS, "if not the network's")] = None
-    reduced_tail: Annotated[bool | None, Truth("with the last stage halved")] = None
-    output_stride: Annotated[int | None, Whole(1, MAX_KERNEL, "if not the network's")] = None
-    mult_adds: Annotated[str | None, PrintedCount("multiply-adds as printed, 300M")] = None
-    params: Annotated[str | None, PrintedCount("parameters as printed, 3.4M")] = None
-    top1: Annotated[float | None, Number(100, "top-1 accuracy in percent", low=0)] = None
-    reason: Annotated[str | None, Text("why ours differ")] = None
+    alpha: Annotated[float, rules.Number(MAX_MULTIPLIER, "width multiplier", low=1e-9)]
+    size: Annotated[int | str, rules.Sides("input size, 224 or 1024x2048 (height × width)")]
+    classes: Annotated[int | None, rules.Whole(1, MAX_CHANNELS, "if not the network's")] = None
+    reduced_tail: Annotated[bool | None, rules.Truth("with the last stage halved")] = None
+    output_stride: Annotated[int | None, rules.Whole(1, MAX_KERNEL, "if not the network's")] = None
+    mult_adds: Annotated[str | None, rules.PrintedCount("multiply-adds as printed, 300M")] = None
+    params: Annotated[str | None, rules.PrintedCount("parameters as printed, 3.4M")] = None
+    top1: Annotated[float | None, rules.Number(100, "top-1 accuracy in percent", low=0)] = None
+    reason: Annotated[str | None, rules.Text("why ours differ")] = None
 
     @property
     def sides(self) -> tuple[int, int]:
@@ -49,4 +39,4 @@ class Published(NamedTuple):
         return {"alpha": self.alpha, "size": self.sides, **given}
 
 
-PUBLISHED = Record(Published, like="alpha: 1.0, size: 224")
+PUBLISHED = rules.Record(Published, like="alpha: 1.0, size: 224")

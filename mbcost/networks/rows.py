@@ -4,29 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from mbcost.errors import LayerError
+from mbcost.networks import rules
 from mbcost.networks.blocks import BLOCKS, MERGES, ONE_OF, block_fields
 from mbcost.networks.blocks.fields import stride_fields
-from mbcost.networks.rules import (
-    As,
-    Field,
-    Keys,
-    MappingOf,
-    Name,
-    Names,
-    OneOf,
-    OrWord,
-    Rule,
-    Tagged,
-    Text,
-    Truth,
-    Whole,
-    fields_of,
-)
+from mbcost.networks.rules import fields_of
 
-SCALES = ("full", "widen", "fixed", "truncate")
+Scale = Literal["full", "widen", "fixed", "truncate"]
+SCALES: tuple[Scale, ...] = get_args(Scale)
 MAX_REPEATS = 1000
 OF_ROW = ("n", "scale")
 """What can be set on a row beside its block's fields."""
@@ -34,8 +21,8 @@ OF_ROW = ("n", "scale")
 
 READS = "names of rows and taps above; or input, the image"
 TAIL = "the fields that differ with reduced_tail"
-TAPS = MappingOf(
-    Text("a stage of the block"),
+TAPS = rules.MappingOf(
+    rules.Text("a stage of the block"),
     "name of a tap: the stage of the block it is taken at, {c4: expand}",
     empty="taps nothing",
     like="like tap: {c4: expand}",
@@ -50,15 +37,15 @@ class Row(NamedTuple):
     ``taps`` of stages inside its block (``c4``, ``expand``). ``output`` puts its map out.
     """
 
-    block: Annotated[str, Name("what the row is made of")]
+    block: Annotated[str, rules.Name("what the row is made of")]
     fields: Mapping[str, Any]
-    n: Annotated[int, Whole(1, MAX_REPEATS, "repeats of a row")] = 1
-    scale: Annotated[str, OneOf(SCALES, "how a row's width scales with alpha")] = "full"
-    reduced_tail: Annotated[Mapping[str, Any] | None, Keys({}, TAIL)] = None
-    taps: Annotated[tuple[tuple[str, str], ...], TAPS, As("tap")] = ()
-    name: Annotated[str, Name("a name by which later rows read this one")] = ""
-    inputs: Annotated[tuple[str, ...], Names(1, 1, READS)] = ()
-    output: Annotated[bool, Truth("put out beside the last row's map")] = False
+    n: Annotated[int, rules.Whole(1, MAX_REPEATS, "repeats of a row")] = 1
+    scale: Annotated[Scale, rules.OneOf(SCALES, "how a row's width scales with alpha")] = "full"
+    reduced_tail: Annotated[Mapping[str, Any] | None, rules.Keys({}, TAIL)] = None
+    taps: Annotated[tuple[tuple[str, str], ...], TAPS, rules.As("tap")] = ()
+    name: Annotated[str, rules.Name("a name by which later rows read this one")] = ""
+    inputs: Annotated[tuple[str, ...], rules.Names(1, 1, READS)] = ()
+    output: Annotated[bool, rules.Truth("put out beside the last row's map")] = False
     place: str = ""
 
 
@@ -100,28 +87,28 @@ def wired(rows: Sequence[Row], row: Row) -> list[Row]:
 
 
 @cache
-def row_keys(block: str) -> Keys:
+def row_keys(block: str) -> rules.Keys:
     """Return the keys of a row with this block or merge."""
     own = fields_of(Row)
     if block in MERGES:
         merge = MERGES[block]
-        read = Field("inputs", Names(merge.least, merge.most, READS), required=True)
+        read = rules.Field("inputs", rules.Names(merge.least, merge.most, READS), required=True)
         named = {key: own[key] for key in ("block", "name")}
-        return Keys({**named, "inputs": read, "output": own["output"]}, summary(merge))
-    fields: dict[str, Field[Rule]] = {**block_fields(BLOCKS[block])}
+        return rules.Keys({**named, "inputs": read, "output": own["output"]}, summary(merge))
+    fields: dict[str, rules.Field[rules.Rule]] = {**block_fields(BLOCKS[block])}
     if "c" in fields:
-        fields["c"] = fields["c"]._replace(rule=OrWord("classes", fields["c"].rule))
+        fields["c"] = fields["c"]._replace(rule=rules.OrWord("classes", fields["c"].rule))
     tail = {name: known._replace(required=False) for name, known in fields.items()}
-    halved = own["reduced_tail"]._replace(rule=Keys(tail, TAIL))
-    return Keys({**own, "reduced_tail": halved, **fields}, summary(BLOCKS[block]))
+    halved = own["reduced_tail"]._replace(rule=rules.Keys(tail, TAIL))
+    return rules.Keys({**own, "reduced_tail": halved, **fields}, summary(BLOCKS[block]))
 
 
-def set_keys(block: str) -> Keys:
+def set_keys(block: str) -> rules.Keys:
     """Return the keys of a block in a set; its ``c`` may be left to the set."""
     fields = dict(block_fields(BLOCKS[block]))
     if "c" in fields:
         fields["c"] = fields["c"]._replace(required=False)
-    return Keys({"block": fields_of(Row)["block"], **fields}, summary(BLOCKS[block]))
+    return rules.Keys({"block": fields_of(Row)["block"], **fields}, summary(BLOCKS[block]))
 
 
 def summary(documented: type) -> str:
@@ -129,4 +116,4 @@ def summary(documented: type) -> str:
     return " ".join((documented.__doc__ or "").split("\n\n")[0].split())
 
 
-ROW = Tagged("block", (*BLOCKS, *MERGES), row_keys)
+ROW = rules.Tagged("block", (*BLOCKS, *MERGES), row_keys)

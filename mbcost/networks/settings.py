@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, assert_never
 
 from mbcost import units
 from mbcost.errors import MbcostError, did_you_mean
@@ -130,7 +130,10 @@ def _plain(name: str, value: Any) -> Any:
             return units.size_value(*value)
         case Inputs():
             return units.inputs_text(value)
-    return value
+        case Whole() | Number() | OneOf() | Truth() | None:
+            return value
+        case _ as rule:
+            assert_never(rule)
 
 
 def parse_all(

@@ -12,7 +12,7 @@ from mbcost.errors import LayerError
 from mbcost.graph.fold import fold_batch_norms
 from mbcost.graph.graph import Graph, Node, wire
 from mbcost.graph.primitives import Shape
-from mbcost.networks.blocks import BLOCKS, Block, block_fields
+from mbcost.networks.blocks import BLOCKS, ONE_OF, Block, block_fields
 from mbcost.networks.rows import overridden
 from mbcost.networks.rules import MAX_CHANNELS, As, Chw, SettingRule, Text, Whole
 from mbcost.networks.settings import FIELD_OF, SETTINGS, Settings, parse_all
@@ -44,8 +44,8 @@ class SingleBlock:
         return own | {name: SETTINGS[name] for name in (*INPUT_SETTINGS, *names)}
 
     def _field(self, setting: str) -> str:
-        """Return the block's field that a setting means; a convolution's t is not an expansion."""
-        if setting == "expand" and self.block == "conv":
+        """Return the block's field that a setting means; a t in place of c is not an expansion."""
+        if setting == "expand" and "c" in ONE_OF.get(self.block, ()):
             return ""
         return FIELD_OF.get(setting, setting)
 

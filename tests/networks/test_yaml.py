@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
-import jsonschema
 import pytest
-import yaml
 
 import mbcost
 from mbcost.errors import MbcostError
 from mbcost.networks.yaml import builtins
-from mbcost.networks.yaml.catalog import configs_dir
-from mbcost.studies.schema import json_schema
 
 ROW = "input: [3, 8, 8]\nrows:\n  - {block: conv, c: 8"
 
@@ -198,34 +193,3 @@ def test_blocks_of_a_users_set_are_named_by_key(tmp_path: Path) -> None:
         mbcost.count(f"{path}:thinn")
     with pytest.raises(MbcostError, match="holds 2 blocks"):
         mbcost.count(path)
-
-
-CONFIGS = sorted(path for path in configs_dir().glob("*/*.yaml") if path.parent.name != "papers")
-
-
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: f"{p.parent.name}-{p.stem}")
-def test_every_config_obeys_the_schema(path: Path) -> None:
-    jsonschema.validate(yaml.safe_load(path.read_text("utf-8")), json_schema())
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"rows": []},
-        {"rows": [{"block": "convv", "c": 8}]},
-        {"rows": [{"block": "conv", "c": 8, "kk": 3}]},
-        {"rows": [{"block": "conv", "c": -1}]},
-        {"input": [3, 8]},
-        {"width": "wide"},
-        {"typo": 1},
-    ],
-)
-def test_the_schema_refuses_what_the_loader_refuses(change: dict[str, Any]) -> None:
-    good = {"input": [3, 8, 8], "rows": [{"block": "conv", "c": 8}]}
-    jsonschema.validate(good, json_schema())
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({**good, **change}, json_schema())
-
-
-def test_the_schema_is_a_schema() -> None:
-    jsonschema.Draft202012Validator.check_schema(json_schema())

@@ -6,75 +6,47 @@ from typing import Any, assert_never
 
 from mbcost import units
 from mbcost.errors import did_you_mean
-from mbcost.networks.rules import (
-    MAX_CHANNELS,
-    Anything,
-    Bytes,
-    Chw,
-    Count,
-    Inputs,
-    Keys,
-    ListOf,
-    MappingOf,
-    Name,
-    Names,
-    Number,
-    OneOf,
-    OrList,
-    OrWord,
-    Percent,
-    PrintedCount,
-    Record,
-    Rule,
-    Scalar,
-    Sides,
-    Tagged,
-    Text,
-    Truth,
-    Values,
-    Whole,
-    fields_of,
-    parse,
-)
+from mbcost.networks import rules
+from mbcost.networks.rules import MAX_CHANNELS, Rule, Scalar, fields_of, parse
 from mbcost.networks.yaml.document import Document
 from mbcost.networks.yaml.events import Key
 
-_CHW = tuple(Whole(1, high, "") for high in (MAX_CHANNELS, units.MAX_SIZE, units.MAX_SIZE))
+_CHW = tuple(rules.Whole(1, high, "") for high in (MAX_CHANNELS, units.MAX_SIZE, units.MAX_SIZE))
 
 
 def check(rule: Rule, value: Any, document: Document, *keys: Key) -> Any:
     """Return what ``value``, which stands under ``keys``, is by ``rule``, or raise."""
     match rule:
-        case Anything():
+        case rules.Anything():
             return value
-        case Chw():
+        case rules.Chw():
             sides = _list(value, document, *keys)
             if len(sides) != len(_CHW):
                 way_out = "C, H, W like [3, 224, 224]"
                 raise document.error(f"{len(sides)} numbers", *keys, way_out=way_out)
             return tuple(check(_CHW[i], n, document, *keys, i) for i, n in enumerate(sides))
-        case Names():
-            return check(ListOf(Text("")), value, document, *keys)
-        case OrWord(word, of):
+        case rules.Names():
+            return check(rules.ListOf(rules.Text("")), value, document, *keys)
+        case rules.OrWord(word, of):
             return word if value == word else check(of, value, document, *keys)
-        case OrList(of):
+        case rules.OrList(of):
             return _choices(of, value, document, *keys)
-        case Values():
+        case rules.Values():
             items = value if isinstance(value, list) else [value]
             if not items or not all(isinstance(item, str | int | float) for item in items):
                 problem = "must be a value, a range or a list of those"
                 raise document.error(problem, *keys, way_out="like [0.5, 0.75] or 0.5:1:0.25")
             return ",".join(map(str, items))
-        case ListOf():
+        case rules.ListOf():
             return _items(rule, value, document, *keys)
-        case MappingOf():
+        case rules.MappingOf():
             return _named(rule, value, document, *keys)
-        case Keys():
+        case rules.Keys():
             return _values(rule, value, document, *keys)
-        case Record(of, short=short):
+        case rules.Record(of, short=short):
             given = {short: value} if short and isinstance(value, str) else value
-            return of(**_values(Keys(fields_of(of), like=rule.like), given, document, *keys))
-        case Tagged():
+            return of(**_values(rules.Keys(fields_of(of), like=rule.like), given, document, *keys))
+        case rules.Tagged():
             return _tagged(rule, value, document, *keys)
         case _:
             return _scalar(rule, value, document, *keys)
@@ -82,35 +54,35 @@ def check(rule: Rule, value: Any, document: Document, *keys: Key) -> Any:
 
 def _scalar(rule: Scalar, value: Any, document: Document, *keys: Key) -> Any:
     match rule:
-        case Whole():
+        case rules.Whole():
             return _whole(rule, value, document, *keys)
-        case Number():
+        case rules.Number():
             return _number(rule, value, document, *keys)
-        case OneOf(words):
+        case rules.OneOf(words):
             word = _text(value, document, *keys)
             if word not in words:
                 way_out = did_you_mean(word, words)
                 raise document.error(f"unknown value {word!r}", *keys, way_out=way_out)
             return word
-        case Truth():
+        case rules.Truth():
             if not isinstance(value, bool):
                 raise document.error("is neither true nor false", *keys, way_out="true or false")
             return value
-        case Sides():
+        case rules.Sides():
             if not isinstance(value, str):
-                return _whole(Whole(1, units.MAX_SIZE, ""), value, document, *keys)
+                return _whole(rules.Whole(1, units.MAX_SIZE, ""), value, document, *keys)
             parse(rule, value, document.place(*keys))
             return value
-        case Text():
+        case rules.Text():
             return _text(value, document, *keys)
-        case Name():
+        case rules.Name():
             if not _text(value, document, *keys).strip():
                 raise document.error("is an empty name", *keys, way_out="like c4")
             return value
-        case PrintedCount():
+        case rules.PrintedCount():
             parse(rule, _text(value, document, *keys), document.place(*keys))
             return value
-        case Count() | Bytes() | Percent() | Inputs():
+        case rules.Count() | rules.Bytes() | rules.Percent() | rules.Inputs():
             whole = isinstance(value, int) and not isinstance(value, bool)
             text = str(value) if whole else _text(value, document, *keys)
             return parse(rule, text, document.place(*keys))
@@ -118,7 +90,7 @@ def _scalar(rule: Scalar, value: Any, document: Document, *keys: Key) -> Any:
             assert_never(rule)
 
 
-def _whole(rule: Whole, value: Any, document: Document, *keys: Key) -> int:
+def _whole(rule: rules.Whole, value: Any, document: Document, *keys: Key) -> int:
     way_out = f"{rule.low} to {rule.high}"
     if isinstance(value, bool) or not isinstance(value, int):
         problem = f"must be a whole number, not {_type(value)}"
@@ -128,7 +100,7 @@ def _whole(rule: Whole, value: Any, document: Document, *keys: Key) -> int:
     return value
 
 
-def _number(rule: Number, value: Any, document: Document, *keys: Key) -> float:
+def _number(rule: rules.Number, value: Any, document: Document, *keys: Key) -> float:
     low = rule.low or 0
     way_out = f"{units.number(low)} to {units.number(rule.high)}"
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -162,7 +134,7 @@ def _mapping(value: Any, document: Document, *keys: Key) -> dict[str, Any]:
     return value
 
 
-def _items(rule: ListOf, value: Any, document: Document, *keys: Key) -> tuple[Any, ...]:
+def _items(rule: rules.ListOf, value: Any, document: Document, *keys: Key) -> tuple[Any, ...]:
     items = _list(value, document, *keys)
     if rule.most is not None and len(items) > rule.most:
         way_out = f"at most {rule.most}{rule.hint}"
@@ -180,16 +152,16 @@ def _choices(of: Rule, value: Any, document: Document, *keys: Key) -> Any:
     return tuple(check(of, each, document, *keys) for each in value)
 
 
-def _named(rule: MappingOf, value: Any, document: Document, *keys: Key) -> dict[str, Any]:
+def _named(rule: rules.MappingOf, value: Any, document: Document, *keys: Key) -> dict[str, Any]:
     given = _mapping(value, document, *keys)
     if rule.empty and not given:
         raise document.error(rule.empty, *keys, way_out=rule.like)
     for name in given if rule.names else ():
-        check(Name(""), name, document, *keys, name)
+        check(rules.Name(""), name, document, *keys, name)
     return {name: check(rule.of, each, document, *keys, name) for name, each in given.items()}
 
 
-def _values(rule: Keys, value: Any, document: Document, *keys: Key) -> dict[str, Any]:
+def _values(rule: rules.Keys, value: Any, document: Document, *keys: Key) -> dict[str, Any]:
     """Return the values of a mapping, by the attributes that hold them."""
     given = _mapping(value, document, *keys)
     for key in given:
@@ -205,13 +177,13 @@ def _values(rule: Keys, value: Any, document: Document, *keys: Key) -> dict[str,
         if item is not None or not field.nullable:
             found[field.name] = check(field.rule, item, document, *keys, key)
     for key, field in rule.fields.items():
-        if field.required and key not in given and not isinstance(field.rule, Names):
+        if field.required and key not in given and not isinstance(field.rule, rules.Names):
             way_out = rule.like or field.rule.doc
             raise document.error(f"the key {key!r} is missing", *keys, way_out=way_out)
     return found
 
 
-def _tagged(rule: Tagged, value: Any, document: Document, *keys: Key) -> dict[str, Any]:
+def _tagged(rule: rules.Tagged, value: Any, document: Document, *keys: Key) -> dict[str, Any]:
     given = _mapping(value, document, *keys)
     if rule.tag not in given:
         way_out = f"one of: {', '.join(rule.words)}"

@@ -4,36 +4,8 @@ from __future__ import annotations
 
 from typing import Any, assert_never
 
-from mbcost.networks.rules import (
-    MAX_CHANNELS,
-    Anything,
-    Bytes,
-    Chw,
-    Count,
-    Field,
-    Inputs,
-    Keys,
-    ListOf,
-    MappingOf,
-    Name,
-    Names,
-    Number,
-    OneOf,
-    OrList,
-    OrWord,
-    Percent,
-    PrintedCount,
-    Record,
-    Rule,
-    Scalar,
-    Sides,
-    Tagged,
-    Text,
-    Truth,
-    Values,
-    Whole,
-    fields_of,
-)
+from mbcost.networks import rules
+from mbcost.networks.rules import MAX_CHANNELS, Field, Rule, Scalar, fields_of
 from mbcost.units import BYTES, MAX_SIZE
 
 Schema = dict[str, Any]
@@ -50,36 +22,36 @@ _SIDES: Schema = {**_TEXT, "pattern": r"^\s*\d+([xX×]\d+)?\s*$"}
 def schema(rule: Rule) -> Schema:
     """Return the schema of what obeys ``rule``."""
     match rule:
-        case Anything():
+        case rules.Anything():
             return {}
-        case Chw():
+        case rules.Chw():
             sides = [_whole(1, high) for high in (MAX_CHANNELS, MAX_SIZE, MAX_SIZE)]
             return {"type": "array", "prefixItems": sides, "minItems": 3, "maxItems": 3}
-        case Names(least, most):
+        case rules.Names(least, most):
             return {"type": "array", "items": _TEXT, "minItems": least, "maxItems": most}
-        case OrWord(word, of):
+        case rules.OrWord(word, of):
             return {"anyOf": [schema(of), {"const": word}]}
-        case OrList(of):
+        case rules.OrList(of):
             return {"anyOf": [schema(of), _array(schema(of))]}
-        case Values():
+        case rules.Values():
             return {"anyOf": [_VALUE, _array(_VALUE)]}
-        case ListOf(of, most=most):
+        case rules.ListOf(of, most=most):
             return _array(schema(of)) | ({} if most is None else {"maxItems": most})
-        case MappingOf(of):
-            names: Schema = {"propertyNames": schema(Name(""))} if rule.names else {}
+        case rules.MappingOf(of):
+            names: Schema = {"propertyNames": schema(rules.Name(""))} if rule.names else {}
             some: Schema = {"minProperties": 1} if rule.empty else {}
             return {"type": "object", **some, **names, "additionalProperties": schema(of)}
-        case Keys(fields):
+        case rules.Keys(fields):
             return {
                 "type": "object",
                 "properties": {key: _described(field) for key, field in fields.items()},
                 "required": [key for key, field in fields.items() if field.required],
                 "additionalProperties": False,
             }
-        case Record(of, short=short):
-            found = schema(Keys(fields_of(of)))
+        case rules.Record(of, short=short):
+            found = schema(rules.Keys(fields_of(of)))
             return {"anyOf": [_TEXT, found]} if short else found
-        case Tagged():
+        case rules.Tagged():
             return {"oneOf": [_tagged(rule, word) for word in rule.words]}
         case _:
             return _scalar(rule)
@@ -87,28 +59,28 @@ def schema(rule: Rule) -> Schema:
 
 def _scalar(rule: Scalar) -> Schema:
     match rule:
-        case Whole(low, high):
+        case rules.Whole(low, high):
             return _whole(low, high)
-        case Number(high, low=low):
+        case rules.Number(high, low=low):
             least = "exclusiveMinimum" if low is None else "minimum"
             return {"type": "number", least: low or 0, "maximum": high}
-        case OneOf(words):
+        case rules.OneOf(words):
             return {"enum": list(words)}
-        case Truth():
+        case rules.Truth():
             return {"type": "boolean"}
-        case Sides():
+        case rules.Sides():
             return {"anyOf": [_whole(1, MAX_SIZE), _SIDES]}
-        case Text() | Inputs():
+        case rules.Text() | rules.Inputs():
             return _TEXT
-        case Name():
+        case rules.Name():
             return {**_TEXT, "pattern": r"\S"}
-        case PrintedCount():
+        case rules.PrintedCount():
             return _COUNT
-        case Count():
+        case rules.Count():
             return {"anyOf": [_WHOLE, _COUNT]}
-        case Bytes():
+        case rules.Bytes():
             return {"anyOf": [_WHOLE, _BYTES]}
-        case Percent():
+        case rules.Percent():
             return _PERCENT
         case _:
             assert_never(rule)
@@ -122,7 +94,7 @@ def _whole(low: int, high: int) -> Schema:
     return {"type": "integer", "minimum": low, "maximum": high}
 
 
-def _tagged(rule: Tagged, word: str) -> Schema:
+def _tagged(rule: rules.Tagged, word: str) -> Schema:
     keys = rule.keys_of(word)
     found = schema(keys)
     spellings = list(dict.fromkeys((word, word.replace("_", "-"))))

@@ -14,22 +14,9 @@ from typing import Annotated, Any
 
 from mbcost.cost import PARAMS
 from mbcost.errors import MbcostError, did_you_mean
+from mbcost.networks import rules
 from mbcost.networks.network import MAX_ROWS
-from mbcost.networks.rules import (
-    Anything,
-    As,
-    Field,
-    Keys,
-    ListOf,
-    MappingOf,
-    OneOf,
-    OrList,
-    Record,
-    Text,
-    Truth,
-    Whole,
-    fields_of,
-)
+from mbcost.networks.rules import fields_of
 from mbcost.networks.settings import SETTINGS
 from mbcost.networks.yaml.catalog import configs_dir
 from mbcost.networks.yaml.check import check
@@ -58,21 +45,21 @@ MEASURES = (
 EXPRESSIONS = ("formula", "ratio_formula", "output")
 FACTS = ("than", "at", "kind", "map", "without", "note")
 """What a row says that its figures need to know beyond the network."""
-SOME = MappingOf(Anything())
+SOME = rules.MappingOf(rules.Anything())
 
 
 @dataclass(frozen=True)
 class Column:
     """How a table's column counts; what is not said here is the paper's own way."""
 
-    counts: Annotated[str, OneOf(tuple(PARAMS), "which params")] = "weights"
-    classifier: Annotated[bool, Truth("with the classifier")] = True
+    counts: Annotated[str, rules.OneOf(tuple(PARAMS), "which params")] = "weights"
+    classifier: Annotated[bool, rules.Truth("with the classifier")] = True
     settings: Annotated[Mapping[str, Any], SOME] = field(default_factory=dict)
     """In place of the rows' own, such as classes."""
-    digits: Annotated[int | None, Whole(1, 18, "significant digits")] = None
+    digits: Annotated[int | None, rules.Whole(1, 18, "significant digits")] = None
     """Significant digits of whole numbers that end in zeros: of 2, 1600 is 16 hundreds."""
-    adds_up_to: Annotated[Printed | None, Text("a figure as printed")] = None
-    convention: Annotated[str, Text("a sentence")] = ""
+    adds_up_to: Annotated[Printed | None, rules.Text("a figure as printed")] = None
+    convention: Annotated[str, rules.Text("a sentence")] = ""
     """Why this column counts otherwise than the rest of the paper; empty where it does not."""
 
 
@@ -80,46 +67,46 @@ class Column:
 class Net:
     """What a paper's name for a network is here: a target, or the reason why there is none."""
 
-    target: Annotated[str, Text("a target")] = ""
-    blocks: Annotated[bool, Truth("blocks are not looked into")] = False
+    target: Annotated[str, rules.Text("a target")] = ""
+    blocks: Annotated[bool, rules.Truth("blocks are not looked into")] = False
     """A block is one operation: what is inside it is never held whole."""
-    streamed: Annotated[tuple[str, ...], ListOf(Text("a row"))] = ()
+    streamed: Annotated[tuple[str, ...], rules.ListOf(rules.Text("a row"))] = ()
     """Rows that are computed a slice of channels at a time, into the row after."""
-    from_row: Annotated[int, Whole(0, MAX_ROWS, "a row")] = 0
+    from_row: Annotated[int, rules.Whole(0, MAX_ROWS, "a row")] = 0
     """The first row that the paper counts: the head of a detector without its backbone."""
-    missing: Annotated[str, Text("why there is none")] = ""
+    missing: Annotated[str, rules.Text("why there is none")] = ""
 
 
 @dataclass(frozen=True)
 class Explained:
     """Why a printed figure differs, who else says so, and which builds were tried."""
 
-    reason: Annotated[str, Text("a sentence")]
+    reason: Annotated[str, rules.Text("a sentence")]
     witness: Annotated[Mapping[str, Any], SOME] = field(default_factory=dict)
-    tried: Annotated[tuple[str, ...], ListOf(Text("a target"))] = ()
+    tried: Annotated[tuple[str, ...], rules.ListOf(rules.Text("a target"))] = ()
 
 
 @dataclass(frozen=True)
 class Row:
     """A printed row: what it is about and its figures, as printed."""
 
-    label: Annotated[str, Text("as printed"), As("row")]
-    net: Annotated[str, Text("a name of nets")]
+    label: Annotated[str, rules.Text("as printed"), rules.As("row")]
+    net: Annotated[str, rules.Text("a name of nets")]
     settings: Mapping[str, Any]
     facts: Mapping[str, Any]
     """``than``, ``at``, ``kind``, ``map``: what a figure needs to know beyond the network."""
     figures: Mapping[str, str]
     left_out: tuple[str, ...]
     place: str
-    version: Annotated[str, Text("of the paper")] = LATEST
+    version: Annotated[str, rules.Text("of the paper")] = LATEST
 
 
-_NAMED = OrList(Text(""))
-EXPLAINED = Keys(
+_NAMED = rules.OrList(rules.Text(""))
+EXPLAINED = rules.Keys(
     {
-        "row": Field("rows", _NAMED, required=True),
-        "version": Field("version", Text("of the paper")),
-        "figure": Field("figures", _NAMED, required=True),
+        "row": rules.Field("rows", _NAMED, required=True),
+        "version": rules.Field("version", rules.Text("of the paper")),
+        "figure": rules.Field("figures", _NAMED, required=True),
         **fields_of(Explained),
     }
 )
@@ -129,18 +116,18 @@ EXPLAINED = Keys(
 class PaperTable:
     """A table of a paper, or a section of its text."""
 
-    name: Annotated[str, Text("as printed"), As("table")]
-    title: Annotated[str, Text("as printed")]
-    rows: Annotated[tuple[Row, ...], ListOf(SOME)]
-    columns: Annotated[Mapping[str, Column], MappingOf(Keys(fields_of(Column)))] = field(
-        default_factory=dict
+    name: Annotated[str, rules.Text("as printed"), rules.As("table")]
+    title: Annotated[str, rules.Text("as printed")]
+    rows: Annotated[tuple[Row, ...], rules.ListOf(SOME)]
+    columns: Annotated[Mapping[str, Column], rules.MappingOf(rules.Keys(fields_of(Column)))] = (
+        field(default_factory=dict)
     )
     letters: Annotated[Mapping[str, int], SOME] = field(default_factory=dict)
-    explained: Annotated[Mapping[tuple[str, str, str], Explained], ListOf(EXPLAINED)] = field(
+    explained: Annotated[Mapping[tuple[str, str, str], Explained], rules.ListOf(EXPLAINED)] = field(
         default_factory=dict
     )
     """By (version, row, figure)."""
-    left_out: Annotated[str, Text("why")] = ""
+    left_out: Annotated[str, rules.Text("why")] = ""
 
 
 @dataclass(frozen=True)
@@ -148,12 +135,12 @@ class Paper:
     """A paper: its tables, and what its names for networks mean here."""
 
     key: str
-    title: Annotated[str, Text("as printed"), As("paper")]
-    source: Annotated[str, Text("where it is printed")]
-    column: Annotated[Column, OneOf(tuple(PARAMS), "which params"), As("counts")]
+    title: Annotated[str, rules.Text("as printed"), rules.As("paper")]
+    source: Annotated[str, rules.Text("where it is printed")]
+    column: Annotated[Column, rules.OneOf(tuple(PARAMS), "which params"), rules.As("counts")]
     """How the paper counts where a table does not say otherwise."""
-    nets: Annotated[Mapping[str, Net], MappingOf(Record(Net, short="target"))]
-    tables: Annotated[Mapping[str, PaperTable], ListOf(Keys(fields_of(PaperTable)))]
+    nets: Annotated[Mapping[str, Net], rules.MappingOf(rules.Record(Net, short="target"))]
+    tables: Annotated[Mapping[str, PaperTable], rules.ListOf(rules.Keys(fields_of(PaperTable)))]
     versions: Annotated[Mapping[str, str], SOME] = field(default_factory=dict)
     left_out: Annotated[Mapping[str, str], SOME] = field(default_factory=dict)
 
@@ -182,7 +169,7 @@ def load_paper(name: str) -> Paper:
 
 def read_paper(document: Document, key: str) -> Paper:
     """Return the paper in a document, refusing what is not known."""
-    values = check(Keys(fields_of(Paper)), document.data, document)
+    values = check(rules.Keys(fields_of(Paper)), document.data, document)
     values["column"] = Column(values["column"])
     tables = values.pop("tables")
     paper = Paper(key=key, tables={}, **values)
@@ -226,8 +213,8 @@ def _column(document: Document, whole: Column, values: Mapping[str, Any], *keys:
 def _row(document: Document, paper: Paper, value: Any, *keys: Key) -> Row:
     figures = (*MEASURES, *EXPRESSIONS)
     plain = (*FACTS, *SETTINGS, *figures, *ARCHITECTURE, *paper.left_out)
-    rules = {**fields_of(Row), **{key: Field(key, Anything()) for key in plain}}
-    data = check(Keys(rules), value, document, *keys)
+    known = {**fields_of(Row), **{key: rules.Field(key, rules.Anything()) for key in plain}}
+    data = check(rules.Keys(known), value, document, *keys)
     own = {key: data[key] for key in ("label", "net", "version") if key in data}
     if own["net"] not in paper.nets:
         way_out = did_you_mean(own["net"], paper.nets)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from mbcost.errors import LayerError, MbcostError
 from mbcost.networks.blocks import MERGES
 from mbcost.networks.network import Network
-from mbcost.networks.rows import Row
+from mbcost.networks.rows import Row, Scale
 from mbcost.networks.rules import MAX_MULTIPLIER
 from mbcost.networks.scaling import Scaling
 from mbcost.studies.spaces.space import Axis, Space
@@ -211,7 +211,7 @@ class _Scaling:
 class _Recorder(Scaling):
     """A scaling that keeps which widths it scales, and by which rule."""
 
-    seen: set[tuple[int, str]] = field(default_factory=set)
+    seen: set[tuple[int, Scale]] = field(default_factory=set)
 
     def record(self, row: Row) -> None:
         """Scale the widths of a row."""
@@ -222,6 +222,6 @@ class _Recorder(Scaling):
         if "exp" in fields and self.expansion == "absolute":
             self.seen.add((fields["exp"], "full"))
 
-    def scaled(self, c: int, scale: str) -> int:
+    def scaled(self, c: int, scale: Scale) -> int:
         self.seen.add((c, scale))
         return super().scaled(c, scale)
