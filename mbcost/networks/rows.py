@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from mbcost.errors import LayerError
 from mbcost.networks.blocks import BLOCKS, MERGES, ONE_OF, block_fields
@@ -26,7 +26,8 @@ from mbcost.networks.rules import (
     fields_of,
 )
 
-SCALES = ("full", "widen", "fixed", "truncate")
+Scale = Literal["full", "widen", "fixed", "truncate"]
+SCALES: tuple[Scale, ...] = get_args(Scale)
 MAX_REPEATS = 1000
 OF_ROW = ("n", "scale")
 """What can be set on a row beside its block's fields."""
@@ -53,7 +54,7 @@ class Row(NamedTuple):
     block: Annotated[str, Name("what the row is made of")]
     fields: Mapping[str, Any]
     n: Annotated[int, Whole(1, MAX_REPEATS, "repeats of a row")] = 1
-    scale: Annotated[str, OneOf(SCALES, "how a row's width scales with alpha")] = "full"
+    scale: Annotated[Scale, OneOf(SCALES, "how a row's width scales with alpha")] = "full"
     reduced_tail: Annotated[Mapping[str, Any] | None, Keys({}, TAIL)] = None
     taps: Annotated[tuple[tuple[str, str], ...], TAPS, As("tap")] = ()
     name: Annotated[str, Name("a name by which later rows read this one")] = ""

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, assert_never
 
 from mbcost.errors import LayerError
 from mbcost.graph.primitives import Shape
 from mbcost.networks.blocks import BLOCKS, Block, block_fields
 from mbcost.networks.blocks.fields import stride_fields, width_fields
-from mbcost.networks.rows import Row, overridden
+from mbcost.networks.rows import Row, Scale, overridden
 from mbcost.networks.widths import Rounding, truncated
 
 
@@ -130,7 +130,7 @@ class Scaling:
         fixed = tuple(built.items())
         return ScaledRow(row.block, fixed, nominal, times, ratio, self.output_stride)
 
-    def scaled(self, c: int, scale: str) -> int:
+    def scaled(self, c: int, scale: Scale) -> int:
         """Return a printed width as built, by the row's own rule where it has one."""
         match scale:
             case "fixed":
@@ -139,5 +139,7 @@ class Scaling:
                 return self.rounding.of(c * max(1.0, self.alpha))
             case "truncate":
                 return truncated(c * self.alpha)
-            case _:
+            case "full":
                 return self.rounding.of(c * self.alpha)
+            case _:
+                assert_never(scale)
