@@ -204,7 +204,7 @@ def test_blocks_of_a_users_set_are_named_by_key(tmp_path: Path) -> None:
 def test_every_config_obeys_the_schema(path: Path) -> None:
     if path.parent.name not in ("networks", "blocks"):
         pytest.skip("another kind of config")
-    jsonschema.validate(yaml.safe_load(path.read_text("utf-8")), json_schema())
+    validate(yaml.safe_load(path.read_text("utf-8")))
 
 
 @pytest.mark.parametrize(
@@ -221,9 +221,9 @@ def test_every_config_obeys_the_schema(path: Path) -> None:
 )
 def test_the_schema_refuses_what_the_loader_refuses(change: dict[str, Any]) -> None:
     good = {"input": [3, 8, 8], "rows": [{"block": "conv", "c": 8}]}
-    jsonschema.validate(good, json_schema())
+    validate(good)
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({**good, **change}, json_schema())
+        validate({**good, **change})
 
 
 def test_the_schema_is_a_schema() -> None:
