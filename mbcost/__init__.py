@@ -16,7 +16,8 @@ from mbcost._version import __version__
 if TYPE_CHECKING:
     from mbcost.cost import CostReport, UncountedWarning
     from mbcost.errors import CheckFailedError, MbcostError, RealTensorsWarning
-    from mbcost.networks.network import Network, SingleBlock
+    from mbcost.networks.network import Network
+    from mbcost.networks.single_block import SingleBlock
     from mbcost.studies.compare.comparison import Comparison, compare
     from mbcost.targets.count import count, load
 
@@ -42,7 +43,7 @@ _HOMES = {
     "MbcostError": "mbcost.errors",
     "Network": "mbcost.networks.network",
     "RealTensorsWarning": "mbcost.errors",
-    "SingleBlock": "mbcost.networks.network",
+    "SingleBlock": "mbcost.networks.single_block",
     "UncountedWarning": "mbcost.cost",
     "compare": "mbcost.studies.compare.comparison",
     "count": "mbcost.targets.count",

@@ -6,7 +6,7 @@ where its exit code or its type matters to a caller; otherwise raise ``MbcostErr
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 MAX_PLACE = 400
 MAX_WAY_OUT = 1500
@@ -78,6 +78,29 @@ def shown(value: object) -> str:
         return shortened(repr(value), MAX_WORD)
     except (ValueError, RecursionError):  # an int of more digits than Python prints
         return f"a {type(value).__name__}"
+
+
+def missing(packages: Iterable[str]) -> list[str]:
+    """Return those of the packages that are not installed, each once, importing none."""
+    from importlib.util import find_spec
+
+    return [package for package in dict.fromkeys(packages) if find_spec(package) is None]
+
+
+def not_installed(
+    what: str, packages: Sequence[str], *, place: str = "", install: str = "", instead: str = ""
+) -> MbcostError:
+    """Return that ``what`` needs packages that are missing, and how to get them.
+
+    ``install`` is what pip is given if not their names; ``instead`` goes on without them.
+    """
+    *most, last = packages
+    names = f"{', '.join(most)} and {last}" if most else last
+    return MbcostError(
+        f"{what} needs {names}, which {'are' if most else 'is'} not installed",
+        place=place,
+        way_out=f"pip install {install or ' '.join(packages)}{instead}",
+    )
 
 
 def from_system(error: OSError) -> MbcostError:

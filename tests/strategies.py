@@ -13,8 +13,16 @@ from typing import Any, assert_never
 from mbcost.errors import MbcostError
 from mbcost.graph.graph import Graph, Node, wire
 from mbcost.graph.primitives import Shape
-from mbcost.networks.blocks import BLOCKS, ONE_OF, Block, BlockField, block_fields
-from mbcost.networks.blocks.fields import MAX_CHANNELS, Number, OneOf, Truth, Whole
+from mbcost.networks.blocks import BLOCKS, ONE_OF, Block, block_fields
+from mbcost.networks.rules import (
+    MAX_CHANNELS,
+    BlockRule,
+    Field,
+    Number,
+    OneOf,
+    Truth,
+    Whole,
+)
 
 WIDTHS = (8, 12, 16, 17, 20, 24, 24, 24, 32, 48)
 """Few, so that one is often the other's multiple, or the same; and an odd one."""
@@ -26,7 +34,7 @@ MIDDLE = tuple(name for name in BLOCKS if name not in LAST)
 """Blocks that others usually follow."""
 
 
-def values(known: BlockField) -> tuple[Any, ...]:
+def values(known: Field[BlockRule]) -> tuple[Any, ...]:
     """Return valid values of a block's field, those that fit small maps."""
     match known.rule:
         case Whole(low, high) if high == MAX_CHANNELS and known.default is None:

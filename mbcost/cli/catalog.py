@@ -46,6 +46,6 @@ def schema() -> None:
     import json
 
     from mbcost.cli.streams import as_encoded
-    from mbcost.networks.yaml.schema import json_schema
+    from mbcost.studies.schema import json_schema
 
     sys.stdout.write(as_encoded(json.dumps(json_schema(), indent=2, ensure_ascii=False)) + "\n")

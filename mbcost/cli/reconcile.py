@@ -28,12 +28,13 @@ def reconcile(
     mbcost reconcile torchvision:resnet18 --counter thop --format markdown
     """
     from mbcost.cli.run import check, report_skipped
+    from mbcost.modules.counters import COUNTERS
     from mbcost.studies.compare.comparison import counters_named
-    from mbcost.studies.reconcile import Reconciliation, installed_counters
+    from mbcost.studies.reconcile import Reconciliation
     from mbcost.targets.resolve import resolve_one
 
     where = sink(format, output)
-    chosen = counters_named(counter, ()) if counter else installed_counters()
+    chosen = counters_named(counter, COUNTERS)
     reconciliation = Reconciliation(resolve_one(target, settings), chosen)
     where.show(reconciliation.table, reconciliation.steps())
     report_skipped(reconciliation.comparison, counter)

@@ -32,7 +32,7 @@ def run_comparison(
             place="--fast",
             way_out="leave out --fast or --counter",
         )
-    counters = [] if fast else counters_named(counter, DEFAULT_COUNTERS)
+    counters = [] if fast else counters_named(counter, DEFAULT_COUNTERS, ", or --fast")
     subjects = resolve(targets, settings, restated)
     if fold_bn:
         subjects = beside_deployed(subjects)

@@ -97,10 +97,10 @@ def search(
     else:
         space, notes = solved(space, target_mult_adds)
     layout = Layout(Plan(space, samples, seed), dtype)
+    verifier = Verifier(layout, verify)
     answer = _answer(layout, budgets, objective, verify)
     if yamls and len(answer.objectives) > 1:
         raise MbcostError("a front is many networks", place="-o", way_out="one --objective")
-    verifier = Verifier(layout, verify)
     answer.verify(verifier)
     notes.append(verifier.line())
     table = answer_table(answer, notes, columns)

@@ -14,7 +14,7 @@ from mbcost.cost.convention import PAPERS, Convention
 from mbcost.cost.coverage import Coverage, names
 from mbcost.cost.formulas import KINDS, Terms, kind, terms
 from mbcost.cost.storage import DTYPES, PARAMS, weight_bytes
-from mbcost.errors import MbcostError, shown
+from mbcost.errors import MbcostError, not_installed, shown
 from mbcost.graph.graph import Graph, Node
 from mbcost.graph.primitives import Conv2d, Layer, Shape
 
@@ -253,7 +253,10 @@ class CostReport:
 
     def frame(self) -> pandas.DataFrame:
         """Return the layers as a DataFrame: path, kind, kernel, …, params, mult_adds."""
-        import pandas
+        try:
+            import pandas
+        except ImportError:
+            raise not_installed("a data frame", ["pandas"]) from None
 
         # object: a kernel is a number, "1x7" or nothing, and an int must not become a float
         frame = pandas.DataFrame(self.records(), columns=list(LAYER_KEYS), dtype=object)

@@ -8,40 +8,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, NamedTuple, assert_never
+from typing import Any
 
 from mbcost import units
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.graph.primitives import ACTIVATIONS
-from mbcost.networks.blocks.fields import (
+from mbcost.networks.rules import (
     MAX_CHANNELS,
     MAX_KERNEL,
+    MAX_MULTIPLIER,
+    Inputs,
     Number,
     OneOf,
-    Rule,
+    SettingRule,
+    Sides,
     Truth,
     Whole,
+    parse,
 )
 
-MAX_MULTIPLIER = 10.0
 YAML_SUFFIXES = (".yaml", ".yml")
 MAX_VALUES = 10_000
 """In one list or range."""
 
-
-class Sides(NamedTuple):
-    """A size: one number for a square, or height × width."""
-
-    doc: str
-
-
-class Inputs(NamedTuple):
-    """The shapes of a model's inputs, each with its batch dimension: 1x3x512x512, 1x77:int64."""
-
-    doc: str
-
-
-SettingRule = Rule | Sides | Inputs
 
 Settings = Mapping[str, Any]
 """Parsed values by setting name."""
@@ -73,30 +62,6 @@ SETTINGS: dict[str, SettingRule] = {
 
 FIELD_OF = {"kernel": "k", "stride": "s", "padding": "p", "expand": "t", "out": "c"}
 """The settings that are a block's field under a longer name."""
-
-
-def parse(rule: SettingRule, text: str, place: str) -> Any:
-    """Return the value in ``text`` if it obeys ``rule``, or raise with ``place``."""
-    try:
-        match rule:
-            case Whole():
-                return units.parse_int(text, rule.low, rule.high)
-            case Number():
-                if rule.zero and text.strip() in ("0", "0.0", "false"):
-                    return 0.0
-                return units.parse_multiplier(text, rule.high)
-            case Truth():
-                return units.parse_bool(text)
-            case Sides():
-                return units.parse_size(text)
-            case Inputs():
-                return units.parse_inputs(text)
-            case OneOf():
-                return units.parse_word(text, rule.words)
-            case _:
-                assert_never(rule)
-    except MbcostError as error:
-        raise error.at(place) from None
 
 
 def parse_values(rule: SettingRule, text: str, place: str) -> tuple[Any, ...]:

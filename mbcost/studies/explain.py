@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from mbcost.cost import CONVOLUTIONS, CostReport, LayerCost, cost_of
-from mbcost.networks.network import SingleBlock
+from mbcost.networks.single_block import SingleBlock
 from mbcost.output.table import Column, Record, Table
 from mbcost.targets.subject import Subject, uncounted_lines
 from mbcost.units import ratio_in_words, shape_text, thousands

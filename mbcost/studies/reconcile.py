@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from mbcost.cost import CONVENTIONS, CONVOLUTIONS, Convention, CostReport, LayerCost
+from mbcost.errors import missing
 from mbcost.modules.counters import COUNTERS, Counter
 from mbcost.output.table import PENDING, Column, Record, Table
 from mbcost.studies.compare.agreement import seen_lines, skipped_lines
@@ -91,18 +92,12 @@ def parts(report: CostReport, convention: Convention) -> dict[str, int]:
     return found
 
 
-def installed_counters() -> list[Counter]:
-    """Return the counters whose packages are installed."""
-    from importlib.util import find_spec
-
-    return [counter for counter in COUNTERS.values() if find_spec(counter.package) is not None]
-
-
 class Reconciliation:
-    """A subject, the counters that run on it, and the table of their parts."""
+    """A subject, those of the counters that are installed, and the table of their parts."""
 
     def __init__(self, subject: Subject, counters: list[Counter]) -> None:
-        order = [name for name in CONVENTIONS if name in {c.name for c in counters}]
+        ready = {counter.name for counter in counters if counter.installed}
+        order = [name for name in CONVENTIONS if name in ready]
         self.subject = subject
         self.comparison = Comparison([subject], [COUNTERS[name] for name in order])
         self.parts = {name: parts(subject.report, CONVENTIONS[name]) for name in ("papers", *order)}
@@ -214,15 +209,15 @@ class Reconciliation:
         verdict = f"residue 0: {len(ran)} counters are taken apart to the unit"
         if left:
             verdict = f"residue left of {', '.join(left)}"
-        missing = [c.name for c in COUNTERS.values() if c.name not in self.parts]
-        absent = f"not installed: {', '.join(missing)} (pip install 'mbcost[counters]')"
+        lacking = missing(counter.package for counter in COUNTERS.values())
+        absent = f"not installed: {', '.join(lacking)} (pip install {' '.join(lacking)})"
         return (
             verdict,
             *(self._cause(name, residue[name] or 0) for name in left),
             *seen_lines(self.comparison.done, [self.subject]),
             *skipped_lines(self.comparison.done, [self.subject]),
             *uncounted_lines([self.subject]),
-            *([absent] if missing else []),
+            *([absent] if lacking else []),
             "how to read this:",
             *(f"- {name}: {CONVENTIONS[name].how_to_read}" for name in self.parts),
         )

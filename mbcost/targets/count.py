@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from mbcost.cost import CostReport, UncountedWarning
 from mbcost.errors import MbcostError
-from mbcost.networks.network import Network, SingleBlock, Spec, report
+from mbcost.networks.network import Network
 from mbcost.networks.settings import as_text, parse_all
+from mbcost.networks.single_block import SingleBlock
+from mbcost.networks.spec import Spec, report
 from mbcost.targets.elsewhere import Model
 from mbcost.targets.resolve import resolve_one
 from mbcost.units import parse_inputs

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mbcost.errors import MbcostError, did_you_mean
-from mbcost.networks.network import Spec
 from mbcost.networks.settings import SETTINGS, YAML_SUFFIXES, parse_all, split_inline
+from mbcost.networks.spec import Spec
 from mbcost.networks.yaml import builtin, find_builtin, load_specs
 from mbcost.targets.elsewhere import Model, find_model
 from mbcost.targets.restatement import AS_IN_PAPERS, Restatement

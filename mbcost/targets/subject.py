@@ -12,7 +12,8 @@ from mbcost.errors import MbcostError
 from mbcost.graph.graph import Graph
 from mbcost.modules.counters import Workbench
 from mbcost.modules.trace import Traced
-from mbcost.networks.network import Network, Spec
+from mbcost.networks.network import Network
+from mbcost.networks.spec import Spec
 from mbcost.targets.elsewhere import Model
 from mbcost.targets.restatement import AS_IN_PAPERS, Restatement
 

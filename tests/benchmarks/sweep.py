@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mbcost.networks.network import report
+from mbcost.networks.spec import report
 from mbcost.studies.spaces.plan import Plan
 from mbcost.studies.spaces.reader import Reader
 from mbcost.studies.spaces.space import Space

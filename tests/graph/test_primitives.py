@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from math import prod
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils.flop_counter import FlopCounterMode
 
 from mbcost.cost import CONVENTIONS, cost_of, kind, terms
 from mbcost.errors import LayerError
@@ -20,6 +23,7 @@ from mbcost.graph.primitives import (
     Layer,
     Linear,
     LocalResponseNorm,
+    Pair,
     Pool2d,
     Shape,
     Slice,
@@ -34,52 +38,48 @@ def test_stride_two_rounds_odd_sizes_up() -> None:
     assert output_shape(conv, [(3, 7, 8)]) == (8, 4, 4)
 
 
+def sides(low: int, high: int) -> st.SearchStrategy[tuple[int, int]]:
+    """A number each for height and width: code that mixes them up must not pass."""
+    return st.tuples(st.integers(low, high), st.integers(low, high))
+
+
 @settings(deadline=None)
-@given(
-    k=st.integers(1, 7),
-    s=st.integers(1, 4),
-    p=st.integers(0, 5),
-    d=st.integers(1, 3),
-    h=st.integers(1, 20),
-    w=st.integers(1, 20),
-)
+@given(k=sides(1, 7), s=sides(1, 4), p=sides(0, 5), d=sides(1, 3), size=sides(1, 20))
 def test_convolution_shapes_and_refusals_are_torchs(
-    k: int, s: int, p: int, d: int, h: int, w: int
+    k: Pair, s: Pair, p: Pair, d: Pair, size: Pair
 ) -> None:
-    conv = Conv2d(2, 4, (k, k), (s, s), (p, p), (d, d))
+    conv = Conv2d(2, 4, k, s, p, d)
     module = primitive(conv)
-    assert module is not None
     try:
-        theirs = tuple(module(torch.zeros(1, 2, h, w)).shape[1:])
+        theirs = tuple(module(torch.zeros(1, 2, *size)).shape[1:])
     except RuntimeError:
         with pytest.raises(LayerError, match="larger than its padded input"):
-            output_shape(conv, [(2, h, w)])
+            output_shape(conv, [(2, *size)])
         return
-    assert output_shape(conv, [(2, h, w)]) == theirs
+    assert output_shape(conv, [(2, *size)]) == theirs
 
 
 @settings(deadline=None)
 @given(
     mode=st.sampled_from(("max", "avg")),
-    k=st.integers(1, 5),
-    s=st.integers(1, 3),
-    p=st.integers(0, 3),
-    h=st.integers(1, 12),
+    k=sides(1, 5),
+    s=sides(1, 3),
+    p=sides(0, 3),
+    size=sides(1, 12),
     ceil=st.booleans(),
 )
 def test_pooling_shapes_and_refusals_are_torchs(
-    mode: str, k: int, s: int, p: int, h: int, ceil: bool
+    mode: str, k: Pair, s: Pair, p: Pair, size: Pair, ceil: bool
 ) -> None:
-    pool = Pool2d(mode, (k, k), (s, s), (p, p), ceil)
+    pool = Pool2d(mode, k, s, p, ceil)
     module = primitive(pool)
-    assert module is not None
     try:
-        theirs = tuple(module(torch.zeros(1, 2, h, h)).shape[1:])
+        theirs = tuple(module(torch.zeros(1, 2, *size)).shape[1:])
     except RuntimeError:
         with pytest.raises(LayerError):
-            output_shape(pool, [(2, h, h)])
+            output_shape(pool, [(2, *size)])
         return
-    assert output_shape(pool, [(2, h, h)]) == theirs
+    assert output_shape(pool, [(2, *size)]) == theirs
 
 
 @pytest.mark.parametrize(
@@ -112,18 +112,23 @@ def test_a_layers_kind_is_the_first_that_fits(layer: Layer, expected: str) -> No
     per_group=st.integers(1, 4),
     out=st.integers(1, 4),
     groups=st.integers(1, 3),
-    k=st.integers(1, 5),
+    k=sides(1, 5),
     bias=st.booleans(),
 )
-def test_parameters_are_the_modules(
-    per_group: int, out: int, groups: int, k: int, bias: bool
+def test_parameters_and_mult_adds_are_the_modules(
+    per_group: int, out: int, groups: int, k: Pair, bias: bool
 ) -> None:
-    conv = Conv2d(per_group * groups, out * groups, (k, k), groups=groups, bias=bias)
+    conv = Conv2d(per_group * groups, out * groups, k, groups=groups, bias=bias)
     module = primitive(conv)
     assert isinstance(module, torch.nn.Module)
-    found = terms(conv, (conv.c_in, 9, 9), (conv.c_out, 9, 9))
+    x = (conv.c_in, 9, 7)
+    with FlopCounterMode(display=False) as counter:
+        y = tuple(module.to("meta")(torch.zeros(1, *x, device="meta")).shape[1:])
+    found = terms(conv, x, y)
     assert found.weights == dict(module.named_parameters())["weight"].numel()
     assert found.params == sum(p.numel() for p in module.parameters())
+    assert 2 * found.mult_adds == counter.get_total_flops()
+    assert found.bias_adds == (prod(y) if bias else 0)
 
 
 @pytest.mark.parametrize(

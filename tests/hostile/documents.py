@@ -7,8 +7,8 @@ from random import Random
 from typing import Any
 
 from mbcost.networks.blocks import BLOCKS, MERGES, ONE_OF, block_fields
-from mbcost.networks.blocks.fields import Number, OneOf, Truth, Whole
-from mbcost.networks.settings import SETTINGS, Inputs, SettingRule, Sides
+from mbcost.networks.rules import Inputs, Number, OneOf, SettingRule, Sides, Truth, Whole
+from mbcost.networks.settings import SETTINGS
 from mbcost.studies.guard.budget import LIMITS
 from tests.hostile.commands import GOOD_TARGETS, TARGETS
 from tests.hostile.text import SCALARS

@@ -19,7 +19,7 @@ from mbcost.modules.counters.workbench import ACTIVATION_LIMIT_BYTES
 from mbcost.networks.blocks import BLOCKS, block_fields
 from mbcost.networks.blocks.conv import ConvBnAct
 from mbcost.networks.blocks.inverted_residual import InvertedResidual
-from mbcost.networks.network import SingleBlock
+from mbcost.networks.single_block import SingleBlock
 from mbcost.networks.yaml import builtins
 from mbcost.targets.resolve import resolve_one
 from mbcost.targets.subject import Subject

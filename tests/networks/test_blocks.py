@@ -8,7 +8,9 @@ import mbcost
 from mbcost.graph.primitives import Add, Conv2d, LocalResponseNorm
 from mbcost.networks.blocks import BLOCKS, Block, block_fields
 from mbcost.networks.blocks.inverted_residual import InvertedResidual
-from mbcost.networks.network import Network, Row, SingleBlock
+from mbcost.networks.network import Network
+from mbcost.networks.rows import Row
+from mbcost.networks.single_block import SingleBlock
 from mbcost.networks.widths import make_divisible
 
 

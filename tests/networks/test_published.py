@@ -6,7 +6,8 @@ from fractions import Fraction
 
 import pytest
 
-from mbcost.networks.network import Network, Published
+from mbcost.networks.network import Network
+from mbcost.networks.published import Published
 from mbcost.networks.yaml import builtin, builtins
 from mbcost.studies.papers.printed import parse_printed
 

@@ -14,7 +14,7 @@ import mbcost
 from mbcost.errors import MbcostError
 from mbcost.graph.primitives import Shape
 from mbcost.networks.blocks import BLOCKS, block_fields
-from mbcost.networks.network import report
+from mbcost.networks.spec import report
 from mbcost.networks.yaml.write import spec_yaml
 from mbcost.studies.spaces.parts import scalar_figures
 from mbcost.studies.spaces.space import Space

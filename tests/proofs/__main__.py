@@ -2,9 +2,9 @@
 
 python -m tests.proofs [NAME ...] [--sample N] [--seconds S]
 
-A proof is a script beside this file with a ``main``; it takes ``--sample`` and ``--seconds``, prints
-what it finds, and exits with 1 where something is wrong. The suite runs a small sample of the same
-code. What is written says where, when and with which versions it was run.
+A proof is a script beside this file with a ``main``; it takes ``--sample`` and ``--seconds``,
+prints what it finds, and exits with 1 where something is wrong. The suite runs a small sample of
+the same code. What is written says where, when and with which versions it was run.
 """
 
 from __future__ import annotations

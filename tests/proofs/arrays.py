@@ -24,7 +24,9 @@ import numpy as np
 
 from mbcost.errors import MbcostError
 from mbcost.networks.blocks import BLOCKS, block_fields
-from mbcost.networks.network import SCALES, Network, Row, SingleBlock
+from mbcost.networks.network import Network
+from mbcost.networks.rows import SCALES, Row
+from mbcost.networks.single_block import SingleBlock
 from mbcost.networks.yaml import builtins
 from mbcost.studies.spaces.chunks import Chunks, locked
 from mbcost.studies.spaces.columns import Layout

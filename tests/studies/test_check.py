@@ -284,7 +284,7 @@ def test_the_schema_knows_a_budget_file_and_refuses_what_is_refused() -> None:
     import jsonschema
     import yaml
 
-    from mbcost.networks.yaml.schema import json_schema
+    from mbcost.studies.schema import json_schema
 
     validator = jsonschema.Draft202012Validator(json_schema())
     assert list(validator.iter_errors(yaml.safe_load(BUDGETS))) == []

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mbcost.cost import cost_of
-from mbcost.networks.network import report
+from mbcost.networks.spec import report
 from mbcost.networks.yaml import builtin, builtins
 from mbcost.output.table import Record
 from mbcost.studies.guard import matching

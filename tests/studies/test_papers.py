@@ -20,7 +20,7 @@ from mbcost.output.formats.markdown import to_markdown
 from mbcost.output.table import fitted, reasons_below
 from mbcost.studies.papers import load_paper, paper_names, paper_table
 from mbcost.studies.papers.cells import Cell, cells_of
-from mbcost.studies.papers.document import Net, Paper, _Reader
+from mbcost.studies.papers.document import Net, Paper, read_paper
 from mbcost.studies.papers.letters import formula_value
 from mbcost.studies.papers.verdicts import (
     CONVENTION,
@@ -220,11 +220,11 @@ tables:
     rows: [{row: a, net: v1, params: 4.2M}]
 """
     with pytest.raises(MbcostError, match=r"tables\[0\].columns.params: .* and only there"):
-        _Reader(parse_document(text, "p.yaml"), "p").paper()
+        read_paper(parse_document(text, "p.yaml"), "p")
     cell_of_its_own = text.replace("params: 4.2M", "params: 4.2M, classifier: false")
-    reader = _Reader(parse_document(cell_of_its_own, "p.yaml"), "p")
+    document = parse_document(cell_of_its_own, "p.yaml")
     with pytest.raises(MbcostError, match="unknown key 'classifier'"):
-        reader.paper()
+        read_paper(document, "p")
 
 
 def test_formulas_multiply_letters_that_stand_side_by_side() -> None:

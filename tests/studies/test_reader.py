@@ -13,7 +13,8 @@ import pytest
 from mbcost.cost import DTYPES, cost_of
 from mbcost.errors import MbcostError
 from mbcost.graph.liveness import largest_activation, peak_activation
-from mbcost.networks.network import Network, Row
+from mbcost.networks.network import Network
+from mbcost.networks.rows import Row
 from mbcost.networks.yaml import builtins
 from mbcost.studies.spaces.learnt import Choices
 from mbcost.studies.spaces.parts import Figures

@@ -9,8 +9,9 @@ import pytest
 import mbcost
 from mbcost.errors import MbcostError
 from mbcost.networks.blocks import MERGES
-from mbcost.networks.network import Network, report
+from mbcost.networks.network import Network
 from mbcost.networks.settings import SETTINGS, parse_values
+from mbcost.networks.spec import report
 from mbcost.networks.yaml import builtins
 from mbcost.networks.yaml.write import spec_yaml
 from mbcost.studies.spaces.space_file import load_space, space_files

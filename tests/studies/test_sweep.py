@@ -13,7 +13,7 @@ import pyarrow.parquet
 import pytest
 
 import mbcost
-from mbcost.networks.network import report
+from mbcost.networks.spec import report
 from mbcost.studies.spaces.space_file import load_space
 from tests.conftest import Cli
 

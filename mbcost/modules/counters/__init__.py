@@ -4,6 +4,8 @@ To add a counter: a module beside these with one function ``Workbench -> Counted
 ``COUNTERS`` with its convention, which stands in ``cost.convention``.
 """
 
+from collections.abc import Sequence
+
 from mbcost.cost.convention import (
     FVCORE,
     PTFLOPS_ATEN,
@@ -13,6 +15,7 @@ from mbcost.cost.convention import (
     TORCHINFO,
     TORCHPROFILE,
 )
+from mbcost.errors import missing, not_installed
 from mbcost.modules.counters.fvcore import count_fvcore
 from mbcost.modules.counters.ptflops import count_ptflops_aten, count_ptflops_pytorch
 from mbcost.modules.counters.thop import count_thop
@@ -43,9 +46,23 @@ COUNTERS = {
         Counter(TORCHPROFILE, "torchprofile_macs", "torchprofile", count_torchprofile),
     )
 }
-"""By name; those after torch need the extra ``counters``."""
+"""By name; those after torch come with the extra ``counters``."""
 
 DEFAULT_COUNTERS = ("torchinfo", "fvcore")
+
+
+def require(
+    counters: Sequence[Counter], *, any_will_do: bool = False, place: str = "", instead: str = ""
+) -> None:
+    """Raise where not all counters are installed, or, if ``any_will_do``, where none is."""
+    if any_will_do:
+        if any(counter.installed for counter in counters):
+            return
+        counters = [COUNTERS[name] for name in DEFAULT_COUNTERS]
+    lacking = missing(package for counter in counters for package in counter.packages)
+    if lacking:
+        raise not_installed("a counter", lacking, place=place, instead=instead)
+
 
 __all__ = [
     "ACTIVATION_LIMIT_BYTES",
@@ -58,5 +75,6 @@ __all__ = [
     "Verification",
     "Workbench",
     "predicted_by_module",
+    "require",
     "verify",
 ]

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from mbcost.cost import Convention, CostReport, terms
-from mbcost.errors import require_directory
+from mbcost.errors import missing, require_directory
 from mbcost.graph.graph import Graph
 from mbcost.units import bytes_in_words
 
@@ -124,6 +124,16 @@ class Counter(NamedTuple):
         """Return its name, which is that of its convention."""
         return self.convention.name
 
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Return what must be installed for it to run."""
+        return ("torch", self.package)
+
+    @property
+    def installed(self) -> bool:
+        """Return whether it can run here."""
+        return not missing(self.packages)
+
 
 class Mismatch(NamedTuple):
     """A figure on which a counter and the closed form differ."""
@@ -164,7 +174,8 @@ def verify(counter: Counter, bench: Workbench, report: CostReport) -> Verificati
     try:
         counted = counter.run(bench) if not bench.traced else _in_silence(counter, bench)
     except ImportError as error:
-        why = f"{error.name or counter.package} is not installed (pip install 'mbcost[counters]')"
+        lacking = next(iter(missing(counter.packages)), error.name)
+        why = f"{lacking} is not installed: pip install {lacking}" if lacking else str(error)
         return Verification(counter, None, skipped=why)
     except Exception as error:
         if not bench.traced:

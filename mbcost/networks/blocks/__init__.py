@@ -8,7 +8,7 @@ validation follow from that. What reads several maps at once is in ``MERGES``.
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 
-from mbcost.networks.blocks.fields import Block, BlockField, block_fields
+from mbcost.networks.blocks.fields import Block, block_fields
 from mbcost.networks.blocks.merge import MERGES, Merge, arity
 
 
@@ -64,4 +64,4 @@ BLOCKS: Mapping[str, type[Block]] = _Blocks(
 ONE_OF = {"conv": ("c", "t"), "inverted_residual": ("t", "exp")}
 """Two ways to say one thing, by block: a row needs exactly one of them."""
 
-__all__ = ["BLOCKS", "MERGES", "ONE_OF", "Block", "BlockField", "Merge", "arity", "block_fields"]
+__all__ = ["BLOCKS", "MERGES", "ONE_OF", "Block", "Merge", "arity", "block_fields"]

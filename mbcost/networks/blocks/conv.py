@@ -9,16 +9,8 @@ from typing import Annotated
 from mbcost.errors import LayerError
 from mbcost.graph.graph import Step
 from mbcost.graph.primitives import Activation, BatchNorm2d, Conv2d, Shape, pair
-from mbcost.networks.blocks.fields import (
-    Act,
-    Dilation,
-    Kernel,
-    Number,
-    Padding,
-    Stride,
-    Truth,
-    Whole,
-)
+from mbcost.networks.blocks.fields import Act, Dilation, Kernel, Padding, Stride
+from mbcost.networks.rules import Number, Truth, Whole
 
 
 def same_padding(k: int, dilation: int = 1) -> int:

@@ -8,7 +8,8 @@ from typing import Annotated
 from mbcost.graph.graph import Step
 from mbcost.graph.primitives import Add, Shape
 from mbcost.networks.blocks.conv import conv_bn
-from mbcost.networks.blocks.fields import Act, Channels, Kernel, Number, Stride
+from mbcost.networks.blocks.fields import Act, Channels, Kernel, Stride
+from mbcost.networks.rules import Number
 
 
 @dataclass(frozen=True, slots=True)

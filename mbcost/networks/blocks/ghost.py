@@ -8,8 +8,9 @@ from typing import Annotated
 from mbcost.graph.graph import Step
 from mbcost.graph.primitives import Add, Concat, Shape, Slice
 from mbcost.networks.blocks.conv import conv_bn
-from mbcost.networks.blocks.fields import Channels, Kernel, Number, Stride, Whole
+from mbcost.networks.blocks.fields import Channels, Kernel, Stride
 from mbcost.networks.blocks.inverted_residual import squeeze_excite
+from mbcost.networks.rules import Number, Whole
 from mbcost.networks.widths import make_divisible
 
 CHEAP_KERNEL = 3
@@ -39,7 +40,7 @@ class GhostBottleneck:
     k: Kernel = 3
     s: Stride = 1
     se: Annotated[
-        float, Number(16, "squeeze-and-excite: squeezed ÷ expanded channels, 0 for none", zero=True)
+        float, Number(16, "squeeze-and-excite: squeezed ÷ expanded channels, 0 for none", low=0)
     ] = 0
     se_divisor: Annotated[int, Whole(1, 2**20, "squeezed channels are a multiple of this")] = 4
 

@@ -8,7 +8,8 @@ from typing import Annotated
 
 from mbcost.graph.graph import Step
 from mbcost.graph.primitives import Activation, AdaptiveAvgPool2d, Flatten, Linear, Pool2d, Shape
-from mbcost.networks.blocks.fields import MAX_KERNEL, Act, Channels, Kernel, Stride, Truth, Whole
+from mbcost.networks.blocks.fields import Act, Channels, Kernel, Stride
+from mbcost.networks.rules import MAX_KERNEL, Truth, Whole
 
 
 @dataclass(frozen=True, slots=True)

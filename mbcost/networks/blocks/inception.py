@@ -8,7 +8,8 @@ from typing import Annotated
 from mbcost.graph.graph import Step
 from mbcost.graph.primitives import Concat, Pool2d, Shape, pair
 from mbcost.networks.blocks.conv import conv_bn
-from mbcost.networks.blocks.fields import MAX_KERNEL, InnerChannels, Truth, Whole
+from mbcost.networks.blocks.fields import InnerChannels
+from mbcost.networks.rules import MAX_KERNEL, Truth, Whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,18 +9,8 @@ from mbcost.errors import LayerError
 from mbcost.graph.graph import Step
 from mbcost.graph.primitives import Activation, AdaptiveAvgPool2d, Add, Conv2d, Scale, Shape, pair
 from mbcost.networks.blocks.conv import conv_bn
-from mbcost.networks.blocks.fields import (
-    Act,
-    Channels,
-    Dilation,
-    Kernel,
-    Number,
-    OneOf,
-    Padding,
-    Stride,
-    Truth,
-    Whole,
-)
+from mbcost.networks.blocks.fields import Act, Channels, Dilation, Kernel, Padding, Stride
+from mbcost.networks.rules import Number, OneOf, Truth, Whole
 from mbcost.networks.widths import make_divisible
 
 
@@ -58,7 +48,7 @@ class InvertedResidual:
     dilation: Dilation = 1
     act: Act = "relu"
     se: Annotated[
-        float, Number(16, "squeeze-and-excite: squeezed ÷ se_of channels, 0 for none", zero=True)
+        float, Number(16, "squeeze-and-excite: squeezed ÷ se_of channels, 0 for none", low=0)
     ] = 0
     se_of: Annotated[
         str, OneOf(("expanded", "input"), "what the squeezed channels are a part of")

@@ -7,15 +7,8 @@ from typing import Annotated
 
 from mbcost.graph.graph import Step
 from mbcost.graph.primitives import LocalResponseNorm, Pool2d, Shape, pair
-from mbcost.networks.blocks.fields import (
-    MAX_CHANNELS,
-    MAX_KERNEL,
-    Kernel,
-    OneOf,
-    Stride,
-    Truth,
-    Whole,
-)
+from mbcost.networks.blocks.fields import Kernel, Stride
+from mbcost.networks.rules import MAX_CHANNELS, MAX_KERNEL, OneOf, Truth, Whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from typing import Annotated
 from mbcost.graph.graph import Step
 from mbcost.graph.primitives import Shape
 from mbcost.networks.blocks.conv import conv_bn
-from mbcost.networks.blocks.fields import MAX_CHANNELS, Act, Channels, Kernel, Truth, Whole
+from mbcost.networks.blocks.fields import Act, Channels, Kernel
+from mbcost.networks.rules import MAX_CHANNELS, Truth, Whole
 
 
 @dataclass(frozen=True, slots=True)

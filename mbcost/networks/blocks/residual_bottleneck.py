@@ -8,7 +8,8 @@ from typing import Annotated
 from mbcost.graph.graph import Step
 from mbcost.graph.primitives import Activation, Add, Shape
 from mbcost.networks.blocks.conv import conv_bn
-from mbcost.networks.blocks.fields import Channels, OneOf, Stride
+from mbcost.networks.blocks.fields import Channels, Stride
+from mbcost.networks.rules import OneOf
 
 EXPANSION = 4
 """Output channels per channel of the bottleneck (arXiv:1512.03385, Table 1)."""

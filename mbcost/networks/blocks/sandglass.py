@@ -9,7 +9,8 @@ from typing import Annotated
 from mbcost.graph.graph import Step
 from mbcost.graph.primitives import Add, Shape
 from mbcost.networks.blocks.conv import conv_bn
-from mbcost.networks.blocks.fields import Act, Channels, Number, OneOf, Stride
+from mbcost.networks.blocks.fields import Act, Channels, Stride
+from mbcost.networks.rules import Number, OneOf
 from mbcost.networks.widths import make_divisible
 
 NARROWEST = 6

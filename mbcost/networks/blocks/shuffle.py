@@ -18,7 +18,8 @@ from mbcost.graph.primitives import (
     pair,
 )
 from mbcost.networks.blocks.conv import conv_bn
-from mbcost.networks.blocks.fields import MAX_CHANNELS, Channels, Stride, Whole
+from mbcost.networks.blocks.fields import Channels, Stride
+from mbcost.networks.rules import MAX_CHANNELS, Whole
 
 BOTTLENECK = 4
 """Bottleneck channels of a ShuffleNet unit are a quarter of its output channels (section 3.2)."""

@@ -9,7 +9,8 @@ from mbcost.errors import LayerError
 from mbcost.graph.graph import Step
 from mbcost.graph.primitives import Add, Shape
 from mbcost.networks.blocks.conv import conv_bn
-from mbcost.networks.blocks.fields import MAX_KERNEL, Act, Channels, Number, Stride, Whole
+from mbcost.networks.blocks.fields import Act, Channels, Stride
+from mbcost.networks.rules import MAX_KERNEL, Number, Whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mbcost.errors import MbcostError, did_you_mean
-from mbcost.networks.network import Spec
+from mbcost.networks.spec import Spec
 from mbcost.networks.yaml.specs import load_specs
 
 KINDS = {

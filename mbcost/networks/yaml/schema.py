@@ -1,223 +1,142 @@
-"""The JSON schema of the YAML, derived from the same rules that validate it."""
+"""JSON Schema of what a YAML file may hold, from the rules that check it."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, assert_never
 
-from mbcost.cost import DTYPES, PARAMS
-from mbcost.networks.blocks import BLOCKS, MERGES, BlockField, Merge, block_fields
-from mbcost.networks.blocks.fields import MAX_CHANNELS, MAX_KERNEL, Number, OneOf, Truth, Whole
-from mbcost.networks.network import EXPANSIONS, MAX_REPEATS, SCALES, WIDTHS
-from mbcost.networks.settings import MAX_MULTIPLIER
-from mbcost.networks.yaml.specs import MAX_ROWS
-from mbcost.studies.guard.budget import LIMITS
-from mbcost.units import BYTES, MAX_SIZE, parse_bytes
+from mbcost.networks.rules import (
+    MAX_CHANNELS,
+    Anything,
+    Bytes,
+    Chw,
+    Count,
+    Field,
+    Inputs,
+    Keys,
+    ListOf,
+    MappingOf,
+    Name,
+    Names,
+    Number,
+    OneOf,
+    OrList,
+    OrWord,
+    Percent,
+    PrintedCount,
+    Record,
+    Rule,
+    Scalar,
+    Sides,
+    Tagged,
+    Text,
+    Truth,
+    Values,
+    Whole,
+    fields_of,
+)
+from mbcost.units import BYTES, MAX_SIZE
 
 Schema = dict[str, Any]
 
-_FOLD: Schema = {
-    "type": "boolean",
-    "default": False,
-    "description": "as deployed: each batch-norm folded into the convolution before it",
-}
-_COUNT: Schema = {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*[kKMGBT]?\s*$"}
-_BYTES: Schema = {"type": "string", "pattern": rf"^\s*\d+(\.\d+)?\s*({'|'.join(BYTES)})\s*$"}
-_PERCENT: Schema = {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*%\s*$"}
+_WHOLE: Schema = {"type": "integer", "minimum": 0}
+_TEXT: Schema = {"type": "string"}
+_VALUE: Schema = {"type": ["string", "number", "boolean"]}
+_COUNT: Schema = {**_TEXT, "pattern": r"^\s*\d+(\.\d+)?\s*[kKMGBT]?\s*$"}
+_BYTES: Schema = {**_TEXT, "pattern": rf"^\s*\d+(\.\d+)?\s*({'|'.join(BYTES)})\s*$"}
+_PERCENT: Schema = {**_TEXT, "pattern": r"^\s*\d+(\.\d+)?\s*%\s*$"}
+_SIDES: Schema = {**_TEXT, "pattern": r"^\s*\d+([xX×]\d+)?\s*$"}
 
 
-def json_schema() -> Schema:
-    """Return the schema of a network, of a set of blocks and of a file of budgets."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "mbcost config: a network, a set of blocks, or budgets",
-        "oneOf": [_network(), _block_set(), _budget_file()],
-    }
+def schema(rule: Rule) -> Schema:
+    """Return the schema of what obeys ``rule``."""
+    match rule:
+        case Anything():
+            return {}
+        case Chw():
+            sides = [_whole(1, high) for high in (MAX_CHANNELS, MAX_SIZE, MAX_SIZE)]
+            return {"type": "array", "prefixItems": sides, "minItems": 3, "maxItems": 3}
+        case Names(least, most):
+            return {"type": "array", "items": _TEXT, "minItems": least, "maxItems": most}
+        case OrWord(word, of):
+            return {"anyOf": [schema(of), {"const": word}]}
+        case OrList(of):
+            return {"anyOf": [schema(of), _array(schema(of))]}
+        case Values():
+            return {"anyOf": [_VALUE, _array(_VALUE)]}
+        case ListOf(of, most=most):
+            return _array(schema(of)) | ({} if most is None else {"maxItems": most})
+        case MappingOf(of):
+            names: Schema = {"propertyNames": schema(Name(""))} if rule.names else {}
+            some: Schema = {"minProperties": 1} if rule.empty else {}
+            return {"type": "object", **some, **names, "additionalProperties": schema(of)}
+        case Keys(fields):
+            return {
+                "type": "object",
+                "properties": {key: _described(field) for key, field in fields.items()},
+                "required": [key for key, field in fields.items() if field.required],
+                "additionalProperties": False,
+            }
+        case Record(of, short=short):
+            found = schema(Keys(fields_of(of)))
+            return {"anyOf": [_TEXT, found]} if short else found
+        case Tagged():
+            return {"oneOf": [_tagged(rule, word) for word in rule.words]}
+        case _:
+            return _scalar(rule)
 
 
-def _object(properties: Schema, required: list[str]) -> Schema:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": required,
-        "additionalProperties": False,
-    }
+def _scalar(rule: Scalar) -> Schema:
+    match rule:
+        case Whole(low, high):
+            return _whole(low, high)
+        case Number(high, low=low):
+            least = "exclusiveMinimum" if low is None else "minimum"
+            return {"type": "number", least: low or 0, "maximum": high}
+        case OneOf(words):
+            return {"enum": list(words)}
+        case Truth():
+            return {"type": "boolean"}
+        case Sides():
+            return {"anyOf": [_whole(1, MAX_SIZE), _SIDES]}
+        case Text() | Inputs():
+            return _TEXT
+        case Name():
+            return {**_TEXT, "pattern": r"\S"}
+        case PrintedCount():
+            return _COUNT
+        case Count():
+            return {"anyOf": [_WHOLE, _COUNT]}
+        case Bytes():
+            return {"anyOf": [_WHOLE, _BYTES]}
+        case Percent():
+            return _PERCENT
+        case _:
+            assert_never(rule)
+
+
+def _array(items: Schema) -> Schema:
+    return {"type": "array", "minItems": 1, "items": items}
 
 
 def _whole(low: int, high: int) -> Schema:
     return {"type": "integer", "minimum": low, "maximum": high}
 
 
-def _shape() -> Schema:
-    sides = [_whole(1, MAX_CHANNELS), _whole(1, MAX_SIZE), _whole(1, MAX_SIZE)]
-    return {"type": "array", "prefixItems": sides, "minItems": 3, "maxItems": 3}
+def _tagged(rule: Tagged, word: str) -> Schema:
+    keys = rule.keys_of(word)
+    found = schema(keys)
+    spellings = list(dict.fromkeys((word, word.replace("_", "-"))))
+    found["properties"] = {**found["properties"], rule.tag: {"enum": spellings}}
+    return {**found, "description": keys.doc}
 
 
-def _network() -> Schema:
-    published = _object(
-        {
-            "alpha": {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_MULTIPLIER},
-            "size": {
-                "anyOf": [
-                    _whole(1, MAX_SIZE),
-                    {"type": "string", "pattern": r"^\s*\d+([xX×]\d+)?\s*$"},
-                ]
-            },
-            "classes": _whole(1, MAX_CHANNELS),
-            "reduced_tail": {"type": "boolean"},
-            "output_stride": _whole(1, MAX_KERNEL),
-            "mult_adds": _COUNT,
-            "params": _COUNT,
-            "top1": {"type": "number", "minimum": 0, "maximum": 100},
-            "reason": {"type": "string"},
-        },
-        ["alpha", "size"],
-    )
-    rows = {
-        "type": "array",
-        "minItems": 1,
-        "maxItems": MAX_ROWS,
-        "items": {
-            "oneOf": [
-                *(_row(name) for name in BLOCKS),
-                *(_merge(name, merge) for name, merge in MERGES.items()),
-            ]
-        },
-    }
-    return _object(
-        {
-            "name": {"type": "string"},
-            "source": {"type": "string"},
-            "published_source": {"type": "string"},
-            "published_params": {"enum": list(PARAMS)},
-            "published": {"type": "array", "minItems": 1, "items": published},
-            "input": _shape(),
-            "classes": _whole(1, MAX_CHANNELS),
-            "width": {"enum": list(WIDTHS)},
-            "divisor": _whole(1, MAX_CHANNELS),
-            "expansion": {"enum": list(EXPANSIONS)},
-            "output_stride": {
-                **_whole(1, MAX_KERNEL),
-                "description": "strides beyond it become dilations",
-            },
-            "fold_bn": _FOLD,
-            "rows": rows,
-        },
-        ["input", "rows"],
-    )
-
-
-def _block_set() -> Schema:
-    blocks = {
-        "type": "object",
-        "minProperties": 1,
-        "additionalProperties": {"oneOf": [_block(name, in_row=False) for name in BLOCKS]},
-    }
-    return _object(
-        {
-            "name": {"type": "string"},
-            "source": {"type": "string"},
-            "input": _shape(),
-            "c": _whole(1, MAX_CHANNELS),
-            "fold_bn": _FOLD,
-            "blocks": blocks,
-        },
-        ["blocks"],
-    )
-
-
-def _budget_file() -> Schema:
-    number: Schema = {"type": "integer", "minimum": 0}
-    limits: Schema = {
-        key: {"anyOf": [number, _BYTES if limit.parse is parse_bytes else _COUNT]}
-        | {"description": limit.doc}
-        for key, limit in LIMITS.items()
-    }
-    common: Schema = {
-        "dtype": {"enum": list(DTYPES), "default": "fp32"},
-        "fold_bn": {"type": "boolean", "default": False},
-        "max_growth": _PERCENT,
-    }
-    budgets = {
-        "type": "object",
-        "minProperties": 1,
-        "additionalProperties": _object({**limits, **common}, []),
-    }
-    return _object({"baseline": {"type": "string"}, **common, "budgets": budgets}, ["budgets"])
-
-
-def _row(name: str) -> Schema:
-    schema = _block(name, in_row=True)
-    fields = {key: _field(known) for key, known in block_fields(BLOCKS[name]).items()}
-    schema["properties"] |= {
-        "n": _whole(1, MAX_REPEATS),
-        "scale": {"enum": list(SCALES)},
-        "reduced_tail": _object(fields, []),
-        "tap": {
-            "type": "object",
-            "minProperties": 1,
-            "propertyNames": {"pattern": r"\S"},
-            "additionalProperties": {"type": "string"},
-            "description": "name of a tap: the stage of the block it is taken at, {c4: expand}",
-        },
-        **_wiring(1, 1),
-    }
-    return schema
-
-
-def _merge(name: str, merge: type[Merge]) -> Schema:
-    properties = {"block": {"enum": [name]}, **_wiring(merge.least, merge.most)}
-    schema = _object(properties, ["block", "inputs"])
-    schema["description"] = _summary(merge)
-    return schema
-
-
-def _wiring(least: int, most: int) -> Schema:
-    inputs = {"type": "array", "items": {"type": "string"}, "minItems": least, "maxItems": most}
-    return {
-        "name": {
-            "type": "string",
-            "pattern": r"\S",
-            "description": "a name by which later rows read this one",
-        },
-        "inputs": {**inputs, "description": "names of rows and taps above; or input, the image"},
-        "output": {"type": "boolean", "description": "put out beside the last row's map"},
-    }
-
-
-def _summary(documented: object) -> str:
-    return " ".join((documented.__doc__ or "").split("\n\n")[0].split())
-
-
-def _block(name: str, *, in_row: bool) -> Schema:
-    fields = block_fields(BLOCKS[name])
-    spellings = list(dict.fromkeys((name, name.replace("_", "-"))))
-    properties: Schema = {"block": {"enum": spellings}}
-    properties |= {key: _field(known) for key, known in fields.items()}
-    if in_row and "c" in properties:
-        properties["c"] = {"anyOf": [properties["c"], {"const": "classes"}]}
-    required = ["block"]
-    if in_row:
-        required += [key for key, known in fields.items() if known.required]
-    schema = _object(properties, required)
-    schema["description"] = _summary(BLOCKS[name])
-    return schema
-
-
-def _field(known: BlockField) -> Schema:
-    schema: Schema
-    match known.rule:
-        case Whole(low, high):
-            schema = _whole(low, high)
-        case Number(high, zero=zero):
-            schema = {"type": "number", "maximum": high}
-            schema["minimum" if zero else "exclusiveMinimum"] = 0
-        case OneOf(words):
-            schema = {"enum": list(words)}
-        case Truth():
-            schema = {"type": "boolean"}
-    if known.nullable:
-        schema = {"anyOf": [schema, {"type": "null"}]}
-    schema["description"] = known.rule.doc
-    if not known.required and known.default is not None:
-        schema["default"] = known.default
-    return schema
+def _described(field: Field[Rule]) -> Schema:
+    """Return the schema of a key with what it means and what holds without it."""
+    found = schema(field.rule)
+    if field.nullable:
+        found = {"anyOf": [found, {"type": "null"}]}
+    if field.rule.doc:
+        found = {**found, "description": field.rule.doc}
+    if field.default not in (None, "", ()):
+        found = {**found, "default": field.default}
+    return found

@@ -3,52 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from mbcost.errors import did_you_mean
 from mbcost.networks.blocks import MERGES, arity
 from mbcost.networks.lowering import INPUT
-from mbcost.networks.network import Row
-from mbcost.networks.yaml.document import Document, Key, list_of, mapping_of, text_of, truth_of
+from mbcost.networks.rows import Row
+from mbcost.networks.yaml.document import Document
+from mbcost.networks.yaml.events import Key
 
 
-def read_wiring(document: Document, data: dict[str, Any], *keys: Key) -> dict[str, Any]:
-    """Return a row's name, taps, inputs and output, as ``Row`` takes them."""
-    wiring: dict[str, Any] = {}
-    if "name" in data:
-        wiring["name"] = name_of(document, data["name"], *keys, "name")
-    if "tap" in data:
-        tap_keys = (*keys, "tap")
-        taps = mapping_of(document, data["tap"], *tap_keys)
-        if not taps:
-            raise document.error("taps nothing", *tap_keys, way_out="like tap: {c4: expand}")
-        wiring["taps"] = tuple(
-            (name_of(document, name, *tap_keys, name), text_of(document, stage, *tap_keys, name))
-            for name, stage in taps.items()
+def check_taps(document: Document, row: Row, *keys: Key) -> None:
+    """Raise where a stage is tapped of a block that repeats."""
+    if row.taps and row.n != 1:
+        raise document.error(
+            "taps a stage of a block that repeats",
+            *keys,
+            "tap",
+            way_out="give the repeat that is tapped a row of its own",
         )
-        if data.get("n", 1) != 1:
-            raise document.error(
-                "taps a stage of a block that repeats",
-                *tap_keys,
-                way_out="give the repeat that is tapped a row of its own",
-            )
-    if "inputs" in data:
-        input_keys = (*keys, "inputs")
-        names = list_of(document, data["inputs"], *input_keys)
-        wiring["inputs"] = tuple(
-            text_of(document, name, *input_keys, i) for i, name in enumerate(names)
-        )
-    if "output" in data:
-        wiring["output"] = truth_of(document, data["output"], *keys, "output")
-    return wiring
-
-
-def name_of(document: Document, value: Any, *keys: Key) -> str:
-    """Return ``value`` if it can name a row or a tap, or raise."""
-    name = text_of(document, value, *keys)
-    if not name.strip():
-        raise document.error("is an empty name", *keys, way_out="like c4")
-    return name
 
 
 def check_arity(document: Document, block: str, inputs: Sequence[str], *keys: Key) -> None:

@@ -11,19 +11,22 @@ from mbcost.errors import CheckFailedError, visible
 from mbcost.graph.graph import Graph
 from mbcost.networks.blocks import Block, block_fields
 from mbcost.networks.blocks.fields import stride_fields
-from mbcost.networks.lowering import Feed, Lowering
-from mbcost.networks.network import Network, Row, Spec
+from mbcost.networks.lowering import Lowering
+from mbcost.networks.network import Network
+from mbcost.networks.rows import Row, wired
+from mbcost.networks.scaling import Feed, ScaledRow
 from mbcost.networks.settings import Settings
+from mbcost.networks.spec import Spec
 from mbcost.networks.yaml.document import parse_document
 from mbcost.networks.yaml.specs import read_specs
-from mbcost.studies.spaces.space import wired
 
 
 class _Recorded(Lowering):
     """A lowering that keeps what it made of each row, the fields and the block per repeat."""
 
     def __init__(self, network: Network, settings: Settings) -> None:
-        super().__init__(network, settings)
+        first, scaling = network.first_feed(settings), network.scaling(settings)
+        super().__init__(network.rows, first, scaling, network.place or network.name)
         self.made: list[list[tuple[Mapping[str, Any], Block]]] = []
         self.graph()
 
@@ -31,11 +34,9 @@ class _Recorded(Lowering):
         self.made.append([])
         super().lower(row, path, feeds)
 
-    def block(
-        self, row: Row, fields: Mapping[str, Any], repeat: int, feed: Feed
-    ) -> tuple[Block, Feed]:
-        block, after = super().block(row, fields, repeat, feed)
-        self.made[-1].append((fields, block))
+    def block(self, row: Row, scaled: ScaledRow, repeat: int, feed: Feed) -> tuple[Block, Feed]:
+        block, after = super().block(row, scaled, repeat, feed)
+        self.made[-1].append((self.scaling.tailed(row), block))
         return block, after
 
 
@@ -50,9 +51,9 @@ def built_network(network: Network, settings: Settings) -> Network:
         rows += wired(_built_rows(row, made), row) if made else [row]
     return replace(
         network,
-        x=lowering.x,
+        x=lowering.first.x,
         rows=tuple(rows),
-        classes=lowering.classes,
+        classes=lowering.scaling.classes,
         width="none" if network.width == "none" else "truncate",
         divisor=8,
         expansion="absolute",

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mbcost.errors import MbcostError, did_you_mean
+from mbcost.errors import MbcostError, did_you_mean, not_installed
 from mbcost.output.plots.style import FONT_PT
 from mbcost.output.table import Table
 from mbcost.units import in_prefix, prefix_for, tick
@@ -108,9 +108,11 @@ def require() -> None:
             way_out="unset it: figures are drawn without one",
         ) from None
     except ImportError:
-        raise MbcostError(
-            "a figure needs matplotlib, which is not installed",
-            way_out="pip install 'mbcost[plot]'; the values alone: --show-data",
+        raise not_installed(
+            "a figure",
+            ["matplotlib"],
+            install="'mbcost[plot]'",
+            instead="; the values alone: --show-data",
         ) from None
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from os import PathLike
 from typing import TYPE_CHECKING
 
 from mbcost.cost import CostReport
-from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
-from mbcost.modules.counters import COUNTERS, Counter, Verification, verify
+from mbcost.errors import CheckFailedError, MbcostError, did_you_mean, not_installed
+from mbcost.modules.counters import COUNTERS, Counter, Verification, require, verify
 from mbcost.networks.settings import SETTINGS, parse_all
 from mbcost.output.table import PENDING, Column, Record, Table, choose_columns, sort_rows
 from mbcost.studies.compare import conditions
@@ -119,7 +119,10 @@ class Comparison:
 
     def frame(self) -> pandas.DataFrame:
         """Return the records as a DataFrame."""
-        import pandas
+        try:
+            import pandas
+        except ImportError:
+            raise not_installed("a data frame", ["pandas"]) from None
 
         return pandas.DataFrame(self.records(), columns=list(self.keys))
 
@@ -252,8 +255,13 @@ class Comparison:
         return warnings
 
 
-def counters_named(names: Sequence[str] | None, default: Sequence[str]) -> list[Counter]:
-    """Return the counters of these names, each once, or raise with the nearest known name."""
+def counters_named(
+    names: Sequence[str] | None, default: Iterable[str], instead: str = ""
+) -> list[Counter]:
+    """Return the counters of these names, each once, or raise with the nearest known name.
+
+    All that are named must be installed; of the default ones any.
+    """
     chosen = []
     for name in dict.fromkeys(names or default):
         if name not in COUNTERS:
@@ -261,6 +269,10 @@ def counters_named(names: Sequence[str] | None, default: Sequence[str]) -> list[
                 f"unknown counter {name!r}", place="--counter", way_out=did_you_mean(name, COUNTERS)
             )
         chosen.append(COUNTERS[name])
+    if names:
+        require(chosen, place="--counter")
+    elif chosen:
+        require(chosen, any_will_do=True, instead=instead)
     return chosen
 
 

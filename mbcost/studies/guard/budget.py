@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TypeVar
+from typing import Annotated, Any
 
 from mbcost.cost import DTYPES, CostReport, LayerCost, weight_bytes
-from mbcost.errors import MbcostError
-from mbcost.units import parse_bytes, parse_count, parse_percent, parse_word
-
-_T = TypeVar("_T", int, str, Fraction)
+from mbcost.networks.rules import Bytes, Count, OneOf, Percent, Scalar, fields_of, parse
+from mbcost.networks.settings import SETTINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +22,7 @@ class Limit:
 
     key: str
     figure: str
-    doc: str
-    parse: Callable[[str], int]
+    rule: Count | Bytes
     of_report: Callable[[CostReport, str], int]
     of_layer: Callable[[LayerCost, CostReport, str], int] | None = None
     """None where the figure is not a sum over the layers."""
@@ -42,24 +39,21 @@ LIMITS = {
         Limit(
             "max_params",
             "params",
-            "trainable parameters, like 3.5M",
-            parse_count,
+            Count("trainable parameters, like 3.5M"),
             lambda report, _: report.params,
             lambda layer, _, __: layer.params,
         ),
         Limit(
             "max_mult_adds",
             "mult-adds",
-            "multiply-adds of the batch, like 300M",
-            parse_count,
+            Count("multiply-adds of the batch, like 300M"),
             lambda report, _: report.mult_adds,
             lambda layer, report, _: layer.mult_adds * report.scale,
         ),
         Limit(
             "max_param_bytes",
             "weight bytes",
-            "bytes of the weights as --dtype stores them, like 4MB or 512KiB",
-            parse_bytes,
+            Bytes("bytes of the weights as --dtype stores them, like 4MB or 512KiB"),
             lambda report, dtype: report.weight_bytes(dtype),
             lambda layer, _, dtype: weight_bytes(layer.terms, DTYPES[dtype]),
             by_dtype=True,
@@ -67,8 +61,7 @@ LIMITS = {
         Limit(
             "max_total_bytes",
             "total bytes",
-            "torchinfo's estimated total size, always float32, like 100MB",
-            parse_bytes,
+            Bytes("torchinfo's estimated total size, always float32, like 100MB"),
             lambda report, _: report.total_bytes,
         ),
     )
@@ -83,9 +76,9 @@ class Budget:
     """The limits of one target, by key of ``LIMITS``, and by how much it may outgrow a baseline."""
 
     limits: Mapping[str, int] = field(default_factory=dict)
-    dtype: str = "fp32"
-    fold_bn: bool = False
-    max_growth: Fraction | None = None
+    dtype: Annotated[str, OneOf(tuple(DTYPES), "how the weights are stored")] = "fp32"
+    fold_bn: Annotated[bool, SETTINGS["fold_bn"]] = False
+    max_growth: Annotated[Fraction | None, Percent("above the baseline, like 1%")] = None
     place: str = ""
     """Where it is written, ``budgets.yaml:4: budgets.v2``."""
 
@@ -94,21 +87,19 @@ def budget_given(
     limits: Mapping[str, str | None], dtype: str | None = None, max_growth: str | None = None
 ) -> Budget:
     """Return the budget in the command line's texts; None where an option was not given."""
-    parsed = {}
-    for key, text in limits.items():
-        if text is not None:
-            parsed[key] = _option(key, LIMITS[key].parse, text)
-    return Budget(
-        parsed,
-        "fp32"
-        if dtype is None
-        else _option("dtype", lambda t: parse_word(t, tuple(DTYPES)), dtype),
-        max_growth=None if max_growth is None else _option("max_growth", parse_percent, max_growth),
-    )
+    rules: dict[str, Scalar] = {key: limit.rule for key, limit in LIMITS.items()}
+    rules |= {key: known.rule for key, known in fields_of(Budget).items()}
+    texts = {**limits, "dtype": dtype, "max_growth": max_growth}
+    given = {
+        key: parse(rules[key], text, f"--{key.replace('_', '-')}")
+        for key, text in texts.items()
+        if text is not None
+    }
+    return budget_of(given)
 
 
-def _option(key: str, parse: Callable[[str], _T], text: str) -> _T:
-    try:
-        return parse(text)
-    except MbcostError as error:
-        raise error.at(f"--{key.replace('_', '-')}") from None
+def budget_of(values: Mapping[str, Any], place: str = "") -> Budget:
+    """Return the budget that parsed values make, each limit under its own key."""
+    limits = {key: value for key, value in values.items() if key in LIMITS}
+    others = {key: value for key, value in values.items() if key not in LIMITS}
+    return Budget(limits, place=place, **others)

@@ -9,31 +9,20 @@ budgets:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated
 
-from mbcost.cost import DTYPES
-from mbcost.errors import MbcostError
-from mbcost.networks.yaml.document import (
-    Document,
-    Key,
-    known_keys,
-    mapping_of,
-    read_document,
-    text_of,
-    word_of,
+from mbcost.networks.rules import Field, Keys, MappingOf, Text, fields_of
+from mbcost.networks.yaml.check import check
+from mbcost.networks.yaml.document import read_document
+from mbcost.studies.guard.budget import LIMITS, Budget, budget_of
+
+BUDGET = Keys({**{k: Field(k, limit.rule) for k, limit in LIMITS.items()}, **fields_of(Budget)})
+BUDGETS = MappingOf(
+    BUDGET, "by target", empty="no target has a budget", like="v2: {max_params: 3.5M}"
 )
-from mbcost.studies.guard.budget import LIMITS, Budget
-from mbcost.units import parse_percent
-
-COMMON_KEYS = ("dtype", "fold_bn", "max_growth")
-FILE_KEYS = ("baseline", *COMMON_KEYS, "budgets")
-BUDGET_KEYS = (*LIMITS, *COMMON_KEYS)
-
-_T = TypeVar("_T", int, Fraction)
 
 
 @dataclass(frozen=True)
@@ -41,71 +30,27 @@ class BudgetFile:
     """Budgets by target, and the baseline they are compared with."""
 
     path: str
-    budgets: Mapping[str, Budget]
-    baseline: str | None = None
+    budgets: Annotated[Mapping[str, Budget], BUDGETS]
+    baseline: Annotated[str | None, Text("JSON of mbcost baseline to compare with")] = None
+
+
+BUDGET_FILE = Keys(
+    {**fields_of(Budget), **fields_of(BudgetFile)},
+    "budgets by target; what stands above them holds for all that say nothing else",
+    like="budgets: {v2: {max_params: 3.5M}}",
+)
 
 
 def load_budgets(path: Path) -> BudgetFile:
     """Return the budgets in a YAML file."""
     document = read_document(path)
-    data = mapping_of(document, document.data)
-    known_keys(document, data, FILE_KEYS)
-    if "budgets" not in data:
-        raise document.error(
-            "the key 'budgets' is missing", way_out="budgets: {v2: {max_params: 3.5M}}"
-        )
-    budgets = mapping_of(document, data["budgets"], "budgets")
-    if not budgets:
-        raise document.error("no target has a budget", "budgets", way_out="v2: {max_params: 3.5M}")
-    common = {key: data[key] for key in COMMON_KEYS if key in data}
-    read_budget(document, common)  # a mistake in what is common is reported once, at its place
+    common = check(BUDGET_FILE, document.data, document)
+    budgets, baseline = common.pop("budgets"), common.pop("baseline", None)
     return BudgetFile(
         document.path,
         {
-            target: read_budget(document, value, common, "budgets", target)
-            for target, value in budgets.items()
+            target: budget_of({**common, **own}, document.place("budgets", target))
+            for target, own in budgets.items()
         },
-        text_of(document, data["baseline"], "baseline") if "baseline" in data else None,
+        baseline,
     )
-
-
-def read_budget(
-    document: Document, value: Any, common: Mapping[str, Any] | None = None, *keys: Key
-) -> Budget:
-    """Return the budget of one target; ``common`` holds for it where it says nothing itself."""
-    own = mapping_of(document, value, *keys)
-    known_keys(document, own, BUDGET_KEYS, *keys)
-    data = {**(common or {}), **own}
-
-    def place(key: str) -> tuple[Key, ...]:
-        return (*keys, key) if key in own else (key,)
-
-    fold_bn = data.get("fold_bn", False)
-    if not isinstance(fold_bn, bool):
-        raise document.error(
-            "is neither true nor false", *place("fold_bn"), way_out="true or false"
-        )
-    growth = None
-    if "max_growth" in data:
-        growth = _amount(document, data["max_growth"], parse_percent, *place("max_growth"))
-    return Budget(
-        {
-            key: _amount(document, data[key], limit.parse, *place(key))
-            for key, limit in LIMITS.items()
-            if key in data
-        },
-        word_of(document, data.get("dtype", "fp32"), tuple(DTYPES), *place("dtype")),
-        fold_bn,
-        growth,
-        document.place(*keys),
-    )
-
-
-def _amount(document: Document, value: Any, parse: Callable[[str], _T], *keys: Key) -> _T:
-    """Return a number with its unit: ``3.5M``, or 3500000 as YAML reads it."""
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    text = str(value) if whole else text_of(document, value, *keys)
-    try:
-        return parse(text)
-    except MbcostError as error:
-        raise error.at(document.place(*keys)) from None

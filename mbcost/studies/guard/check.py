@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from mbcost.cost import DTYPES
 from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
+from mbcost.networks.rules import Count
 from mbcost.networks.settings import split_inline
 from mbcost.output.table import Column, Record, Table, choose_columns, sort_rows
 from mbcost.studies.compare.conditions import OF_INPUT, difference, differing, given, partly, some
@@ -38,8 +39,7 @@ HEAVIEST = 3
 UNCOUNTED = Limit(
     "uncounted",
     "operators without a formula",
-    "calls of operators whose cost is missing from the totals",
-    int,
+    Count("calls of operators whose cost is missing from the totals"),
     lambda report, _: sum(report.uncounted.values()),
 )
 """Not a budget: a figure that misses a cost is within none."""

@@ -6,34 +6,38 @@ may count in a way of its own; an explanation says why a figure differs, and who
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from mbcost.cost import PARAMS
 from mbcost.errors import MbcostError, did_you_mean
+from mbcost.networks.network import MAX_ROWS
+from mbcost.networks.rules import (
+    Anything,
+    As,
+    Field,
+    Keys,
+    ListOf,
+    MappingOf,
+    OneOf,
+    OrList,
+    Record,
+    Text,
+    Truth,
+    Whole,
+    fields_of,
+)
 from mbcost.networks.settings import SETTINGS
 from mbcost.networks.yaml.catalog import configs_dir
-from mbcost.networks.yaml.document import (
-    Document,
-    Key,
-    known_keys,
-    list_of,
-    mapping_of,
-    read_document,
-    text_of,
-    word_of,
-)
+from mbcost.networks.yaml.check import check
+from mbcost.networks.yaml.document import Document, read_document
+from mbcost.networks.yaml.events import Key
 from mbcost.studies.papers.printed import Printed, parse_printed
 
 LATEST = "latest"
-PAPER_KEYS = ("paper", "source", "versions", "counts", "left_out", "nets", "tables")
-TABLE_KEYS = ("table", "title", "columns", "letters", "left_out", "rows", "explained")
-COLUMN_KEYS = ("counts", "classifier", "settings", "digits", "adds_up_to", "convention")
-NET_KEYS = ("target", "blocks", "streamed", "from_row", "missing")
-EXPLAINED_KEYS = ("row", "version", "figure", "reason", "witness", "tried")
 ARCHITECTURE = ("input", "kernel", "c", "stride", "exp", "t", "se", "act", "n")
 """The printed parts of a row of an architecture table, which are judged together."""
 TOTALS = ("mult_adds", "params")
@@ -52,21 +56,23 @@ MEASURES = (
 )
 """The printed figures that are one number."""
 EXPRESSIONS = ("formula", "ratio_formula", "output")
-ROW_KEYS = ("row", "version", "net", "than", "at", "kind", "map", "without", "note")
+FACTS = ("than", "at", "kind", "map", "without", "note")
+"""What a row says that its figures need to know beyond the network."""
+SOME = MappingOf(Anything())
 
 
 @dataclass(frozen=True)
 class Column:
     """How a table's column counts; what is not said here is the paper's own way."""
 
-    counts: str = "weights"
-    classifier: bool = True
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    counts: Annotated[str, OneOf(tuple(PARAMS), "which params")] = "weights"
+    classifier: Annotated[bool, Truth("with the classifier")] = True
+    settings: Annotated[Mapping[str, Any], SOME] = field(default_factory=dict)
     """In place of the rows' own, such as classes."""
-    digits: int | None = None
+    digits: Annotated[int | None, Whole(1, 18, "significant digits")] = None
     """Significant digits of whole numbers that end in zeros: of 2, 1600 is 16 hundreds."""
-    adds_up_to: Printed | None = None
-    convention: str = ""
+    adds_up_to: Annotated[Printed | None, Text("a figure as printed")] = None
+    convention: Annotated[str, Text("a sentence")] = ""
     """Why this column counts otherwise than the rest of the paper; empty where it does not."""
 
 
@@ -74,52 +80,67 @@ class Column:
 class Net:
     """What a paper's name for a network is here: a target, or the reason why there is none."""
 
-    target: str = ""
-    blocks: bool = False
+    target: Annotated[str, Text("a target")] = ""
+    blocks: Annotated[bool, Truth("blocks are not looked into")] = False
     """A block is one operation: what is inside it is never held whole."""
-    streamed: tuple[str, ...] = ()
+    streamed: Annotated[tuple[str, ...], ListOf(Text("a row"))] = ()
     """Rows that are computed a slice of channels at a time, into the row after."""
-    from_row: int = 0
+    from_row: Annotated[int, Whole(0, MAX_ROWS, "a row")] = 0
     """The first row that the paper counts: the head of a detector without its backbone."""
-    missing: str = ""
+    missing: Annotated[str, Text("why there is none")] = ""
 
 
 @dataclass(frozen=True)
 class Explained:
     """Why a printed figure differs, who else says so, and which builds were tried."""
 
-    reason: str
-    witness: Mapping[str, Any] = field(default_factory=dict)
-    tried: tuple[str, ...] = ()
+    reason: Annotated[str, Text("a sentence")]
+    witness: Annotated[Mapping[str, Any], SOME] = field(default_factory=dict)
+    tried: Annotated[tuple[str, ...], ListOf(Text("a target"))] = ()
 
 
 @dataclass(frozen=True)
 class Row:
     """A printed row: what it is about and its figures, as printed."""
 
-    label: str
-    version: str
-    net: str
+    label: Annotated[str, Text("as printed"), As("row")]
+    net: Annotated[str, Text("a name of nets")]
     settings: Mapping[str, Any]
     facts: Mapping[str, Any]
     """``than``, ``at``, ``kind``, ``map``: what a figure needs to know beyond the network."""
     figures: Mapping[str, str]
     left_out: tuple[str, ...]
     place: str
+    version: Annotated[str, Text("of the paper")] = LATEST
+
+
+_NAMED = OrList(Text(""))
+EXPLAINED = Keys(
+    {
+        "row": Field("rows", _NAMED, required=True),
+        "version": Field("version", Text("of the paper")),
+        "figure": Field("figures", _NAMED, required=True),
+        **fields_of(Explained),
+    }
+)
 
 
 @dataclass(frozen=True)
 class PaperTable:
     """A table of a paper, or a section of its text."""
 
-    name: str
-    title: str
-    rows: tuple[Row, ...]
-    columns: Mapping[str, Column]
-    letters: Mapping[str, int]
-    explained: Mapping[tuple[str, str, str], Explained]
+    name: Annotated[str, Text("as printed"), As("table")]
+    title: Annotated[str, Text("as printed")]
+    rows: Annotated[tuple[Row, ...], ListOf(SOME)]
+    columns: Annotated[Mapping[str, Column], MappingOf(Keys(fields_of(Column)))] = field(
+        default_factory=dict
+    )
+    letters: Annotated[Mapping[str, int], SOME] = field(default_factory=dict)
+    explained: Annotated[Mapping[tuple[str, str, str], Explained], ListOf(EXPLAINED)] = field(
+        default_factory=dict
+    )
     """By (version, row, figure)."""
-    left_out: str = ""
+    left_out: Annotated[str, Text("why")] = ""
 
 
 @dataclass(frozen=True)
@@ -127,14 +148,14 @@ class Paper:
     """A paper: its tables, and what its names for networks mean here."""
 
     key: str
-    title: str
-    source: str
-    versions: Mapping[str, str]
-    column: Column
+    title: Annotated[str, Text("as printed"), As("paper")]
+    source: Annotated[str, Text("where it is printed")]
+    column: Annotated[Column, OneOf(tuple(PARAMS), "which params"), As("counts")]
     """How the paper counts where a table does not say otherwise."""
-    left_out: Mapping[str, str]
-    nets: Mapping[str, Net]
-    tables: Mapping[str, PaperTable]
+    nets: Annotated[Mapping[str, Net], MappingOf(Record(Net, short="target"))]
+    tables: Annotated[Mapping[str, PaperTable], ListOf(Keys(fields_of(PaperTable)))]
+    versions: Annotated[Mapping[str, str], SOME] = field(default_factory=dict)
+    left_out: Annotated[Mapping[str, str], SOME] = field(default_factory=dict)
 
 
 def papers_dir() -> Path:
@@ -156,166 +177,105 @@ def load_paper(name: str) -> Paper:
             f"no paper is called {name!r}", way_out=f"one of: {', '.join(paper_names())}"
         )
     document = read_document(papers_dir() / f"{key}.yaml", f"configs/papers/{key}.yaml")
-    return _Reader(document, key).paper()
+    return read_paper(document, key)
 
 
-class _Reader:
-    """Turns one document into a ``Paper``, refusing what it does not know."""
+def read_paper(document: Document, key: str) -> Paper:
+    """Return the paper in a document, refusing what is not known."""
+    values = check(Keys(fields_of(Paper)), document.data, document)
+    values["column"] = Column(values["column"])
+    tables = values.pop("tables")
+    paper = Paper(key=key, tables={}, **values)
+    read = [_table(document, paper, table, "tables", i) for i, table in enumerate(tables)]
+    return replace(paper, tables={table.name: table for table in read})
 
-    def __init__(self, document: Document, key: str) -> None:
-        self.document = document
-        self.key = key
-        self.left_out: dict[str, str] = {}
-        self.nets: dict[str, Net] = {}
-        self.column = Column()
 
-    def paper(self) -> Paper:
-        document = self.document
-        data = mapping_of(document, document.data)
-        known_keys(document, data, PAPER_KEYS)
-        self.column = Column(word_of(document, data["counts"], PARAMS, "counts"))
-        self.left_out = dict(mapping_of(document, data.get("left_out", {}), "left_out"))
-        self.nets = {
-            name: self._net(value, "nets", name)
-            for name, value in mapping_of(document, data["nets"], "nets").items()
-        }
-        tables = [
-            self._table(value, "tables", i)
-            for i, value in enumerate(list_of(document, data["tables"], "tables"))
-        ]
-        return Paper(
-            key=self.key,
-            title=text_of(document, data["paper"], "paper"),
-            source=text_of(document, data["source"], "source"),
-            versions=dict(mapping_of(document, data.get("versions", {}), "versions")),
-            column=self.column,
-            left_out=self.left_out,
-            nets=self.nets,
-            tables={table.name: table for table in tables},
+def _table(document: Document, paper: Paper, values: Mapping[str, Any], *keys: Key) -> PaperTable:
+    rows = tuple(
+        _row(document, paper, row, *keys, "rows", i) for i, row in enumerate(values["rows"])
+    )
+    known = {(row.version, row.label): row for row in rows}
+    if len(known) != len(rows):
+        raise document.error(
+            "two rows have the same name", *keys, "rows", way_out="rename one of them"
         )
+    explained: dict[tuple[str, str, str], Explained] = {}
+    for i, each in enumerate(values.get("explained", ())):
+        explained |= _explained(document, each, known, *keys, "explained", i)
+    columns = {
+        figure: _column(document, paper.column, column, *keys, "columns", figure)
+        for figure, column in values.get("columns", {}).items()
+    }
+    return PaperTable(**{**values, "rows": rows, "columns": columns, "explained": explained})
 
-    def _net(self, value: Any, *keys: Key) -> Net:
-        if isinstance(value, str):
-            return Net(value)
-        data = mapping_of(self.document, value, *keys)
-        known_keys(self.document, data, NET_KEYS, *keys)
-        return Net(**{**data, "streamed": tuple(data.get("streamed", ()))})
 
-    def _table(self, value: Any, *keys: Key) -> PaperTable:
-        data = mapping_of(self.document, value, *keys)
-        known_keys(self.document, data, TABLE_KEYS, *keys)
-        rows = tuple(
-            self._row(row, *keys, "rows", i)
-            for i, row in enumerate(list_of(self.document, data["rows"], *keys, "rows"))
-        )
-        known = {(row.version, row.label): row for row in rows}
-        if len(known) != len(rows):
-            raise self.document.error(
-                "two rows have the same name", *keys, "rows", way_out="rename one of them"
-            )
-        explained = {}
-        for i, item in enumerate(data.get("explained", [])):
-            for place, found in self._explained(item, known, *keys, "explained", i):
-                explained[place] = found
-        return PaperTable(
-            name=text_of(self.document, data["table"], *keys, "table"),
-            title=text_of(self.document, data["title"], *keys, "title"),
-            rows=rows,
-            columns={
-                figure: self._column(column, *keys, "columns", figure)
-                for figure, column in data.get("columns", {}).items()
-            },
-            letters=data.get("letters", {}),
-            explained=explained,
-            left_out=data.get("left_out", ""),
-        )
-
-    def _column(self, value: Any, *keys: Key) -> Column:
-        data = mapping_of(self.document, value, *keys)
-        known_keys(self.document, data, COLUMN_KEYS, *keys)
-        column = Column(
-            counts=word_of(
-                self.document,
-                data.get("counts", self.column.counts),
-                PARAMS,
-                *keys,
-                "counts",
-            ),
-            classifier=bool(data.get("classifier", True)),
-            settings=data.get("settings", {}),
-            digits=data.get("digits"),
-            adds_up_to=parse_printed(data["adds_up_to"]) if "adds_up_to" in data else None,
-            convention=data.get("convention", ""),
-        )
-        differs = not column.classifier or column.settings or column.counts != self.column.counts
-        if bool(differs) != bool(column.convention):
-            raise self.document.error(
-                "a reason stands at a column that counts in its own way, and only there",
-                *keys,
-                way_out="convention: the reason",
-            )
-        return column
-
-    def _row(self, value: Any, *keys: Key) -> Row:
-        data = mapping_of(self.document, value, *keys)
-        figures = (*MEASURES, *EXPRESSIONS)
-        known_keys(
-            self.document,
-            data,
-            (*ROW_KEYS, *SETTINGS, *figures, *ARCHITECTURE, *self.left_out),
+def _column(document: Document, whole: Column, values: Mapping[str, Any], *keys: Key) -> Column:
+    column = replace(whole, **values)
+    if isinstance(column.adds_up_to, str):
+        column = replace(column, adds_up_to=parse_printed(column.adds_up_to))
+    differs = not column.classifier or column.settings or column.counts != whole.counts
+    if bool(differs) != bool(column.convention):
+        raise document.error(
+            "a reason stands at a column that counts in its own way, and only there",
             *keys,
+            way_out="convention: the reason",
         )
-        label = text_of(self.document, data.get("row"), *keys, "row")
-        net = text_of(self.document, data.get("net"), *keys, "net")
-        if net not in self.nets:
-            way_out = did_you_mean(net, self.nets)
-            raise self.document.error(f"unknown net {net!r}", *keys, "net", way_out=way_out)
-        layer = "input" in data and "output" not in data
-        parts = {k: data[k] for k in ARCHITECTURE if k in data} if layer else {}
-        printed = {k: str(data[k]) for k in figures if k in data}
-        for figure in printed:
-            if figure in MEASURES:
-                try:
-                    parse_printed(printed[figure])
-                except MbcostError as error:
-                    raise error.at(self.document.place(*keys, figure)) from None
-        if parts:
-            printed["architecture"] = ""
-        facts = {k: data[k] for k in ROW_KEYS[3:] if k in data}
-        if "output" in data:
-            facts["input"] = data["input"]
-        return Row(
-            label=label,
-            version=data.get("version", LATEST),
-            net=net,
-            settings={k: data[k] for k in SETTINGS if k in data and k not in (*parts, "input")},
-            facts={**facts, **({"printed": parts} if parts else {})},
-            figures=printed,
-            left_out=tuple(k for k in data if k in self.left_out),
-            place=self.document.place(*keys),
-        )
+    return column
 
-    def _explained(
-        self, value: Any, rows: Mapping[tuple[str, str], Row], *keys: Key
-    ) -> Iterator[tuple[tuple[str, str, str], Explained]]:
-        """Yield the explanation for each figure it is about; ``row`` may be a list of rows."""
-        data = mapping_of(self.document, value, *keys)
-        known_keys(self.document, data, EXPLAINED_KEYS, *keys)
-        found = Explained(
-            text_of(self.document, data.get("reason"), *keys, "reason"),
-            data.get("witness", {}),
-            tuple(data.get("tried", ())),
-        )
-        version = data.get("version", LATEST)
-        labels = data["row"] if isinstance(data["row"], list) else [data["row"]]
-        figures = data["figure"] if isinstance(data["figure"], list) else [data["figure"]]
-        for label in labels:
-            for figure in figures:
-                row = rows.get((version, label))
-                if row is None or figure not in row.figures:
-                    raise self.document.error(
-                        f"no {figure!r} in row {label!r}",
-                        *keys,
-                        way_out=did_you_mean(figure, row.figures if row else ()),
-                    )
-                yield (version, label, figure), found
+
+def _row(document: Document, paper: Paper, value: Any, *keys: Key) -> Row:
+    figures = (*MEASURES, *EXPRESSIONS)
+    plain = (*FACTS, *SETTINGS, *figures, *ARCHITECTURE, *paper.left_out)
+    rules = {**fields_of(Row), **{key: Field(key, Anything()) for key in plain}}
+    data = check(Keys(rules), value, document, *keys)
+    own = {key: data[key] for key in ("label", "net", "version") if key in data}
+    if own["net"] not in paper.nets:
+        way_out = did_you_mean(own["net"], paper.nets)
+        raise document.error(f"unknown net {own['net']!r}", *keys, "net", way_out=way_out)
+    layer = "input" in data and "output" not in data
+    parts = {k: data[k] for k in ARCHITECTURE if k in data} if layer else {}
+    printed = {k: str(data[k]) for k in figures if k in data}
+    for figure in printed:
+        if figure in MEASURES:
+            try:
+                parse_printed(printed[figure])
+            except MbcostError as error:
+                raise error.at(document.place(*keys, figure)) from None
+    if parts:
+        printed["architecture"] = ""
+    facts = {k: data[k] for k in FACTS if k in data}
+    if "output" in data:
+        facts["input"] = data["input"]
+    return Row(
+        settings={k: data[k] for k in SETTINGS if k in data and k not in (*parts, "input")},
+        facts={**facts, **({"printed": parts} if parts else {})},
+        figures=printed,
+        left_out=tuple(k for k in data if k in paper.left_out),
+        place=document.place(*keys),
+        **own,
+    )
+
+
+def _explained(
+    document: Document,
+    values: Mapping[str, Any],
+    rows: Mapping[tuple[str, str], Row],
+    *keys: Key,
+) -> dict[tuple[str, str, str], Explained]:
+    """Return the explanation for each figure it is about."""
+    about = {key: values[key] for key in ("rows", "figures")}
+    why = {k: v for k, v in values.items() if k not in (*about, "version")}
+    version = values.get("version", LATEST)
+    labels, figures = ((v,) if isinstance(v, str) else v for v in about.values())
+    found = {}
+    for label in labels:
+        for figure in figures:
+            row = rows.get((version, label))
+            if row is None or figure not in row.figures:
+                raise document.error(
+                    f"no {figure!r} in row {label!r}",
+                    *keys,
+                    way_out=did_you_mean(figure, row.figures if row else ()),
+                )
+            found[version, label, figure] = Explained(**why)
+    return found

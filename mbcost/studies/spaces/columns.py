@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from mbcost.cost import DTYPES
-from mbcost.networks.network import Network, Spec
+from mbcost.networks.network import Network
+from mbcost.networks.spec import Spec
 from mbcost.studies.spaces.learnt import LIMIT, Ints, too_large
 from mbcost.studies.spaces.parts import input_feed
 from mbcost.studies.spaces.plan import Batch, Plan

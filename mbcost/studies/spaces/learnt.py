@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbcost.errors import LayerError, MbcostError
-from mbcost.networks.lowering import Feed
+from mbcost.networks.scaling import Feed
 from mbcost.studies.spaces.parts import MAXIMA, Figures, Part, setting_axes
 from mbcost.studies.spaces.space import Space
 from mbcost.units import shape_text

@@ -18,9 +18,13 @@ from mbcost.graph.graph import Graph
 from mbcost.graph.liveness import largest_activation, peak_activation
 from mbcost.graph.primitives import Shape
 from mbcost.networks.blocks import MERGES, Block
-from mbcost.networks.lowering import Feed, Lowering, ScaledRow, lowered
-from mbcost.networks.network import Network, SingleBlock, Spec
-from mbcost.studies.spaces.space import Slot, Space, edited, layer_of, with_slots
+from mbcost.networks.lowering import lowered
+from mbcost.networks.network import Network
+from mbcost.networks.rows import edited, layer_of
+from mbcost.networks.scaling import Feed, ScaledRow, Scaling
+from mbcost.networks.single_block import SingleBlock
+from mbcost.networks.spec import Spec
+from mbcost.studies.spaces.space import Slot, Space, with_slots
 
 INPUT_SETTINGS = ("in", "size", "rho")
 
@@ -152,8 +156,8 @@ class RowPart:
             if self.repeat >= row.n:
                 return None
             row = layer_of(row, self.repeat, layer)
-        lowering, fold = self.scalings.of(settings)
-        scaled = lowering.scaled_row(row, lowering.tailed(row))
+        scaling, fold = self.scalings.of(settings)
+        scaled = scaling.row(row)
         return _BuiltRow(self.scaled.setdefault(scaled, scaled), row.n, fold)
 
     def cost(self, built: _BuiltRow | None, feed: Feed, maxima: bool) -> tuple[Figures, Feed]:
@@ -230,15 +234,15 @@ class Scalings:
 
     def __init__(self, space: Space) -> None:
         self.space = space
-        self.known: dict[tuple[Any, ...], tuple[Lowering, bool]] = {}
+        self.known: dict[tuple[Any, ...], tuple[Scaling, bool]] = {}
 
-    def of(self, settings: tuple[Any, ...]) -> tuple[Lowering, bool]:
+    def of(self, settings: tuple[Any, ...]) -> tuple[Scaling, bool]:
         """Return what scales rows under these settings, and whether batch-norms are folded."""
         if settings not in self.known:
             assert isinstance(self.space.spec, Network)
             chosen = settings_of(self.space, settings)
             fold = bool(chosen.get("fold_bn", self.space.spec.fold_bn))
-            self.known[settings] = Lowering(self.space.spec, chosen), fold
+            self.known[settings] = self.space.spec.scaling(chosen), fold
         return self.known[settings]
 
 
@@ -258,7 +262,7 @@ def settings_of(space: Space, chosen: tuple[Any, ...]) -> dict[str, Any]:
 def input_feed(space: Space, settings: Mapping[str, Any]) -> Feed:
     """Return what the first part is fed under these settings."""
     if isinstance(space.spec, Network):
-        return Lowering(space.spec, settings).last
+        return space.spec.first_feed(settings)
     assert isinstance(space.spec, SingleBlock)
     c, h, w = space.spec.x
     return Feed(-1, (settings.get("in", c), *settings.get("size", (h, w))), None)

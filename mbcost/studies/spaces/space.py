@@ -16,16 +16,14 @@ from typing import Any
 
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.networks.blocks import BLOCKS, MERGES, block_fields
-from mbcost.networks.blocks.fields import OneOf, Rule, Whole, stride_fields
-from mbcost.networks.lowering import overridden
-from mbcost.networks.network import MAX_REPEATS, SCALES, Network, Row, Spec
+from mbcost.networks.network import Network
+from mbcost.networks.rows import OF_ROW, Row, edited, layer_of, wired
+from mbcost.networks.rules import SettingRule, fields_of
 from mbcost.networks.settings import SETTINGS, parse_values
+from mbcost.networks.spec import Spec
 
-ROW_RULES: dict[str, Rule] = {
-    "n": Whole(1, MAX_REPEATS, "repeats of a row"),
-    "scale": OneOf(SCALES, "how a row's width scales with alpha"),
-}
-
+ROW_RULES: dict[str, SettingRule] = {key: fields_of(Row)[key].rule for key in OF_ROW}
+"""What a row says of itself that can vary."""
 
 MAX_AXES = 1000
 FIRST = ("alpha", "rho", "size", "classes")
@@ -217,7 +215,7 @@ def field_axis(space: Space, path: str, values: str, place: str) -> Axis:
     return Axis(path, parsed[0], slots)
 
 
-def _rules(row: Row) -> dict[str, Rule]:
+def _rules(row: Row) -> dict[str, SettingRule]:
     if row.block in MERGES:
         return {}
     return ROW_RULES | {name: f.rule for name, f in block_fields(BLOCKS[row.block]).items()}
@@ -306,30 +304,3 @@ def with_slots(network: Network, chosen: Mapping[Slot, Any]) -> Network:
         else:
             rows.append(whole)
     return replace(network, rows=tuple(rows))
-
-
-def edited(row: Row, own: Mapping[str, Any]) -> Row:
-    """Return a row with these of its fields, its repeats and its scale set."""
-    fields = {name: value for name, value in own.items() if name not in ROW_RULES}
-    return row._replace(
-        fields=overridden(row.block, row.fields, fields),
-        n=own.get("n", row.n),
-        scale=own.get("scale", row.scale),
-    )
-
-
-def layer_of(row: Row, repeat: int, own: Mapping[str, Any]) -> Row:
-    """Return one repeat of a row as a row by itself, with fields of its own set."""
-    fields = overridden(row.block, row.fields, own)
-    tail = dict(row.reduced_tail or {})
-    for name in stride_fields(BLOCKS[row.block]) if repeat else ():
-        fields[name] = 1
-        tail.pop(name, None)
-    return row._replace(fields=fields, n=1, reduced_tail=tail or None)
-
-
-def wired(rows: Sequence[Row], row: Row) -> list[Row]:
-    """Return ``rows`` that stand for ``row``, wired as it is: the first reads, the last is read."""
-    first, *others = [each._replace(name="", taps=(), inputs=(), output=False) for each in rows]
-    *before, last = (first._replace(inputs=row.inputs), *others)
-    return [*before, last._replace(name=row.name, taps=row.taps, output=row.output)]

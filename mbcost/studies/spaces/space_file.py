@@ -6,21 +6,58 @@ each of its layers chooses for itself. A plain network is a space with one confi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from mbcost.errors import MbcostError, did_you_mean
-from mbcost.networks.network import Row
+from mbcost.networks.rows import OF_ROW, ROW, Row, row_keys
+from mbcost.networks.rules import (
+    Anything,
+    Field,
+    Keys,
+    ListOf,
+    MappingOf,
+    OneOf,
+    OrList,
+    Text,
+    Values,
+    fields_of,
+)
 from mbcost.networks.settings import YAML_SUFFIXES, parse_values
 from mbcost.networks.yaml.catalog import builtin, configs_dir, find_builtin
-from mbcost.networks.yaml.document import Document, Key, list_of, mapping_of, read_document, word_of
-from mbcost.networks.yaml.specs import ROW_KEYS, load_specs, read_network, read_row
-from mbcost.studies.spaces.space import MAX_AXES, ROW_RULES, Axis, Slot, Space
+from mbcost.networks.yaml.check import check
+from mbcost.networks.yaml.document import Document, read_document
+from mbcost.networks.yaml.specs import NETWORK, load_specs, network_of, row_of
+from mbcost.studies.spaces.space import MAX_AXES, Axis, Slot, Space
 
-SPACE_KEYS = ("settings",)
-FIXED_KEYS = tuple(key for key in ROW_KEYS if key not in ROW_RULES and key != "inputs")
+FIXED = tuple(key for key in fields_of(Row) if key not in (*OF_ROW, "inputs"))
 """What a row says only once."""
+
+
+@cache
+def space_keys(block: str) -> Keys:
+    """Return the keys of a row whose fields may be lists of choices."""
+    fields = {
+        key: known
+        if key in fields_of(Row) and key not in OF_ROW
+        else known._replace(rule=OrList(known.rule))
+        for key, known in row_keys(block).fields.items()
+    }
+    chosen = ListOf(Text(""), "the fields that each layer of the row chooses for itself")
+    return Keys({**fields, "per_layer": Field("per_layer", chosen)}, row_keys(block).doc)
+
+
+SPACE = Keys(
+    {
+        **NETWORK.fields,
+        "rows": Field("rows", ListOf(ROW._replace(keys_of=space_keys)), required=True),
+        "settings": Field("settings", MappingOf(Values(), "choices of alpha, size and the like")),
+    },
+    "a design space: a network with choices",
+    like=NETWORK.like,
+)
 
 
 @cache
@@ -75,32 +112,24 @@ def _names() -> list[str]:
 
 def read_space(document: Document, stem: str) -> Space:
     """Return the space in a document; each choice is checked as a network's field would be."""
-    data = mapping_of(document, document.data)
-    rows = [
-        mapping_of(document, row, "rows", i)
-        for i, row in enumerate(list_of(document, data.get("rows"), "rows"))
-    ]
-    firsts = [_first(document, row, i) for i, row in enumerate(rows)]
-    plain = {key: value for key, value in data.items() if key not in SPACE_KEYS}
-    network = read_network(document, {**plain, "rows": firsts}, stem)
+    _refuse_lists(document)
+    values = check(SPACE, document.data, document)
+    texts, rows = values.pop("settings", {}), values["rows"]
+    firsts = [_first(row) for row in rows]
+    network = network_of(document, {**values, "rows": firsts}, stem)
     axes: list[Axis] = []
     for i, row in enumerate(rows):
-        axes += _row_axes(document, row, firsts[i], network.classes, i)
+        axes += _row_axes(document, row, network.classes, i)
         if len(axes) > MAX_AXES:
             raise document.error(
                 "too many fields vary", "rows", i, way_out=f"at most {MAX_AXES:,}: fewer per_layer"
             )
     space = Space(document.path if stem not in space_files() else stem, network, {}, tuple(axes))
-    if "settings" not in data:
-        return space
-    settings = mapping_of(document, data["settings"], "settings")
-    texts = {}
-    for key, value in settings.items():
+    for key, text in texts.items():
         try:
-            texts[key] = _text(value)
             if key in network.accepts:
-                parse_values(network.accepts[key], texts[key], "")
-            space.narrowed({key: texts[key]})
+                parse_values(network.accepts[key], text, "")
+            space.narrowed({key: text})
         except MbcostError as error:
             raise document.error(error.problem, "settings", key, way_out=error.way_out) from None
     try:
@@ -109,67 +138,52 @@ def read_space(document: Document, stem: str) -> Space:
         raise document.error(error.problem, "settings", way_out=error.way_out) from None
 
 
-def _text(value: Any) -> str:
-    items = value if isinstance(value, list) else [value]
-    if not items or not all(isinstance(item, str | int | float) for item in items):
-        raise MbcostError(
-            "must be a value, a range or a list of those", way_out="like [0.5, 0.75] or 0.5:1:0.25"
-        )
-    return ",".join(map(str, items))
+def _refuse_lists(document: Document) -> None:
+    """Raise where a list of choices stands for what cannot vary."""
+    data = check(MappingOf(Anything()), document.data, document)
+    rows = check(ListOf(MappingOf(Anything())), data.get("rows"), document, "rows")
+    for i, row in enumerate(rows):
+        for key in row:
+            if key in FIXED and isinstance(row[key], list):
+                problem = "is a list, but cannot vary"
+                raise document.error(problem, "rows", i, key, way_out="give one")
 
 
-def _choices(document: Document, row: dict[str, Any], i: int) -> dict[str, list[Any]]:
-    """Return the fields that are lists, which only what varies can be."""
-    choices = {}
-    for key, value in row.items():
-        if not isinstance(value, list) or key in ("per_layer", "inputs"):
-            continue
-        if key in FIXED_KEYS:
-            raise document.error("is a list, but cannot vary", "rows", i, key, way_out="give one")
-        choices[key] = list_of(document, value, "rows", i, key)
-        if None in value:
-            raise document.error(
-                "holds an empty value", "rows", i, key, value.index(None), way_out="write it out"
-            )
-    return choices
+def _choices(row: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
+    """Return the values of the fields that vary."""
+    lists = ("inputs", "per_layer")
+    return {k: v for k, v in row.items() if isinstance(v, tuple) and k not in lists}
 
 
-def _first(document: Document, row: dict[str, Any], i: int) -> dict[str, Any]:
+def _first(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the row with the first of each choice."""
     plain = {key: value for key, value in row.items() if key != "per_layer"}
-    return plain | {key: values[0] for key, values in _choices(document, row, i).items()}
+    return plain | {key: values[0] for key, values in _choices(row).items()}
 
 
 def _row_axes(
-    document: Document, row: dict[str, Any], first: dict[str, Any], classes: int | None, i: int
+    document: Document, row: Mapping[str, Any], classes: int | None, i: int
 ) -> list[Axis]:
-    choices = _choices(document, row, i)
-    keys: tuple[Key, ...] = ("rows", i, "per_layer")
-    per_layer = list_of(document, row["per_layer"], *keys) if "per_layer" in row else []
+    choices, first = _choices(row), _first(row)
+    per_layer = row.get("per_layer", ())
+    named = OneOf(tuple(key for key in choices if key not in OF_ROW), "")
     for j, name in enumerate(per_layer):
-        word_of(document, name, tuple(key for key in choices if key not in ROW_RULES), *keys, j)
+        check(named, name, document, "rows", i, "per_layer", j)
         if name in per_layer[:j]:
-            raise document.error(f"names {name!r} twice", *keys, j, way_out="keep one")
-    parsed: dict[str, tuple[Any, ...]] = {}
+            problem = f"names {name!r} twice"
+            raise document.error(problem, "rows", i, "per_layer", j, way_out="keep one")
     for key, values in choices.items():
-        found = []
         for value in values:
-            known = read_row(document, {**first, key: value}, classes, "rows", i)
-            found.append(_value(known, key))
-        parsed[key] = tuple(dict.fromkeys(found))
+            row_of(document, {**first, key: value}, classes, "rows", i)
+        choices[key] = tuple(dict.fromkeys(values))
     axes = [
         Axis(f"rows.{i}.{key}", values, (Slot(i, None, key),))
-        for key, values in parsed.items()
+        for key, values in choices.items()
         if key not in per_layer
     ]
-    most = max(parsed.get("n", (first.get("n", 1),)))
-    for repeat in range(most):
+    for repeat in range(max(choices.get("n", (first.get("n", 1),)))):
         axes += [
-            Axis(f"rows.{i}.{repeat}.{key}", parsed[key], (Slot(i, repeat, key),))
+            Axis(f"rows.{i}.{repeat}.{key}", choices[key], (Slot(i, repeat, key),))
             for key in per_layer
         ]
     return axes
-
-
-def _value(row: Row, key: str) -> Any:
-    return getattr(row, key) if key in ("block", "n", "scale") else row.fields[key]

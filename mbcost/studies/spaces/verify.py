@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from mbcost.errors import CheckFailedError
-from mbcost.modules.counters import COUNTERS, DEFAULT_COUNTERS, verify
+from mbcost.modules.counters import COUNTERS, DEFAULT_COUNTERS, require, verify
 from mbcost.networks.network import Network
 from mbcost.studies.compare.agreement import raise_if_different
 from mbcost.studies.spaces.columns import COST_KEYS, Layout, figure_of, label
@@ -60,6 +60,9 @@ class Verifier:
         self.layout = layout
         self.space = layout.plan.space
         self.k = k
+        if k:
+            counters = [COUNTERS[name] for name in DEFAULT_COUNTERS]
+            require(counters, any_will_do=True, place="--verify", instead=", or --verify 0")
         self.ran = dict.fromkeys(DEFAULT_COUNTERS, 0)
         self.built: dict[tuple[int, ...], Figures] = {}
 

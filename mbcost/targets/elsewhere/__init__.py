@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mbcost.errors import MbcostError, require_directory
+from mbcost.errors import MbcostError, missing, not_installed, require_directory
 from mbcost.graph.graph import Graph
-from mbcost.networks.settings import SETTINGS, SettingRule, Settings, parse_all
+from mbcost.networks.rules import SettingRule
+from mbcost.networks.settings import SETTINGS, Settings, parse_all
 from mbcost.targets.elsewhere.source import DEFAULT_INPUT, InputShape, Source
 
 if TYPE_CHECKING:
@@ -44,12 +45,15 @@ def find_model(name: str) -> Model | None:
     prefix, colon, rest = name.partition(":")
     if colon and prefix in SOURCES:
         require_directory()
+        _require(name, "torch", prefix)
         return Model(SOURCES[prefix](rest))
     path, _, factory = name.rpartition(":")
     if runs_code(name):
         from mbcost.targets.elsewhere.file import find
 
-        return Model(find(path, factory))
+        found = find(path, factory)
+        _require(name, "torch")
+        return Model(found)
     if name.endswith(".py"):
         raise MbcostError(
             "a Python file needs the name of a function or class in it",
@@ -57,6 +61,13 @@ def find_model(name: str) -> Model | None:
             way_out=f"like {name}:build (this runs the file's code)",
         )
     return None
+
+
+def _require(name: str, *packages: str) -> None:
+    lacking = missing(packages)
+    if lacking:
+        extra = "'mbcost[models]'" if len(packages) > 1 else ""  # torch and torchvision must fit
+        raise not_installed("a model from elsewhere", lacking, place=name, install=extra)
 
 
 def runs_code(name: str) -> bool:

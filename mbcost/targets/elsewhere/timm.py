@@ -32,7 +32,7 @@ def _timm() -> Any:
         import timm
     except ImportError as error:
         raise MbcostError(
-            f"timm is not installed ({error})",
+            f"cannot be imported: {error}",
             place="timm",
             way_out="pip install 'mbcost[models]'",
         ) from None

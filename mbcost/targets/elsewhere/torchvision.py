@@ -37,7 +37,7 @@ def _models() -> Any:
         from torchvision import models
     except ImportError as error:
         raise MbcostError(
-            f"torchvision is not installed ({error})",
+            f"cannot be imported: {error}",
             place="torchvision",
             way_out="pip install 'mbcost[models]'",
         ) from None

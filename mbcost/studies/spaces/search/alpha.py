@@ -8,16 +8,17 @@ passed), so each step is looked at, not a grid of α that may miss one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_CEILING, Decimal
 from math import ceil, inf
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mbcost.errors import LayerError, MbcostError
 from mbcost.networks.blocks import MERGES
-from mbcost.networks.lowering import Lowering
-from mbcost.networks.network import Network, Row
-from mbcost.networks.settings import MAX_MULTIPLIER
+from mbcost.networks.network import Network
+from mbcost.networks.rows import Row
+from mbcost.networks.rules import MAX_MULTIPLIER
+from mbcost.networks.scaling import Scaling
 from mbcost.studies.spaces.space import Axis, Space
 from mbcost.units import parse_count, thousands
 
@@ -135,7 +136,8 @@ class _Scaling:
         assert isinstance(space.spec, Network)
         self.network = space.spec
         self.settings = space.settings
-        recorder = _Recorder(self.network, {**self.settings, "alpha": 1.0})
+        scaling = self.network.scaling({**self.settings, "alpha": 1.0})
+        recorder = _Recorder(**vars(scaling))
         for row in self.network.rows:
             recorder.record(row)
         self.scaled = sorted(recorder.seen)
@@ -143,7 +145,7 @@ class _Scaling:
 
     def widths(self, alpha: float) -> tuple[int, ...] | None:
         """Return what is built; None where no channel is left."""
-        scaling = Lowering(self.network, {**self.settings, "alpha": alpha})
+        scaling = self.network.scaling({**self.settings, "alpha": alpha})
         try:
             return tuple([scaling.scaled(c, scale) for c, scale in self.scaled])
         except LayerError:
@@ -154,7 +156,7 @@ class _Scaling:
         found = {low, high}
         for c, scale in self.scaled:
             if self.network.width == "divisible" and scale != "truncate":
-                divisor = Lowering(self.network, self.settings).rounding.divisor
+                divisor = self.network.scaling(self.settings).rounding.divisor
                 first, last = int(low * c / divisor) - 1, ceil(high * c / divisor) + 1
                 found.update((k + 0.5) * divisor / c for k in range(first, last))
                 found.update(k * divisor / 0.9 / c for k in range(first, last))
@@ -205,20 +207,19 @@ class _Scaling:
         return Decimal(repr(step.alpha))
 
 
-class _Recorder(Lowering):
-    """A lowering that keeps which widths it scales, and by which rule."""
+@dataclass(frozen=True)
+class _Recorder(Scaling):
+    """A scaling that keeps which widths it scales, and by which rule."""
 
-    def __init__(self, network: Network, settings: Mapping[str, Any]) -> None:
-        super().__init__(network, settings)
-        self.seen: set[tuple[int, str]] = set()
+    seen: set[tuple[int, str]] = field(default_factory=set)
 
     def record(self, row: Row) -> None:
         """Scale the widths of a row."""
         if row.block in MERGES:
             return
+        self.row(row)
         fields = self.tailed(row)
-        self.scaled_row(row, fields)
-        if "exp" in fields and self.network.expansion == "absolute":
+        if "exp" in fields and self.expansion == "absolute":
             self.seen.add((fields["exp"], "full"))
 
     def scaled(self, c: int, scale: str) -> int:

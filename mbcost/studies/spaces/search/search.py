@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
-from mbcost.networks.network import Network, Spec
+from mbcost.networks.network import Network
+from mbcost.networks.spec import Spec
 from mbcost.output.table import Record, Table, choose_columns
 from mbcost.studies.pareto import MAX_OBJECTIVES, pareto_front
 from mbcost.studies.spaces.columns import COST_KEYS, Layout

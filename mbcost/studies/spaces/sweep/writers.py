@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mbcost.errors import MbcostError
+from mbcost.errors import not_installed
 from mbcost.output.formats.csv import cell, line
 from mbcost.studies.spaces.columns import Layout
 from mbcost.studies.spaces.plan import Batch
@@ -114,10 +114,12 @@ class ParquetWriter:
             import pyarrow.ipc
             import pyarrow.parquet
         except ImportError:
-            raise MbcostError(
-                "Parquet needs pyarrow, which is not installed",
+            raise not_installed(
+                "Parquet",
+                ["pyarrow"],
                 place="-o",
-                way_out="pip install 'mbcost[parquet]', or write .csv",
+                install="'mbcost[parquet]'",
+                instead=", or write .csv",
             ) from None
         self.layout = layout
         self.arrow: Any = pyarrow

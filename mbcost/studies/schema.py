@@ -1,0 +1,21 @@
+"""The JSON schema of every YAML file that mbcost reads, from the rules that check them."""
+
+from __future__ import annotations
+
+from mbcost.networks.yaml.schema import Schema, schema
+from mbcost.networks.yaml.specs import BLOCK_SET, NETWORK
+from mbcost.studies.guard.budget_file import BUDGET_FILE
+from mbcost.studies.spaces.space_file import SPACE
+
+
+def json_schema() -> Schema:
+    """Return the schema of a network, a set of blocks, a file of budgets or a design space.
+
+    A network is a space without choices: both may fit.
+    """
+    files = (NETWORK, BLOCK_SET, BUDGET_FILE, SPACE)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "mbcost config: a network, a set of blocks, budgets, or a design space",
+        "anyOf": [{"description": file.doc, **schema(file)} for file in files],
+    }
