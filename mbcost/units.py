@@ -48,11 +48,11 @@ def three_digits(value: float) -> str:
     if value == 0:
         return "0"
     magnitude = math.floor(math.log10(abs(value)))
-    decimals = max(0, 2 - magnitude)
-    rounded = round(value, decimals)
+    digits = max(0, 2 - magnitude)
+    rounded = round(value, digits)
     if abs(rounded) >= 10 ** (magnitude + 1):  # 9.999 becomes 10.0
-        decimals = max(0, decimals - 1)
-    return f"{rounded:,.{decimals}f}"
+        digits = max(0, digits - 1)
+    return decimals(rounded, digits)
 
 
 def in_prefix(value: float, prefix: str) -> str:
@@ -67,9 +67,14 @@ def thousands(value: int) -> str:
     return f"{value:,}"
 
 
+def decimals(value: float, digits: int) -> str:
+    """Return a number with so many digits behind the point: 71.8."""
+    return f"{value:,.{digits}f}"
+
+
 def megabytes(size_bytes: int) -> str:
     """Return bytes as torchinfo prints them: units of 10⁶ with two decimals."""
-    return f"{size_bytes / 10**6:,.2f}"
+    return decimals(size_bytes / 10**6, 2)
 
 
 def bytes_in_words(size_bytes: int) -> str:
@@ -78,13 +83,13 @@ def bytes_in_words(size_bytes: int) -> str:
     return f"{in_prefix(size_bytes, prefix)} {prefix}B"
 
 
-def percent(share: float, decimals: int = 1) -> str:
-    """Return a share of one as a percentage with one decimal."""
-    return f"{share * 100:.{decimals}f}%"
+def percent(share: float, digits: int = 1, sign: str = "") -> str:
+    """Return a share of one as a percentage; with the sign ``+`` a rise has one too."""
+    return f"{share * 100:{sign}.{digits}f}%"
 
 
-def tick(value: float, prefix: str) -> str:
-    """Return a round number on an axis in units of ``prefix``: 200, 0.5."""
+def number(value: float, prefix: str = "") -> str:
+    """Return a round number in units of ``prefix``, with no more digits than it has: 200, 0.5."""
     return f"{value / PREFIXES[prefix]:g}"
 
 
@@ -119,11 +124,12 @@ def bar(share: float, width: int = 10) -> str:
     return "█" * full + (_BAR[rest] if rest else "")
 
 
-def shape_text(shape: Sequence[Any]) -> str:
-    """Return a shape as it stands in CSV, ``64x112x112``; of several with ; between."""
+def shape_text(shape: Sequence[Any], sign: str = "x") -> str:
+    """Return a shape as it stands in CSV, ``64x112x112``, or for people, 64×112×112, with the sign
+    ``×``; of several with ; between."""
     if shape and isinstance(shape[0], tuple | list):
-        return ";".join("x".join(map(str, each)) for each in shape)
-    return "x".join(str(n) for n in shape)
+        return ";".join(sign.join(map(str, each)) for each in shape)
+    return sign.join(map(str, shape))
 
 
 def size_value(height: int, width: int) -> int | str:
@@ -154,7 +160,8 @@ def parse_length(text: str) -> float:
     inches = float(match[1]) / (25.4 if match[2] == "mm" else 1)
     if not MIN_WIDTH_IN <= inches <= MAX_WIDTH_IN:
         raise MbcostError(
-            f"{text.strip()} is out of range", way_out=f"{MIN_WIDTH_IN:g} to {MAX_WIDTH_IN:g} in"
+            f"{text.strip()} is out of range",
+            way_out=f"{number(MIN_WIDTH_IN)} to {number(MAX_WIDTH_IN)} in",
         )
     return inches
 
@@ -181,7 +188,7 @@ def round_below(value: float) -> int:
 def round_count(value: int) -> str:
     """Return a round number with its prefix and no more digits than it has: 5 M, 200 k."""
     prefix = prefix_for([value])
-    return f"{tick(value, prefix)} {prefix}".rstrip()
+    return f"{number(value, prefix)} {prefix}".rstrip()
 
 
 def inputs_text(inputs: Iterable[tuple[Any, ...]]) -> str:
@@ -241,10 +248,10 @@ def parse_multiplier(text: str, high: float) -> float:
         value = float(text)
     except ValueError:
         raise MbcostError(
-            f"{text!r} is not a number", way_out=f"above 0, at most {high:g}"
+            f"{text!r} is not a number", way_out=f"above 0, at most {number(high)}"
         ) from None
     if not 0 < value <= high:  # false for NaN too
-        raise MbcostError(f"{text} is out of range", way_out=f"above 0, at most {high:g}")
+        raise MbcostError(f"{text} is out of range", way_out=f"above 0, at most {number(high)}")
     return value
 
 
@@ -319,7 +326,9 @@ def expand_range(text: str, most: int) -> list[str]:
         raise MbcostError(f"{text!r} ends before it starts", way_out=like)
     count = int((high - low) / step) + 1
     if count > most:
-        raise MbcostError(f"{text!r} holds {count:,} values", way_out=f"at most {most:,}")
+        raise MbcostError(
+            f"{text!r} holds {thousands(count)} values", way_out=f"at most {thousands(most)}"
+        )
     return [format(low + i * step, "f") for i in range(count)]
 
 

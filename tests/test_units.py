@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import ast
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mbcost import units
 from mbcost.errors import MbcostError
+from tests import ROOT
 
 
 @pytest.mark.parametrize(
@@ -96,3 +100,36 @@ def test_sizes_survive_a_round_trip(height: int, width: int) -> None:
 def test_bad_sizes_are_refused(text: str) -> None:
     with pytest.raises(MbcostError):
         units.parse_size(text)
+
+
+ELSEWHERE = {
+    "errors.py": "codes of characters; it stands below units",
+    "graph/graph.py": "stands below units",
+    "output/plots/heatmap.py": "a colour",
+    "output/plots/style.py": "a colour",
+    "studies/papers/printed.py": "as many digits as a paper prints; the part of units for papers",
+    "studies/spaces/chunks.py": "names of files, which sort by number",
+}
+"""Files that format a number although they are not ``units``, and why."""
+
+
+def number_formats(text: str) -> list[str]:
+    """Return the format specs of f-strings that are for numbers: not ``>8``, not ``.40``."""
+    found = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FormattedValue))
+    specs = [ast.unparse(node.format_spec)[2:-1] for node in found if node.format_spec]
+    return [spec for spec in specs if re.search(r"[,_%bcdeEfFgGnxX]$", spec)]
+
+
+def test_only_units_formats_numbers() -> None:
+    package = ROOT / "mbcost"
+    found = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if number_formats(path.read_text("utf-8"))
+    }
+    assert found == {"units.py", *ELSEWHERE}
+
+
+def test_a_number_format_is_found() -> None:
+    text = """f"{a:,} {b:.1f} {c:g} {d:.{n}f} {e:+.2%} {f!r:.40} {g:>{w}} {h:<8} {i}" """
+    assert number_formats(text) == [",", ".1f", "g", ".{n}f", "+.2%"]

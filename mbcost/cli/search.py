@@ -82,7 +82,8 @@ def search(
     from mbcost.studies.spaces.columns import Layout
     from mbcost.studies.spaces.plan import Plan
     from mbcost.studies.spaces.search.alpha import solved
-    from mbcost.studies.spaces.search.search import answer_table, opened
+    from mbcost.studies.spaces.search.search import opened
+    from mbcost.studies.spaces.search.table import answer_table
     from mbcost.studies.spaces.verify import Verifier
 
     yamls = [Path(name) for name in output or () if name.endswith(YAML_SUFFIXES)]

@@ -30,6 +30,7 @@ from mbcost.cli.space_options import (
 )
 from mbcost.cli.streams import failure
 from mbcost.errors import MbcostError
+from mbcost.units import thousands
 
 if TYPE_CHECKING:
     from mbcost.output.files import Content
@@ -107,7 +108,7 @@ def sweep(
             where.show(lambda: table, beside=joined)
         for chunks, n in zip(chunked, kept, strict=True):
             chunks.remove()
-            say(f"{chunks.path}: {n:,} of {plan.total:,} configs")
+            say(f"{chunks.path}: {thousands(n)} of {thousands(plan.total)} configs")
     if streamed:
         if where is not None:
             _to_stdout(verifier, workers)
@@ -176,7 +177,9 @@ def _table(
     verifier.rows(records)
     notes = [verifier.line()]
     if plan.at_most:
-        notes.insert(0, f"{len(records):,} of {plan.total:,} configs are within the budget")
+        notes.insert(
+            0, f"{thousands(len(records))} of {thousands(plan.total)} configs are within the budget"
+        )
     if pivot:
         return pivot_table(layout, records, notes, pivot, figure)
     return sweep_table(layout, records, notes, columns, sort)

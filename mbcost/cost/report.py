@@ -17,6 +17,7 @@ from mbcost.cost.storage import DTYPES, PARAMS, weight_bytes
 from mbcost.errors import MbcostError, not_installed, shown
 from mbcost.graph.graph import Graph, Node
 from mbcost.graph.primitives import Conv2d, Layer, Shape
+from mbcost.units import thousands
 
 if TYPE_CHECKING:
     import pandas
@@ -267,7 +268,9 @@ class CostReport:
         """Return the totals and the layers as a notebook shows them."""
         from html import escape
 
-        totals = f"{self.name}: {self.params:,} params, {self.mult_adds:,} mult-adds"
+        totals = (
+            f"{self.name}: {thousands(self.params)} params, {thousands(self.mult_adds)} mult-adds"
+        )
         layers = self.frame().fillna("").to_html(index=False)
         missing = f"<p>not counted: {escape(names(self.uncounted))}</p>\n" if self.uncounted else ""
         return f"<p>{escape(totals)}</p>\n{missing}{layers}"

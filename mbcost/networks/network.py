@@ -33,6 +33,7 @@ from mbcost.networks.rules import (
 from mbcost.networks.scaling import Feed, Scaling
 from mbcost.networks.settings import SETTINGS, Settings, parse_all
 from mbcost.networks.widths import Rounding
+from mbcost.units import thousands
 
 WIDTHS = ("truncate", "divisible", "none")
 """How α makes widths: int(c·α); a multiple of the divisor; or the network has no α."""
@@ -68,9 +69,9 @@ class Network:
         blocks = sum(row.n for row in self.rows)
         if blocks > MAX_BLOCKS:
             raise MbcostError(
-                f"its rows repeat {blocks:,} times in all",
+                f"its rows repeat {thousands(blocks)} times in all",
                 place=self.place or self.name,
-                way_out=f"at most {MAX_BLOCKS:,}",
+                way_out=f"at most {thousands(MAX_BLOCKS)}",
             )
 
     @cached_property

@@ -82,7 +82,9 @@ def parse_values(rule: SettingRule, text: str, place: str) -> tuple[Any, ...]:
         found.update((parse(rule, each, place), None) for each in items)
         if len(found) > MAX_VALUES:
             raise MbcostError(
-                f"more than {MAX_VALUES:,} values", place=place, way_out="fewer, or a coarser step"
+                f"more than {units.thousands(MAX_VALUES)} values",
+                place=place,
+                way_out="fewer, or a coarser step",
             )
     return tuple(found)
 

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Generator, Iterable
 from typing import TypeVar
 
+from mbcost.units import thousands
+
 Step = TypeVar("Step")
 
 
@@ -19,13 +21,15 @@ def progress(steps: Iterable[tuple[int, Step]], total: int) -> Generator[tuple[i
 
     columns = (
         BarColumn(),
-        TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
+        TextColumn("{task.fields[done]}"),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=total, rate="")
+        task = bar.add_task("", total=total, done="", rate="")
         for step in steps:
             speed = bar.tasks[0].speed
-            bar.update(task, completed=step[0], rate=f"{speed:,.0f}/s" if speed else "")
+            done = f"{thousands(step[0])} of {thousands(total)}"
+            rate = f"{thousands(round(speed))}/s" if speed else ""
+            bar.update(task, completed=step[0], done=done, rate=rate)
             yield step

@@ -122,9 +122,9 @@ SHOW: dict[str, Callable[[Any], str]] = {
     "shape": lambda shape: _shape(shape),
     "ratio": units.ratio_in_words,
     "share": units.percent,
-    "number": lambda value: f"{value:g}",
+    "number": units.number,
     "growth": units.signed_percent,
-    "percent": lambda value: f"{value:.1f}",
+    "percent": lambda value: units.decimals(value, 1),
     "truth": lambda value: "yes" if value else "NO",
     "bar": lambda share: units.bar(share, 8),
     "versions": lambda versions: ", ".join(f"{k} {v}" for k, v in versions.items()),
@@ -136,7 +136,7 @@ def _shape(shape: Sequence[Any]) -> str:
     """Return 64×112×112; of several shapes their number, or they would fill the line."""
     if shape and not isinstance(shape[0], int):
         return f"{len(shape)} maps"
-    return "×".join(str(n) for n in shape)
+    return units.shape_text(shape, "×")
 
 
 _WRAPS = ("prose", "reason", "printed", "settings")

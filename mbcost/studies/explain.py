@@ -8,7 +8,7 @@ from mbcost.cost import CONVOLUTIONS, CostReport, LayerCost, cost_of
 from mbcost.networks.single_block import SingleBlock
 from mbcost.output.table import Column, Record, Table
 from mbcost.targets.subject import Subject, uncounted_lines
-from mbcost.units import ratio_in_words, shape_text, thousands
+from mbcost.units import decimals, ratio_in_words, shape_text, thousands
 
 COLUMNS = (
     Column("path", "layer"),
@@ -38,8 +38,7 @@ def explain_table(subject: Subject) -> Table:
             "layers": costly,
             **savings(subject),
         },
-        title=f"{subject.target}: input {shape_text(report.inputs).replace('x', '×')}, "
-        f"batch {report.batch}",
+        title=f"{subject.target}: input {shape_text(report.inputs, '×')}, batch {report.batch}",
         caption=f"{subject.target}: params and mult-adds of each layer, numbers filled in.",
         total={"path": "total", "params": report.params, "mult_adds": report.mult_adds},
         notes=(
@@ -106,12 +105,12 @@ def savings_lines(subject: Subject) -> list[str]:
     counted, standard = found["counted_ratio"], found["standard_mult_adds"]
     lines = [
         f"counted: {thousands(subject.report.mult_adds)} ÷ {thousands(standard)} of a standard "
-        f"convolution = {counted:.6f} ({ratio_in_words(counted)})"
+        f"convolution = {decimals(counted, 6)} ({ratio_in_words(counted)})"
     ]
     if "predicted_ratio" in found:
         n, k, predicted = found["N"], found["k"], found["predicted_ratio"]
         lines.append(
-            f"predicted: 1/N + 1/k² = 1/{n} + 1/{k}² = {predicted:.6f} "
+            f"predicted: 1/N + 1/k² = 1/{n} + 1/{k}² = {decimals(predicted, 6)} "
             f"({ratio_in_words(predicted)})"
         )
     return lines

@@ -28,7 +28,7 @@ from mbcost.studies.compare.records import COLUMNS, record
 from mbcost.studies.pareto import pareto_front
 from mbcost.targets.resolve import resolve, resolve_one
 from mbcost.targets.subject import Subject
-from mbcost.units import parse_number
+from mbcost.units import number, parse_number, thousands
 
 _MOST_BYTES = 256 * 10**6
 """Of a CSV that a heat map is drawn of."""
@@ -182,9 +182,9 @@ def heat_map_of_grid(
     cells = max(1, len(alphas)) * max(1, len(sizes))
     if cells > MOST_CELLS:
         raise MbcostError(
-            f"{cells:,} configs of alpha and size cannot be told apart",
+            f"{thousands(cells)} configs of alpha and size cannot be told apart",
             place=target,
-            way_out=f"at most {MOST_CELLS:,}: a coarser step, like --alpha 0.35:1.4:0.05",
+            way_out=f"at most {thousands(MOST_CELLS)}: a coarser step, like --alpha 0.35:1.4:0.05",
         )
     rows = []
     for alpha in alphas or [""]:
@@ -220,7 +220,7 @@ def heat_map_of_csv(
                 raise MbcostError(
                     f"{found[key]} is out of range",
                     place=f"{path}:{line}: {key}",
-                    way_out=f"at most {_LARGEST:g}",
+                    way_out=f"at most {number(_LARGEST)}",
                 )
             rows.append({y: _axis_value(found[y]), x: _axis_value(found[x]), key: _whole(value)})
     try:

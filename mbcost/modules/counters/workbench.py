@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mbcost.cost import Convention, CostReport, terms
 from mbcost.errors import missing, require_directory
 from mbcost.graph.graph import Graph
-from mbcost.units import bytes_in_words
+from mbcost.units import bytes_in_words, thousands
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -58,7 +58,7 @@ class Workbench:
         """Return why a forward of ``batch`` images does not run on the CPU; empty where it may."""
         maps = batch * self.map_bytes
         if maps > ACTIVATION_LIMIT_BYTES:
-            whose = "one image's" if batch == 1 else f"of {batch:,} images the"
+            whose = "one image's" if batch == 1 else f"of {thousands(batch)} images the"
             limit = bytes_in_words(ACTIVATION_LIMIT_BYTES)
             return f"{whose} largest layer takes {bytes_in_words(maps)}, above {limit}"
         if self.weight_bytes + maps > MEMORY_LIMIT_BYTES:
@@ -143,7 +143,8 @@ class Mismatch(NamedTuple):
     predicted: int
 
     def __str__(self) -> str:
-        return f"{self.where}: counted {self.counted:,}, predicted {self.predicted:,}"
+        counted, predicted = thousands(self.counted), thousands(self.predicted)
+        return f"{self.where}: counted {counted}, predicted {predicted}"
 
 
 class Verification(NamedTuple):

@@ -130,13 +130,13 @@ def _whole(rule: Whole, value: Any, document: Document, *keys: Key) -> int:
 
 def _number(rule: Number, value: Any, document: Document, *keys: Key) -> float:
     low = rule.low or 0
-    way_out = f"{low:g} to {rule.high:g}"
+    way_out = f"{units.number(low)} to {units.number(rule.high)}"
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise document.error(f"must be a number, not {_type(value)}", *keys, way_out=way_out)
     if not low <= value <= rule.high:  # false for NaN too
         raise document.error(f"{value} is out of range", *keys, way_out=way_out)
     if value == 0 and rule.low is None:
-        way_out = f"above 0, at most {rule.high:g}"
+        way_out = f"above 0, at most {units.number(rule.high)}"
         raise document.error("must be above 0", *keys, way_out=way_out)
     return value
 

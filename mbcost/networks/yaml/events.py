@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from mbcost.errors import MbcostError
+from mbcost.units import thousands
 
 MAX_VALUES = 100_000
 """A small file can name far more values through aliases of aliases."""
@@ -153,7 +154,7 @@ class EventReader:
             return plain
         if len(text) > MAX_DIGITS and re.fullmatch(_NUMBER, text):
             raise self.error(
-                f"a number of {len(text):,} characters", event, f"at most {MAX_DIGITS}"
+                f"a number of {thousands(len(text))} characters", event, f"at most {MAX_DIGITS}"
             )
         if re.fullmatch(_WHOLE, text):
             return int(text.replace("_", ""))

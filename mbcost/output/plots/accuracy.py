@@ -11,7 +11,7 @@ from mbcost.output.plots.page import count_axis, settle
 from mbcost.output.plots.room import Labeller, box_of
 from mbcost.output.plots.style import FRONT_COLOUR, Pen, pens, text_colour
 from mbcost.output.table import Column, Record, Table
-from mbcost.units import round_below, round_count, tick
+from mbcost.units import number, round_below, round_count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -204,7 +204,7 @@ class Accuracy:
 
 def _setting(row: Record) -> str:
     """Return what sets a point apart from the network as published: α, its size, or both."""
-    alpha = tick(row["alpha"], "")
+    alpha = number(row["alpha"])
     if row["size"] == row["native_size"]:
         return alpha
     return str(row["size"]) if row["alpha"] == 1 else f"{alpha}, {row['size']}"

@@ -12,7 +12,7 @@ from mbcost.output.plots.fonts import short
 from mbcost.output.plots.page import count_axis
 from mbcost.output.plots.style import FONT_PT, ink_on
 from mbcost.output.table import Column, Record, Table
-from mbcost.units import in_prefix, prefix_for, tick
+from mbcost.units import in_prefix, number, prefix_for
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -183,4 +183,4 @@ def _step(needed: float, free: float) -> int:
 
 
 def _tick(value: Any) -> str:
-    return tick(value, "") if isinstance(value, int | float) else short(str(value), 12)
+    return number(value) if isinstance(value, int | float) else short(str(value), 12)

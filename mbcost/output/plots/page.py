@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mbcost.errors import MbcostError, did_you_mean, not_installed
 from mbcost.output.plots.style import FONT_PT
 from mbcost.output.table import Table
-from mbcost.units import in_prefix, prefix_for, tick
+from mbcost.units import in_prefix, number, prefix_for
 
 if TYPE_CHECKING:
     from matplotlib.axis import Axis
@@ -197,7 +197,7 @@ def count_axis(
     prefix = prefix_for(values)
     scale = f"{prefix} {unit}".strip()
     axis.set_label_text(f"{title} ({scale})" if scale else title)
-    axis.set_major_formatter(FuncFormatter(lambda value, _: tick(value, prefix)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: number(value, prefix)))
     if log:
         axis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
         axis.set_minor_locator(NullLocator())

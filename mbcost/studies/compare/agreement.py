@@ -8,6 +8,7 @@ from mbcost.cost import CONVOLUTIONS, Convention, CostReport, LayerCost, Terms
 from mbcost.errors import CheckFailedError
 from mbcost.modules.counters import Verification
 from mbcost.targets.subject import Subject
+from mbcost.units import decimals, percent
 
 Done = Mapping[tuple[int, str], Verification]
 """What each counter said, by number of the subject and name of the counter."""
@@ -92,8 +93,8 @@ def seen_lines(done: Done, subjects: Sequence[Subject]) -> list[str]:
             continue
         target = f"{subjects[i].target}: " if len(subjects) > 1 else ""
         share, causes = seen(subjects[i].report, verification.counter.convention)
-        if causes and f"{share:.1%}" != "100.0%":
-            lines.append(f"{target}{name} sees {100 * share:.1f} %: {', '.join(causes)}")
+        if causes and percent(share) != "100.0%":
+            lines.append(f"{target}{name} sees {decimals(100 * share, 1)} %: {', '.join(causes)}")
     return lines
 
 

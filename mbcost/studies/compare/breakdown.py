@@ -139,9 +139,10 @@ def add_up(rows: Iterable[Record], report: CostReport) -> Record:
         for key in total:
             total[key] += row[key]
     for key, value in total.items():
-        if value != getattr(report, key):
+        expected = getattr(report, key)
+        if value != expected:
             raise MbcostError(
-                f"the rows add up to {value:,} {key}, not {getattr(report, key):,}",
+                f"the rows add up to {thousands(value)} {key}, not {thousands(expected)}",
                 place=report.name,
                 way_out="this is a defect of mbcost: please report it",
             )

@@ -16,7 +16,7 @@ from mbcost.units import in_words, shape_text
 def title_of(subjects: Sequence[Subject]) -> str:
     """Return what all subjects have in common, settings, input and batch; then the settings
     that changed some of them and others not."""
-    inputs = {shape_text(s.report.inputs).replace("x", "×") for s in subjects}
+    inputs = {shape_text(s.report.inputs, "×") for s in subjects}
     batches = {s.batch for s in subjects}
     known = [conditions.given(subject) for subject in subjects]
     common = {

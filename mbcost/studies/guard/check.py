@@ -310,7 +310,7 @@ def _caption(checks: Sequence[Check]) -> str:
 
 def _conditions(subject: Subject) -> str:
     """Return what a target was counted under: ``classes 10, input 3×224×224, batch 1``."""
-    shape = shape_text(subject.report.x).replace("x", "×")
+    shape = shape_text(subject.report.x, "×")
     own = {n: v for n, v in given(subject).items() if n not in (*OF_INPUT, "fold_bn")}
     parts = [in_words(own)] if own else []
     parts += [f"input {shape}", f"batch {subject.report.batch}"]

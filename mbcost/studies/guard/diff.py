@@ -229,7 +229,7 @@ def _described(layer: Record) -> str:
 
 def _shown(value: object) -> str:
     if isinstance(value, list | tuple):
-        return shape_text(value).replace("x", "×")
+        return shape_text(value, "×")
     return "none" if value is None else str(value)
 
 
@@ -291,10 +291,8 @@ def _conditions(before: Snapshot, after: Snapshot) -> list[str]:
     """Return what the two were counted under and differs: ``input 3×224×224 → 3×160×160``."""
     found = []
     for key in ("alpha", "batch", "input", "fold_bn"):
-        old, new = before.condition(key), after.condition(key)
+        old, new = before.condition(key, "×"), after.condition(key, "×")
         if old != new:
-            if key == "input":
-                old, new = old.replace("x", "×"), new.replace("x", "×")
             found.append(f"{key} {old} → {new}")
     sides = before.settings, after.settings
     if sides[0] is None or sides[1] is None:

@@ -20,7 +20,7 @@ from mbcost.paths import read_whole
 from mbcost.studies.compare.records import COLUMNS, DEPLOYED_COLUMNS, deployed_record, record
 from mbcost.studies.compare.versions import versions
 from mbcost.targets.subject import Subject
-from mbcost.units import shape_text
+from mbcost.units import shape_text, thousands
 
 FORMAT = "mbcost baseline"
 FORMAT_VERSION = 1
@@ -77,11 +77,11 @@ class Snapshot:
         found = self.record.get("uncounted")
         return tuple(map(str, found)) if isinstance(found, dict) else ()
 
-    def condition(self, key: str) -> str:
+    def condition(self, key: str, sign: str = "x") -> str:
         """Return one of ``CONDITIONS`` as text, equal where the condition is."""
         value = self.record.get(key)
         if isinstance(value, list):
-            return shape_text(value)
+            return shape_text(value, sign)
         return str(bool(value)).lower() if key == "fold_bn" else str(value)
 
 
@@ -213,7 +213,9 @@ def _snapshot(item: Any, path: str, where: str) -> Snapshot:
     if layers is None:
         return Snapshot(item, None, path)
     if not isinstance(layers, list) or len(layers) > MAX_LAYERS:
-        raise _foreign(f"{place}: layers", f"is not a list of at most {MAX_LAYERS:,} layers")
+        raise _foreign(
+            f"{place}: layers", f"is not a list of at most {thousands(MAX_LAYERS)} layers"
+        )
     for i, layer in enumerate(layers):
         where = f"{place}: layers[{i}]"
         if not isinstance(layer, dict):

@@ -17,7 +17,7 @@ from mbcost.studies.papers.letters import formula_value
 from mbcost.studies.papers.measures import FIGURES, Case, mult_adds, subject_of
 from mbcost.studies.papers.printed import Printed, parse_printed
 from mbcost.targets.subject import Subject
-from mbcost.units import shape_text
+from mbcost.units import decimals, shape_text, thousands
 
 
 class NotBuiltError(Exception):
@@ -135,7 +135,7 @@ class Cell:
         ours = mult_adds(self.case)
         if self.case.than is not None:
             ours /= mult_adds(replace(self.case, subject=self.case.than))
-        shown = f"{int(ours):,}" if ours.denominator == 1 else f"{float(ours):.4f}"
+        shown = thousands(int(ours)) if ours.denominator == 1 else decimals(float(ours), 4)
         raw = int(ours) if ours.denominator == 1 else float(ours)
         return Answer(text, shown, raw, value == ours)
 
@@ -143,12 +143,12 @@ class Cell:
         """Compare the printed input and output, in letters, with the shapes of one layer."""
         node = next(n for n in self.case.subject.graph.nodes if n.path == self.row.facts["at"])
         printed = [self.row.facts["input"], self.row.figures["output"]]
-        built = [shape_text(_hwc(shape)) for shape in (node.x, node.y)]
+        built = [shape_text(_hwc(shape), "×") for shape in (node.x, node.y)]
         wanted = [
-            "x".join(str(formula_value(side, self.table.letters)) for side in text.split(" x "))
+            "×".join(str(formula_value(side, self.table.letters)) for side in text.split(" x "))
             for text in printed
         ]
-        ours = " → ".join(built).replace("x", "×")
+        ours = " → ".join(built)
         return Answer(" → ".join(printed).replace(" x ", "×"), ours, ours, wanted == built)
 
 

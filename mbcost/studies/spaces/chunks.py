@@ -23,6 +23,7 @@ from mbcost.output.files import destination
 from mbcost.studies.spaces.columns import Layout
 from mbcost.studies.spaces.plan import Batch
 from mbcost.studies.spaces.sweep.writers import Writer
+from mbcost.units import thousands
 
 _NAME = re.compile(r"(\d{8,})-(\d+)-([0-9a-f]{32})")
 
@@ -243,7 +244,7 @@ def locked(chunked: Sequence[Chunks]) -> Iterator[None]:
             raise Interrupted("interrupted before anything was finished", place=place) from None
         units = sum(chunks.layout.plan.units for chunks in chunked)
         raise Interrupted(
-            f"interrupted: {kept:,} of {units:,} chunks are finished",
+            f"interrupted: {thousands(kept)} of {thousands(units)} chunks are finished",
             place=place,
             way_out="the same command with --resume goes on",
         ) from None

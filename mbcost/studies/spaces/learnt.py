@@ -18,7 +18,7 @@ from mbcost.errors import LayerError, MbcostError
 from mbcost.networks.scaling import Feed
 from mbcost.studies.spaces.parts import MAXIMA, Figures, Part, setting_axes
 from mbcost.studies.spaces.space import Space
-from mbcost.units import shape_text
+from mbcost.units import shape_text, thousands
 
 Ints = NDArray[np.int64]
 Choices = NDArray[np.int32]
@@ -109,9 +109,11 @@ class LearntCosts:
         self.sizes = [len(axis.values) for axis in self.axes[self.settings :]]
         if settings > MAX_SETTINGS or prod(self.sizes) > MAX_CHOICES:
             raise MbcostError(
-                f"{settings:,} combinations of settings, {prod(self.sizes):,} of one row's fields",
+                f"{thousands(settings)} combinations of settings, "
+                f"{thousands(prod(self.sizes))} of one row's fields",
                 place=space.target,
-                way_out=f"at most {MAX_SETTINGS:,} and {MAX_CHOICES:,}: fewer values",
+                way_out=f"at most {thousands(MAX_SETTINGS)} and {thousands(MAX_CHOICES)}: "
+                "fewer values",
             )
         self.combinations = settings * prod(self.sizes)
         self.feeds: dict[Feed, int] = {}

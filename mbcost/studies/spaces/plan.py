@@ -19,6 +19,7 @@ from mbcost.studies.spaces.learnt import Choices, Ints
 from mbcost.studies.spaces.parts import INPUT_SETTINGS
 from mbcost.studies.spaces.reader import Reader
 from mbcost.studies.spaces.space import MAX_AXES, Axis, Space
+from mbcost.units import thousands
 
 UNIT = 2**16
 """Configs of a unit, before any is dropped."""
@@ -54,14 +55,14 @@ class Plan:
             raise MbcostError(
                 f"{_many(self.samples)} configs are too many to draw",
                 place="--samples",
-                way_out=f"at most {MAX_SAMPLES:,}",
+                way_out=f"at most {thousands(MAX_SAMPLES)}",
             )
         if self.samples is None and space.size > MAX_ENUMERATED:
             raise MbcostError(
                 f"has {_many(space.size)} configs, too many to count each",
                 place=space.target,
                 way_out="--samples 1000000 draws some; or a coarser step or fewer values, as up to "
-                f"{MAX_ENUMERATED:,} are enumerated",
+                f"{thousands(MAX_ENUMERATED)} are enumerated",
             )
         settings = [axis for axis in space.axes if not axis.slots and axis.key != "batch"]
         inputs = [axis for axis in settings if axis.key in INPUT_SETTINGS]
@@ -70,20 +71,21 @@ class Plan:
         self._check_grid(inputs, MAX_INPUTS, "")
         if len(space.axes) > MAX_AXES:
             raise MbcostError(
-                f"{len(space.axes):,} fields vary",
+                f"{thousands(len(space.axes))} fields vary",
                 place=space.target,
-                way_out=f"at most {MAX_AXES:,}: fix some, or choose per row rather than per layer",
+                way_out=f"at most {thousands(MAX_AXES)}: "
+                "fix some, or choose per row rather than per layer",
             )
 
     def _check_grid(self, axes: Sequence[Axis], most: int, otherwise: str) -> None:
         size = prod(len(axis.values) for axis in axes)
         if size > most:
-            each = " × ".join(f"{len(axis.values):,} of {axis.key}" for axis in axes)
+            each = " × ".join(f"{thousands(len(axis.values))} of {axis.key}" for axis in axes)
             raise MbcostError(
                 f"has {_many(size)} configs of settings ({each}), too many to count each",
                 place=self.space.target,
                 way_out=f"{otherwise}a coarser step, like --alpha 0.35:1.4:0.05 --size 96:224:32; "
-                f"up to {most:,} are counted",
+                f"up to {thousands(most)} are counted",
             )
 
     @property
@@ -172,4 +174,4 @@ class Counting:
 
 def _many(number: int) -> str:
     """Return a number of configs in words that stay short: 100,000,000 or 10^40."""
-    return f"{number:,}" if number < 10**15 else f"about 10^{len(str(number)) - 1}"
+    return thousands(number) if number < 10**15 else f"about 10^{len(str(number)) - 1}"

@@ -34,6 +34,7 @@ from mbcost.studies.spaces.parts import (
     setting_axes,
 )
 from mbcost.studies.spaces.space import Space
+from mbcost.units import thousands
 
 
 @dataclass
@@ -69,9 +70,10 @@ class Reader:
         combinations = prod(len(axis.values) for axis in axes)
         if combinations > MAX_SETTINGS:
             raise MbcostError(
-                f"{combinations:,} combinations of {' and '.join(axis.key for axis in axes)}",
+                f"{thousands(combinations)} combinations of "
+                f"{' and '.join(axis.key for axis in axes)}",
                 place=self.space.target,
-                way_out=f"at most {MAX_SETTINGS:,}: fewer values",
+                way_out=f"at most {thousands(MAX_SETTINGS)}: fewer values",
             )
         feeds = self.tables[0].feeds if self.tables else {}
         numbers = []

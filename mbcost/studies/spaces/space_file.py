@@ -31,6 +31,7 @@ from mbcost.networks.yaml.check import check
 from mbcost.networks.yaml.document import Document, read_document
 from mbcost.networks.yaml.specs import NETWORK, load_specs, network_of, row_of
 from mbcost.studies.spaces.space import MAX_AXES, Axis, Slot, Space
+from mbcost.units import thousands
 
 FIXED = tuple(key for key in fields_of(Row) if key not in (*OF_ROW, "inputs"))
 """What a row says only once."""
@@ -122,7 +123,10 @@ def read_space(document: Document, stem: str) -> Space:
         axes += _row_axes(document, row, network.classes, i)
         if len(axes) > MAX_AXES:
             raise document.error(
-                "too many fields vary", "rows", i, way_out=f"at most {MAX_AXES:,}: fewer per_layer"
+                "too many fields vary",
+                "rows",
+                i,
+                way_out=f"at most {thousands(MAX_AXES)}: fewer per_layer",
             )
     space = Space(document.path if stem not in space_files() else stem, network, {}, tuple(axes))
     for key, text in texts.items():

@@ -24,6 +24,7 @@ from mbcost.studies.spaces.columns import COST_KEYS, Layout, figure_of, label
 from mbcost.studies.spaces.parts import Figures, scalar_figures
 from mbcost.studies.spaces.sweep.writers import WRITERS
 from mbcost.targets.subject import Subject
+from mbcost.units import thousands
 
 Item = TypeVar("Item")
 
@@ -202,4 +203,4 @@ def _text(value: Any) -> str:
 
 def _number(value: Any) -> str:
     text = _text(value)
-    return f"{int(text):,}" if text.isdecimal() else text or "empty"
+    return thousands(int(text)) if text.isdecimal() else text or "empty"

@@ -20,7 +20,7 @@ from mbcost.networks.rows import Row
 from mbcost.networks.rules import MAX_MULTIPLIER
 from mbcost.networks.scaling import Scaling
 from mbcost.studies.spaces.space import Axis, Space
-from mbcost.units import parse_count, thousands
+from mbcost.units import parse_count, percent, thousands
 
 TENTHS = tuple(float(Decimal(i) / 10) for i in range(1, int(10 * MAX_MULTIPLIER) + 1))
 SPREAD = 4
@@ -72,7 +72,7 @@ def solved(space: Space, target: str) -> tuple[Space, list[str]]:
     share = cost / wanted - 1 if wanted else inf
     note = (
         f"alpha {alpha} comes nearest to {thousands(wanted)} mult-adds: {thousands(cost)} "
-        f"({share:+.2%}); widths change in steps, so no alpha may hit it exactly"
+        f"({percent(share, 2, '+')}); widths change in steps, so no alpha may hit it exactly"
     )
     return replace(space, settings={**space.settings, "alpha": alpha}), [note]
 
@@ -175,7 +175,7 @@ class _Scaling:
             looked += len(edges)
             if looked > MAX_STEPS:
                 raise MbcostError(
-                    f"its widths step more than {MAX_STEPS:,} times near this cost",
+                    f"its widths step more than {thousands(MAX_STEPS)} times near this cost",
                     place=self.target,
                     way_out="`mbcost search --alpha 0.5:0.6:0.001 --max-mult-adds N` tries some",
                 )

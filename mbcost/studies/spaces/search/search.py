@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
 from mbcost.networks.network import Network
 from mbcost.networks.spec import Spec
-from mbcost.output.table import Record, Table, choose_columns
+from mbcost.output.table import Record
 from mbcost.studies.pareto import MAX_OBJECTIVES, pareto_front
 from mbcost.studies.spaces.columns import COST_KEYS, Layout
 from mbcost.studies.spaces.learnt import LIMIT
 from mbcost.studies.spaces.plan import Batch, Counting
 from mbcost.studies.spaces.space import Axis, Space
-from mbcost.studies.spaces.sweep.table import caption, columns_of, title
 from mbcost.studies.spaces.verify import Sample, Verifier
 from mbcost.units import percent, thousands
 
@@ -178,7 +177,8 @@ class Answer:
             raise self.misses.error(space, self.looked)
         if not self.found.records:
             raise CheckFailedError(
-                f"{self.feasible:,} configs are within the budget, none with a published accuracy",
+                f"{thousands(self.feasible)} configs are within the budget, "
+                "none with a published accuracy",
                 place=space.target,
                 way_out="--objective mult_adds",
             )
@@ -331,88 +331,11 @@ class _Misses:
             share = value / constraint.limit - 1 if constraint.limit else float("inf")
             also = ", over another budget too" if breaks_more else ""
             lines.append(
-                f"{constraint.option} {constraint.limit:,}: nearest {value:,} "
-                f"({share:+.1%}) at {config or 'the only config'}{also}"
+                f"{constraint.option} {thousands(constraint.limit)}: nearest {thousands(value)} "
+                f"({percent(share, 1, '+')}) at {config or 'the only config'}{also}"
             )
         return CheckFailedError(
-            f"none of {looked:,} configs is within the budget; " + "; ".join(lines),
+            f"none of {thousands(looked)} configs is within the budget; " + "; ".join(lines),
             place=space.target,
             way_out="a larger budget, or a wider --alpha or --size",
         )
-
-
-def answer_table(answer: Answer, notes: Sequence[str], columns: str | None = None) -> Table:
-    """Return the winner, or the Pareto front, with the slack under every budget."""
-    layout = answer.layout
-    known = columns_of(layout)
-    keys = [axis.key for axis in layout.plan.space.axes]
-    constrained = [constraint.key for constraint in answer.constraints]
-    default = list(dict.fromkeys([*keys, *(o.key for o in answer.objectives), *constrained]))
-    default += [key for key in ("params", "mult_adds") if key not in default]
-    if "top1" in known and "top1" not in default:
-        default.append("top1")
-    chosen = choose_columns(known, columns, default)
-    rows = answer.found.records
-    document: dict[str, Any] = {
-        "target": layout.plan.space.target,
-        "objective": [("-" if o.sign < 0 else "") + o.key for o in answer.objectives],
-        "configs": answer.looked,
-        "feasible": answer.feasible,
-    }
-    if len(answer.objectives) == 1:
-        binding = answer.binding()
-        document["winner"] = answer.winner
-        document["constraints"] = [
-            {
-                "key": c.key,
-                "limit": c.limit,
-                "value": answer.winner[c.key],
-                "slack": c.limit - answer.winner[c.key],
-                "binding": c.key in binding,
-            }
-            for c in answer.constraints
-        ]
-    else:
-        rows = sorted(rows, key=answer.found.value, reverse=True)
-        document["front"] = rows
-    return Table(
-        chosen,
-        rows,
-        tuple(known) if columns is None else tuple(column.key for column in chosen),
-        rows,
-        document,
-        title=_title(answer),
-        caption=caption(layout),
-        notes=(*_lines(answer), *notes),
-    )
-
-
-def _title(answer: Answer) -> str:
-    words = [("smallest " if o.sign < 0 else "largest ") + o.key for o in answer.objectives]
-    what = words[0] if len(words) == 1 else "Pareto front of " + ", ".join(words)
-    return f"{title(answer.layout)}: {what}"
-
-
-def _lines(answer: Answer) -> list[str]:
-    """Return how many configs fit, and each budget's slack and whether it binds."""
-    lines = [f"{answer.feasible:,} of {answer.looked:,} configs are within the budget"]
-    if not answer.constraints:
-        lines = [f"configs looked at, without a budget: {answer.looked:,}"]
-    if answer.unrated:
-        lines[0] += f"; {answer.unrated:,} of them have no published accuracy and do not compete"
-    if len(answer.objectives) > 1:
-        return [f"{len(answer.found.records):,} configs are on the front", *lines]
-    binding = answer.binding()
-    for constraint in answer.constraints:
-        value, limit = answer.winner[constraint.key], constraint.limit
-        share = f" ({percent((limit - value) / limit)})" if limit else ""
-        slack = f"slack {thousands(limit - value)}{share}"
-        words = (
-            "binding: without it a better one wins" if constraint.key in binding else "not binding"
-        )
-        lines.append(f"{constraint.option} {thousands(limit)}: {slack}, {words}")
-    if answer.constraints and not binding and answer.limited():
-        lines.append("no budget binds alone: a better config breaks several at once")
-    elif answer.constraints and not binding:
-        lines.append("no budget binds: this is the best config there is in the space")
-    return lines

@@ -12,6 +12,7 @@ from mbcost.studies.compare.records import COLUMNS
 from mbcost.studies.compare.versions import versions, versions_text
 from mbcost.studies.spaces.columns import COST_KEYS, Field, Layout
 from mbcost.studies.spaces.plan import Batch
+from mbcost.units import thousands
 
 MAX_SHOWN = 10_000
 """Rows of a table; beyond it a sweep is a file."""
@@ -36,13 +37,13 @@ def few_records(layout: Layout, batches: Iterable[Batch]) -> list[Record]:
         records += layout.records(batch)
         if len(records) > MAX_SHOWN:
             raise MbcostError(
-                f"has more than {MAX_SHOWN:,} configs, too many for a table",
+                f"has more than {thousands(MAX_SHOWN)} configs, too many for a table",
                 place=target,
                 way_out="-o FILE.csv or .parquet, --format csv, or a budget",
             )
     if not records:
         raise CheckFailedError(
-            f"none of {layout.plan.total:,} configs is within the budget",
+            f"none of {thousands(layout.plan.total)} configs is within the budget",
             place=target,
             way_out="`mbcost search` shows the nearest",
         )
