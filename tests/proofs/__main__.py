@@ -2,7 +2,7 @@
 
 python -m tests.proofs [NAME ...] [--sample N] [--seconds S]
 
-A proof is a script beside this file with a ``main``; it takes ``--sample`` and ``--seconds``,
+A proof is a script beside this file; it takes ``--sample`` and ``--seconds``,
 prints what it finds, and exits with 1 where something is wrong. The suite runs a small sample of
 the same code. What is written says where, when and with which versions it was run.
 """
@@ -27,11 +27,11 @@ VERSIONS = ("torch", "torchvision", "timm", "torchinfo", "fvcore", "numpy", "pya
 
 
 def proofs() -> list[str]:
-    """Return the names of the proofs: the scripts here that have a ``main``."""
+    """Return the names of the proofs: the scripts here that run."""
     return sorted(
         path.stem
         for path in Path(__file__).parent.glob("[a-z]*.py")
-        if "\ndef main(" in path.read_text("utf-8")
+        if "\nif __name__ ==" in path.read_text("utf-8")
     )
 
 
