@@ -3,7 +3,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PYTHON ?= python3
 
-.PHONY: demo test reports release clean
+.PHONY: demo test prove reports release clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/mbcost compare --in 64 --out 128 --size 224
@@ -11,8 +11,15 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check mbcost tests
 	$(VENV)/bin/ruff format --check mbcost tests
-	$(VENV)/bin/mypy
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --durations=10
+	@types=$$(mktemp); $(VENV)/bin/mypy > $$types 2>&1 & mypy=$$!; \
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist worksteal --durations=10; tests=$$?; \
+	wait $$mypy; typed=$$?; cat $$types; rm $$types; \
+	exit $$(( tests ? tests : typed ))
+
+# What takes longer than the suite: every script under tests/proofs/, each of which writes what it
+# found to reports/proofs/. One alone: make prove PROOFS="models --sample 50".
+prove: $(VENV)/.installed-test
+	$(PY) -m tests.proofs $(PROOFS)
 
 # Regenerates reports/, and the output in README.md and docs/; tests compare them.
 reports: $(VENV)/.installed-test

@@ -2,7 +2,7 @@
 
 Inside mbcost numbers are exact ints in base units. People see three digits and one SI prefix per
 column; files get raw values. To add a way of showing a value, add a function here and a kind to
-``tables.Column``.
+``output.cells.SHOW``.
 """
 
 from __future__ import annotations

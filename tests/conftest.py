@@ -14,6 +14,7 @@ from mbcost.cli import app
 
 Cli = Callable[..., Result]
 Golden = Callable[[str, str], None]
+Validate = Callable[[object], None]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,6 +42,17 @@ def cli_json(cli: Cli) -> Callable[..., Any]:
         return json.loads(result.stdout)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def validate() -> Validate:
+    """Check what a YAML file holds with the JSON schema, or raise ``ValidationError``."""
+    from jsonschema import Draft202012Validator
+
+    from mbcost.studies.schema import json_schema
+
+    found: Validate = Draft202012Validator(json_schema()).validate
+    return found
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Hostile input: YAML, budgets, spaces, JSON, CSV and command lines, made wrong at random.
 
-    python -m tests.fuzz --seed 0 --cases 20000 --seconds 3600
+    python -m tests.fuzz --seed 0 --sample 20000 --seconds 3600
     python -m tests.fuzz --seed 0 --only 1234  # one case again
 
 Whatever a file or a command line holds, the answer is a result or one ``MbcostError``; a command
@@ -201,7 +201,9 @@ def run_case(seed: int, case: int) -> tuple[str, str | Failure]:
     kind = kinds[case % len(kinds)]
     before = os.getcwd()
     with tempfile.TemporaryDirectory() as directory:
-        os.chdir(directory)
+        work = Path(directory) / "work"  # so that .. is a place of its own, too
+        work.mkdir()
+        os.chdir(work)
         try:
             return kind, outcome_of(kind, lambda: KINDS[kind][0](random), seed, case)
         finally:
@@ -296,11 +298,11 @@ def _show(table: Any) -> None:
         form.write(table, exact=False)
 
 
-def main() -> None:
-    """Run the fuzzer from the command line."""
+def main(sample: int = 500) -> int:
+    """Run the fuzzer from the command line, by default on so many cases."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--cases", type=int, default=500)
+    parser.add_argument("--sample", type=int, default=sample)
     parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--only", type=int, metavar="CASE", help="this case alone")
     given = parser.parse_args()
@@ -308,16 +310,16 @@ def main() -> None:
     if given.only is not None:
         kind, outcome = run_case(given.seed, given.only)
         print(outcome if isinstance(outcome, Failure) else f"{kind}: {outcome}")
-        sys.exit(isinstance(outcome, Failure))
+        return int(isinstance(outcome, Failure))
     begun = time.monotonic()
-    ran, failures = run(given.seed, given.cases, given.seconds)
+    ran, failures = run(given.seed, given.sample, given.seconds)
     for failure in failures:
         print(failure)
     parts = ", ".join(f"{kind} {how} {count:,}" for (kind, how), count in sorted(ran.items()))
     took, total = time.monotonic() - begun, sum(ran.values())
     print(f"seed {given.seed}: {total:,} cases in {took:.0f} s ({parts}), {len(failures)} failed")
-    sys.exit(bool(failures))
+    return int(bool(failures))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -10,6 +10,7 @@ from matplotlib import __version__ as matplotlib_version
 from tests import ROOT
 from tests.conftest import Cli
 from tests.output.test_formats import unversioned
+from tests.proofs.__main__ import proofs
 from tests.regenerate import report_commands
 
 
@@ -43,6 +44,7 @@ def test_reports_are_what_their_command_writes(
 def test_every_report_has_its_command() -> None:
     written = {name for args in report_commands() for name in outputs(args)} | {"reports/README.md"}
     kept = {str(p.relative_to(ROOT)) for p in (ROOT / "reports").rglob("*") if p.is_file()}
+    written |= {f"reports/proofs/{name}.txt" for name in proofs()} & kept
     assert kept == written
 
 

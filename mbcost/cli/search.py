@@ -19,21 +19,24 @@ if TYPE_CHECKING:
     from mbcost.studies.spaces.search.search import Answer
 
 
+Objectives = Annotated[
+    str | None,
+    typer.Option(
+        "--objective",
+        metavar="KEY,...",
+        help="Column to make largest (-KEY: smallest); several give their Pareto front. "
+        "Default: published top1 where there is one, else mult_adds.",
+        show_default=False,
+    ),
+]
+
+
 @app.command()
 def search(
     *,
     of: SpaceOf,
     budgets: ColumnBudgets,
-    objective: Annotated[
-        str | None,
-        typer.Option(
-            "--objective",
-            metavar="KEY,...",
-            help="Column to make largest (-KEY: smallest); several give their Pareto front. "
-            "Default: published top1 where there is one, else mult_adds.",
-            show_default=False,
-        ),
-    ] = None,
+    objective: Objectives = None,
     target_mult_adds: Annotated[
         str | None,
         typer.Option(

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from mbcost.errors import visible
-from mbcost.output.table import BROAD, GAP, Cells, Table, cells, fitted, reasons_below
+from mbcost.output.cells import BROAD, GAP, Cells, cells, fitted, reasons_below
+from mbcost.output.table import Table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

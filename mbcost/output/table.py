@@ -1,16 +1,15 @@
 """Tables: the only currency between what computes and what prints.
 
-A ``Table`` holds raw records; ``cells`` turns them into what people read, three digits and one
-prefix per column. Files get the raw values. To add a way of showing a value: a line in ``SHOW``.
+A ``Table`` holds raw records, which files get as they are; ``cells`` turns them into what people
+read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from mbcost import units
-from mbcost.errors import MbcostError, did_you_mean, visible
+from mbcost.errors import MbcostError, did_you_mean
 
 Record = dict[str, Any]
 
@@ -18,19 +17,11 @@ PENDING = object()
 """A value that is being computed, shown as an ellipsis."""
 
 
-GAP = 2
-"""Characters between columns."""
-WRAPPED = 30
-"""Narrowest a column of prose becomes before others are left out."""
-BROAD = 60
-"""Widest a column of prose becomes."""
-
-
 class Column(NamedTuple):
     """A column as people see it.
 
-    ``kind`` is how the values are shown (see ``SHOW``); ``rank`` says what is left out first on a
-    narrow terminal: the highest.
+    ``kind`` is how the values are shown (see ``cells.SHOW``); ``rank`` says what is left out first
+    on a narrow terminal: the highest.
     """
 
     key: str
@@ -54,189 +45,6 @@ class Table(NamedTuple):
     caption: str = ""
     total: Record | None = None
     notes: tuple[str, ...] = ()
-
-
-class Cells(NamedTuple):
-    """A table as text: title, unit, alignment and wrapping per column; rows, a total row."""
-
-    titles: list[str]
-    units: list[str]
-    right: list[bool]
-    wraps: list[bool]
-    rows: list[list[str]]
-    total: list[str] | None
-
-    @property
-    def headers(self) -> list[str]:
-        """Return the titles with their units: ``mult-adds (M)``."""
-        pairs = zip(self.titles, self.units, strict=True)
-        return [f"{title} ({unit})" if unit else title for title, unit in pairs]
-
-    def header_lines(self, i: int) -> list[str]:
-        """Return a column's title over its unit; one longer than its cells breaks at ``vs``."""
-        title, unit = self.titles[i], self.units[i]
-        width = max((len(row[i]) for row in self.rows), default=0)
-        if len(title) > width:
-            title = title.replace(" vs ", "\nvs ")
-        lines = title.split("\n")
-        return [*lines, f"({unit})"] if unit else lines
-
-    @property
-    def width(self) -> int:
-        """Return the characters a line takes at least, prose wrapped."""
-        return self.width_with(WRAPPED)
-
-    def width_with(self, prose: int) -> int:
-        """Return the characters a line takes with ``prose`` characters to a line of prose."""
-        widths = []
-        for i in range(len(self.titles)):
-            texts = [*self.header_lines(i), *(row[i] for row in self.rows)]
-            if self.total:
-                texts.append(self.total[i])
-            width = max(len(text) for text in texts)
-            widths.append(min(width, prose) if self.wraps[i] else width)
-        return sum(widths) + GAP * len(widths)
-
-    def longest_word(self, i: int) -> int:
-        """Return the longest word of a column, which cannot be narrower."""
-        texts = (self.titles[i], *(row[i] for row in self.rows))
-        return max(len(word) for text in texts for word in (*text.split(), ""))
-
-
-def _count(prefix: str) -> Callable[[Any], str]:
-    return lambda value: units.in_prefix(value, prefix)
-
-
-def _delta(prefix: str | None) -> Callable[[Any], str]:
-    return lambda value: units.signed(value, prefix)
-
-
-SHOW: dict[str, Callable[[Any], str]] = {
-    "text": str,
-    "prose": str,  # wraps where a terminal is narrow
-    "reason": str,  # prose that stands below the table where it does not fit in it
-    "printed": str,  # a figure as a paper prints it, or a row's parts, which wraps
-    "key": lambda key: key.replace("mult_adds", "mult-adds").replace("_", " "),
-    "size": str,
-    "whole": units.thousands,
-    "shape": lambda shape: _shape(shape),
-    "ratio": units.ratio_in_words,
-    "share": units.percent,
-    "number": units.number,
-    "growth": units.signed_percent,
-    "percent": lambda value: units.decimals(value, 1),
-    "truth": lambda value: "yes" if value else "NO",
-    "bar": lambda share: units.bar(share, 8),
-    "versions": lambda versions: ", ".join(f"{k} {v}" for k, v in versions.items()),
-    "settings": units.in_words,
-}
-
-
-def _shape(shape: Sequence[Any]) -> str:
-    """Return 64×112×112; of several shapes their number, or they would fill the line."""
-    if shape and not isinstance(shape[0], int):
-        return f"{len(shape)} maps"
-    return units.shape_text(shape, "×")
-
-
-_WRAPS = ("prose", "reason", "printed", "settings")
-_LEFT = ("text", "prose", "reason", "key", "shape", "truth", "versions", "settings", "bar")
-
-
-def cells(table: Table, *, exact: bool = False, bars: bool = False) -> Cells:
-    """Return what people read: each column formatted as a whole.
-
-    ``exact`` shows every digit, ``bars`` draws one behind each share; without it columns of bars
-    are left out.
-    """
-    columns: list[list[str]] = []
-    units_: list[str] = []
-    shown = [column for column in table.columns if bars or column.kind != "bar"]
-    for column in shown:
-        values = [row.get(column.key) for row in table.rows]
-        if table.total:
-            values.append(table.total.get(column.key))
-        unit, show = _format(column.kind, values, exact)
-        texts = [_text(value, show) for value in values]
-        if column.kind == "share" and bars:
-            texts = _with_bars(texts, values, rows=len(table.rows))
-        columns.append(texts)
-        units_.append(unit)
-    lines = [list(line) for line in zip(*columns, strict=True)]
-    left = (*_LEFT, "share") if bars else _LEFT
-    return Cells(
-        titles=[visible(column.title) for column in shown],
-        units=units_,
-        right=[column.kind not in left for column in shown],
-        wraps=[column.kind in _WRAPS for column in shown],
-        rows=lines[: len(table.rows)],
-        total=lines[-1] if table.total and lines else None,
-    )
-
-
-def _format(kind: str, values: Sequence[Any], exact: bool) -> tuple[str, Callable[[Any], str]]:
-    """Return (unit, formatter) for a column."""
-    numbers = [v for v in values if isinstance(v, int | float)]
-    if kind == "count":
-        if exact:
-            return "", units.thousands
-        prefix = units.prefix_for(numbers)
-        return prefix, _count(prefix)
-    if kind == "delta":
-        prefix = units.prefix_for(numbers)
-        return ("", _delta(None)) if exact else (prefix, _delta(prefix))
-    if kind == "bytes":
-        return ("bytes", units.thousands) if exact else ("MB", units.megabytes)
-    return ("%" if kind == "percent" else ""), SHOW[kind]
-
-
-def _text(value: Any, show: Callable[[Any], str]) -> str:
-    if value is PENDING:
-        return "…"
-    return "" if value is None else visible(show(value))
-
-
-def _with_bars(texts: list[str], values: Sequence[Any], rows: int) -> list[str]:
-    largest = max((v for v in values[:rows] if v), default=1)
-    width = max((len(text) for text in texts), default=0)
-    return [
-        f"{text:>{width}} {units.bar((value or 0) / largest, 8) if i < rows else '':<8}"
-        for i, (text, value) in enumerate(zip(texts, values, strict=True))
-    ]
-
-
-def fitted(
-    table: Table, width: int, *, exact: bool = False, bars: bool = False
-) -> tuple[Table, list[str]]:
-    """Return the table with as many columns as fit ``width`` characters, and the headers left out.
-
-    The highest rank goes first; rank 0 always stays.
-    """
-    hidden: list[str] = []
-    found = cells(table, exact=exact, bars=bars)
-    while found.width > width and any(column.rank for column in table.columns):
-        worst = max(column.rank for column in table.columns)
-        last = max(i for i, column in enumerate(table.columns) if column.rank == worst)
-        hidden.insert(0, found.headers[last])
-        kept = tuple(column for i, column in enumerate(table.columns) if i != last)
-        table = table._replace(columns=kept)
-        found = cells(table, exact=exact, bars=bars)
-    return table, hidden
-
-
-def reasons_below(table: Table, kept: Table) -> list[str]:
-    """Return the reasons that ``kept`` has no column for: ``Table 9, small, params: the reason``.
-
-    Rows with one reason share a line; a row is named by its first three cells.
-    """
-    shown = cells(table)
-    rows: dict[str, list[str]] = {}
-    for i, column in enumerate(table.columns):
-        if column.kind == "reason" and column not in kept.columns:
-            for row in shown.rows:
-                if row[i]:
-                    rows.setdefault(row[i], []).append(", ".join(row[:3]))
-    return [f"{'; '.join(names)}: {reason}" for reason, names in rows.items()]
 
 
 def choose_columns(

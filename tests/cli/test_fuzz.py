@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from mbcost.errors import MbcostError
@@ -25,6 +27,15 @@ def test_a_case_is_made_from_its_seed_and_number_alone() -> None:
     for make in (random_network, random_space):
         assert make(Random("0:1")) == make(Random("0:1")) != make(Random("1:1"))
     assert run_case(3, 5) == run_case(3, 5)
+
+
+def test_the_fuzzer_writes_nothing_where_it_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run(seed=1, cases=60)
+    assert list(tmp_path.iterdir()) == []
+    assert Path.cwd() == tmp_path
 
 
 @pytest.mark.parametrize(

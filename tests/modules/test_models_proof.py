@@ -1,4 +1,4 @@
-"""A sample of ``python -m tests.proofs.models``, which counts hundreds of models alive."""
+"""A sample of ``python -m tests.proofs.models``, which counts hundreds of models in every mode."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 from tests.proofs.models import changed, fingerprint, run
 
 
-def test_forty_live_models_cost_what_flop_counter_mode_says_and_stay_as_they_were() -> None:
+def test_forty_models_cost_the_same_in_every_mode_and_stay_as_they_were() -> None:
     found = run(sample=40, seed=1, seconds=300, small=True)
     assert [each for each in found if each.problems or each.skipped] == []
     assert len(found) == 40

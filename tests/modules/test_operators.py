@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import torch
 import torchinfo
-import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 from torch.utils.flop_counter import FlopCounterMode, flop_registry, register_flop_formula
@@ -56,11 +55,22 @@ def looped(*sides: int) -> int:
     return sum(1 for _ in product(*map(range, sides)))
 
 
+def of_torchvision(name: str) -> Callable[..., Any]:
+    """Return one of ``torchvision.ops``, imported when it is called."""
+
+    def call(*args: Any, **named: Any) -> Any:
+        import torchvision
+
+        return getattr(torchvision.ops, name)(*args, **named)
+
+    return call
+
+
 INT8 = torch.int8
 OPERATORS: dict[str, tuple[Callable[..., Any], tuple[Tensor, ...], int]] = {
     # weights 6×(4/2)×3×2, met at 2×8×9 output positions
     "deform_conv2d": (
-        lambda x, o, m, w: torchvision.ops.deform_conv2d(x, o, w, padding=(1, 0), mask=m),
+        lambda x, o, m, w: of_torchvision("deform_conv2d")(x, o, w, padding=(1, 0), mask=m),
         (meta(2, 4, 8, 10), meta(2, 12, 8, 9), meta(2, 6, 8, 9), meta(6, 2, 3, 2)),
         looped(2, 6, 2, 3, 2, 8, 9),
     ),
@@ -113,7 +123,7 @@ OPERATORS: dict[str, tuple[Callable[..., Any], tuple[Tensor, ...], int]] = {
         0,
     ),
     "roi_align": (
-        lambda x, boxes: torchvision.ops.roi_align(x, boxes, 4),
+        lambda x, boxes: of_torchvision("roi_align")(x, boxes, 4),
         (meta(1, 3, 8, 8), meta(5, 5)),
         0,
     ),

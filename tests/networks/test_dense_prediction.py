@@ -12,13 +12,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
-from torchvision.models import mobilenet_v3_large
-from torchvision.models.detection import ssdlite320_mobilenet_v3_large
-from torchvision.models.detection.ssdlite import SSDLiteHead, _mobilenet_extractor
-from torchvision.models.segmentation import (
-    deeplabv3_mobilenet_v3_large,
-    lraspp_mobilenet_v3_large,
-)
 
 import mbcost
 from mbcost.cost import cost_of
@@ -34,6 +27,7 @@ from mbcost.targets.resolve import resolve_one
 from mbcost.units import parse_count
 from tests.conftest import Cli
 from tests.modules.test_counters import THREE, assert_all_agree
+from tests.networks.test_independent_networks import torchvisions
 from tests.networks.test_published import differing
 
 KINDS = ("detection", "segmentation")
@@ -75,7 +69,7 @@ def ours(target: str, **settings: Any) -> tuple[int, int]:
 
 @pytest.mark.parametrize("size", [320, 256])
 def test_ssdlite_is_torchvisions(size: int) -> None:
-    model = ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None).eval().to("meta")
+    model = torchvisions("ssdlite320_mobilenet_v3_large", weights_backbone=None).eval().to("meta")
 
     def run(x: Tensor) -> None:
         model.head(list(model.backbone(x).values()))
@@ -86,6 +80,9 @@ def test_ssdlite_is_torchvisions(size: int) -> None:
 
 
 def test_ssdlite_without_the_reduced_tail_is_torchvisions() -> None:
+    from torchvision.models import mobilenet_v3_large
+    from torchvision.models.detection.ssdlite import SSDLiteHead, _mobilenet_extractor
+
     with torch.device("meta"):
         extractor = _mobilenet_extractor(mobilenet_v3_large(), 6, nn.BatchNorm2d)
         channels = [672, 960, 512, 256, 256, 128]
@@ -96,8 +93,8 @@ def test_ssdlite_without_the_reduced_tail_is_torchvisions() -> None:
 
 
 SEGMENTATION = {
-    "lraspp-v3-large-torchvision": lraspp_mobilenet_v3_large,
-    "deeplabv3-v3-large-torchvision": deeplabv3_mobilenet_v3_large,
+    "lraspp-v3-large-torchvision": "lraspp_mobilenet_v3_large",
+    "deeplabv3-v3-large-torchvision": "deeplabv3_mobilenet_v3_large",
 }
 
 
@@ -106,7 +103,7 @@ SEGMENTATION = {
 @pytest.mark.parametrize("name", SEGMENTATION)
 def test_segmentation_is_torchvisions(name: str, size: int, classes: int) -> None:
     with torch.device("meta"):
-        model = SEGMENTATION[name](weights=None, weights_backbone=None, num_classes=classes)
+        model = torchvisions(SEGMENTATION[name], weights_backbone=None, num_classes=classes)
     theirs = counted(model.eval(), model, size)
     assert ours(name, size=size, classes=classes) == theirs
     assert mbcost.count(name, size=size, classes=classes).y == (classes, size, size)
@@ -114,7 +111,7 @@ def test_segmentation_is_torchvisions(name: str, size: int, classes: int) -> Non
 
 def test_torchvisions_last_stage_dilates() -> None:
     with torch.device("meta"):
-        model = lraspp_mobilenet_v3_large(weights=None, weights_backbone=None)
+        model = torchvisions("lraspp_mobilenet_v3_large", weights_backbone=None)
     theirs = [
         m.dilation[0] for m in model.backbone.modules() if isinstance(m, nn.Conv2d) and m.groups > 1
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,6 @@ import pytest
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
-from torchvision.models import googlenet, mobilenet_v2, mobilenet_v3_large, mobilenet_v3_small
-from torchvision.models.mobilenetv3 import MobileNetV3, _mobilenet_v3_conf
 
 import mbcost
 from mbcost.networks.widths import make_divisible
@@ -33,6 +32,13 @@ def counted(build: Callable[[], nn.Module], size: int = 224) -> tuple[int, int]:
     return sum(p.numel() for p in module.parameters()), mode.get_total_flops() // 2
 
 
+def torchvisions(name: str, **options: Any) -> Any:
+    """Return a model of torchvision, which is imported where a test needs it."""
+    from torchvision.models import get_model
+
+    return get_model(name, weights=None, **options)
+
+
 def ours(target: str, **settings: Any) -> tuple[int, int]:
     report = mbcost.count(target, **settings)
     return report.params, report.mult_adds
@@ -40,19 +46,28 @@ def ours(target: str, **settings: Any) -> tuple[int, int]:
 
 @pytest.mark.parametrize("alpha", ALPHAS)
 def test_v2_below_alpha_one_keeps_its_head_as_torchvision_does(alpha: float) -> None:
-    assert ours("v2", alpha=alpha) == counted(lambda: mobilenet_v2(width_mult=alpha))
+    build = partial(torchvisions, "mobilenet_v2", width_mult=alpha)
+    assert ours("v2", alpha=alpha) == counted(build)
 
 
 @pytest.mark.parametrize("nearest", [1, 4, 8, 16])
 def test_round_nearest_is_torchvisions(nearest: int) -> None:
-    theirs = counted(lambda: mobilenet_v2(width_mult=0.6, round_nearest=nearest))
-    assert ours("v2", alpha=0.6, round_nearest=nearest) == theirs
+    build = partial(torchvisions, "mobilenet_v2", width_mult=0.6, round_nearest=nearest)
+    assert ours("v2", alpha=0.6, round_nearest=nearest) == counted(build)
 
 
-@pytest.mark.parametrize("tail", [False, True])
-@pytest.mark.parametrize("alpha", ALPHAS)
-@pytest.mark.parametrize("size", ["large", "small"])
+SQUARE = [
+    (size, alpha, (i + j) % 2 == 0)
+    for i, size in enumerate(("large", "small"))
+    for j, alpha in enumerate(ALPHAS)
+]
+"""At each α the tail of one of both sizes is reduced; of each size, at every other α."""
+
+
+@pytest.mark.parametrize(("size", "alpha", "tail"), SQUARE)
 def test_v3_torchvision_scales_as_torchvision(size: str, alpha: float, tail: bool) -> None:
+    from torchvision.models.mobilenetv3 import MobileNetV3, _mobilenet_v3_conf
+
     def build() -> nn.Module:
         setting, last = _mobilenet_v3_conf(
             f"mobilenet_v3_{size}", width_mult=alpha, reduced_tail=tail
@@ -64,11 +79,11 @@ def test_v3_torchvision_scales_as_torchvision(size: str, alpha: float, tail: boo
     assert ours(target, alpha=alpha, reduced_tail=tail) == counted(build)
 
 
-@pytest.mark.parametrize(
-    ("target", "build"), [("v3-large", mobilenet_v3_large), ("v3-small", mobilenet_v3_small)]
-)
-def test_both_v3_rules_agree_at_alpha_one(target: str, build: Callable[[], nn.Module]) -> None:
-    assert ours(target) == ours(f"{target}-torchvision") == counted(build)
+@pytest.mark.parametrize("size", ["large", "small"])
+def test_both_v3_rules_agree_at_alpha_one(size: str) -> None:
+    target = f"v3-{size}"
+    theirs = counted(lambda: torchvisions(f"mobilenet_v3_{size}"))
+    assert ours(target) == ours(f"{target}-torchvision") == theirs
     assert ours(target, reduced_tail=True) == ours(f"{target}-torchvision", reduced_tail=True)
 
 
@@ -136,13 +151,12 @@ COUNTED_ELSEWHERE = {
 
 def independent(name: str) -> nn.Module:
     import timm
-    import torchvision
 
     package, _, model = name.partition(":")
     if package == "timm":
         built: nn.Module = timm.create_model(model)
     else:
-        built = torchvision.models.get_model(model, weights=None)
+        built = torchvisions(model)
     return built
 
 
@@ -174,7 +188,7 @@ def test_the_inception_rows_with_torchvisions_changes_are_its_googlenet(tmp_path
     path.write_text(before + "{block: pool, k: 2," + after, "utf-8")
     network = load_specs(path)["googlenet_torchvision"]
     report = network.count()
-    theirs = counted(lambda: googlenet(weights=None, aux_logits=False, init_weights=False))
+    theirs = counted(lambda: torchvisions("googlenet", aux_logits=False, init_weights=False))
     assert (report.params, report.mult_adds) == theirs
 
 

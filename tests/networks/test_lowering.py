@@ -21,9 +21,8 @@ from mbcost.networks.blocks import MERGES
 from mbcost.networks.network import Network
 from mbcost.networks.rows import Row
 from mbcost.networks.yaml import load_specs
-from mbcost.studies.schema import json_schema
 from tests import ROOT
-from tests.conftest import Cli
+from tests.conftest import Cli, Validate
 from tests.pages import files_of
 
 HEAD = "input: [3, 16, 16]\nclasses: 5\nrows:\n"
@@ -191,18 +190,20 @@ def test_counters_agree_on_taps_and_merges(text: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [TWO_OUTPUTS, EVERY_MERGE])
-def test_the_schema_takes_taps_and_merges(text: str) -> None:
-    jsonschema.validate(yaml.safe_load(text), json_schema())
+def test_the_schema_takes_taps_and_merges(text: str, validate: Validate) -> None:
+    validate(yaml.safe_load(text))
 
 
 REFUSED = ("inputs: []", "tap: {}", 'tap: {"": bn}', 'name: ""', "inputs: [1]", "output: maybe")
 
 
 @pytest.mark.parametrize("key", REFUSED)
-def test_the_schema_refuses_what_validation_refuses(key: str, tmp_path: Path) -> None:
+def test_the_schema_refuses_what_validation_refuses(
+    key: str, tmp_path: Path, validate: Validate
+) -> None:
     text = HEAD + f"  - {{block: conv, c: 8, {key}}}\n"
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(yaml.safe_load(text), json_schema())
+        validate(yaml.safe_load(text))
     with pytest.raises(MbcostError, match=r":4: rows\[0\]\."):
         mbcost.count(written(tmp_path, text))
 
@@ -295,12 +296,12 @@ def test_a_window_is_clipped_to_the_map(tmp_path: Path) -> None:
         assert network(tmp_path, text).count(size=size).y == y
 
 
-def test_documented_networks_count(tmp_path: Path) -> None:
+def test_documented_networks_count(tmp_path: Path, validate: Validate) -> None:
     files = files_of(ROOT / "docs" / "write-your-own.md").values()
     assert any("inputs:" in text for text in files)
     for text in files:
         assert network(tmp_path, text).count().mult_adds > 0
-        jsonschema.validate(yaml.safe_load(text), json_schema())
+        validate(yaml.safe_load(text))
 
 
 def test_folding_keeps_every_output_and_what_is_tapped_before_its_batch_norm(

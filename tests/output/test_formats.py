@@ -14,13 +14,14 @@ import pandas as pd
 import pytest
 
 import mbcost
+from mbcost.output.cells import cells
 from mbcost.output.files import write_whole
 from mbcost.output.formats import FORMATS
 from mbcost.output.formats.html import to_html
 from mbcost.output.formats.latex import PAGE_ROWS, to_latex
 from mbcost.output.formats.markdown import escape
 from mbcost.output.formats.text import to_text
-from mbcost.output.table import Column, Record, Table, cells
+from mbcost.output.table import Column, Record, Table
 from mbcost.studies.compare.comparison import Comparison
 from mbcost.studies.compare.records import COLUMNS, RECORD_KEYS
 from tests.conftest import Cli, Golden

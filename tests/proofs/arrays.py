@@ -1,11 +1,11 @@
 """Random spaces: the arrays against the scalar closed form against torch, to the unit.
 
-python -m tests.proofs.arrays --cases 2000 --seed 0 --seconds 600
+python -m tests.proofs.arrays --sample 2000 --seed 0 --seconds 1200
 
 A case is a random network of any blocks (or a built-in one, or a block) with random axes: settings,
 fields of rows, choices per layer, a reduced tail, output strides, folding. Its configs are counted
 whole, in chunks and under budgets; where a config cannot be built, both sides must refuse it. Case
-``i`` of a seed is always the same: ``--first i --cases 1`` repeats it.
+``i`` of a seed is always the same: ``--first i --sample 1`` repeats it.
 """
 
 from __future__ import annotations
@@ -311,18 +311,18 @@ def run(cases: int, seed: int, seconds: float, first: int = 0) -> tuple[int, Cou
             done[check_case(seed, case)] += 1
         except Exception as error:
             failures += 1
-            print(f"--seed {seed} --first {case} --cases 1: {type(error).__name__}: {error}")
+            print(f"--seed {seed} --first {case} --sample 1: {type(error).__name__}: {error}")
     return sum(done.values()) + failures, done, failures
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--cases", type=int, default=1000)
+    parser.add_argument("--sample", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--seconds", type=float, default=1200)
     args = parser.parse_args()
-    cases, done, failures = run(args.cases, args.seed, args.seconds, args.first)
+    cases, done, failures = run(args.sample, args.seed, args.seconds, args.first)
     with tempfile.TemporaryDirectory() as folder:
         check_workers(args.seed, Path(folder))
     kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(done.items()))

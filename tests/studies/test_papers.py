@@ -16,8 +16,8 @@ import pytest
 from mbcost.errors import MbcostError
 from mbcost.networks.yaml.catalog import configs_dir
 from mbcost.networks.yaml.document import parse_document
+from mbcost.output.cells import fitted, reasons_below
 from mbcost.output.formats.markdown import to_markdown
-from mbcost.output.table import fitted, reasons_below
 from mbcost.studies.papers import load_paper, paper_names, paper_table
 from mbcost.studies.papers.cells import Cell, cells_of
 from mbcost.studies.papers.document import Net, Paper, read_paper

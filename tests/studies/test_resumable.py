@@ -5,10 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -19,71 +16,18 @@ from mbcost.studies.spaces.plan import Plan
 from mbcost.studies.spaces.space_file import load_space
 from mbcost.studies.spaces.sweep.resumable import to_file
 from tests.conftest import Cli
-
-MBCOST = (sys.executable, "-m", "mbcost")
-OFA = ("sweep", "ofa-mobilenetv3", "--verify", "0", "--samples")
-LONG = (*OFA, "50000000", "-o", "x.csv")
-"""Takes minutes: whatever ends within seconds was ended."""
-
-Process = subprocess.Popen[str]
-
-
-@contextmanager
-def running(cwd: Path, *args: str) -> Iterator[Process]:
-    """Start mbcost in a process group of its own, as a terminal does; what is left is killed."""
-    process = subprocess.Popen(
-        [*MBCOST, *args],
-        cwd=cwd,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        # a suite that runs in the background ignores it, and children inherit that
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    try:
-        yield process
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def wait_for(what: Callable[[], object], process: Process | None = None) -> None:
-    """Return as soon as ``what`` is true; fail where it is not within a minute."""
-    end = time.monotonic() + 60
-    while not what():
-        assert time.monotonic() < end, "not within a minute"
-        if process is not None:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(0.01)
-            assert process.poll() is None, process.stderr and process.stderr.read()
-
-
-def workers(pid: int) -> list[int]:
-    """Return the processes that count for ``pid``: its children that run our code."""
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return [int(child) for child in children if b"spawn_main" in _proc(int(child), "cmdline")]
-    except FileNotFoundError:
-        return []
-
-
-def _proc(pid: int, name: str) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/{name}").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return b""
-
-
-def ended(pid: int) -> bool:
-    """Return whether a process has ended; one that nobody has waited for has too."""
-    state = _proc(pid, "stat").rpartition(b")")[2].split()
-    return not state or state[0] == b"Z"
-
-
-def parts_of(cwd: Path) -> list[str]:
-    return sorted(path.name for path in (cwd / "x.csv.parts").glob("0*.csv"))
+from tests.proofs.sweeps import (
+    LONG,
+    MBCOST,
+    OFA,
+    check_case,
+    ended,
+    parts_of,
+    proc,
+    running,
+    wait_for,
+    workers,
+)
 
 
 @pytest.mark.parametrize("kill", [signal.SIGTERM, signal.SIGKILL], ids=["term", "kill"])
@@ -121,17 +65,12 @@ def test_ctrl_c_keeps_every_finished_chunk_and_names_resume(tmp_path: Path) -> N
     steps = to_file(tmp_path / "x.csv", Layout(Plan(space, 260_000)), resume=True)
     assert next(steps) == (65536 * len(kept), 65536 * len(kept))  # not one of them is counted anew
     steps.close()
-    for path, more in (("x.csv", ["--resume"]), ("y.csv", [])):
-        command = [*MBCOST, *OFA, "260000", "--workers", "2", "-o", path, *more]
-        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
-    assert (tmp_path / "x.csv").read_bytes() == (tmp_path / "y.csv").read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.csv", "y.csv"]
 
 
 EARLY: dict[str, Callable[[int], object]] = {
     "a worker is there": workers,
     "two workers are there": lambda pid: len(workers(pid)) == 2,
-    "a worker has numpy": lambda pid: any(b"numpy" in _proc(w, "maps") for w in workers(pid)),
+    "a worker has numpy": lambda pid: any(b"numpy" in proc(w, "maps") for w in workers(pid)),
 }
 
 
@@ -183,6 +122,11 @@ def test_a_killed_worker_is_a_message_and_what_was_finished_stays(tmp_path: Path
     with pytest.raises(MbcostError, match="--resume goes on"):
         next(steps)
     assert 0 < len(parts_of(tmp_path)) < 5
+
+
+def test_sweeps_that_are_stopped_again_and_again_lose_nothing(tmp_path: Path) -> None:
+    """A sample of ``python -m tests.proofs.sweeps``."""
+    assert check_case(0, 25, tmp_path, most=2)["ctrl-c"] > 0
 
 
 def small(path: Path, *, resume: bool = False) -> Iterator[tuple[int, int]]:

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from html import escape as escape_html
 
 from mbcost.errors import visible
-from mbcost.output.table import Table, cells
+from mbcost.output.cells import cells
+from mbcost.output.table import Table
 
 
 def to_html(table: Table) -> str:

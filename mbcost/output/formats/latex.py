@@ -10,7 +10,8 @@ import unicodedata
 from collections.abc import Iterable
 
 from mbcost.errors import visible
-from mbcost.output.table import WRAPPED, Cells, Table, cells, fitted, reasons_below
+from mbcost.output.cells import WRAPPED, Cells, cells, fitted, reasons_below
+from mbcost.output.table import Table
 
 PAGE_ROWS = 40
 PAGE_WIDTH = 84

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 
 from mbcost.errors import visible
-from mbcost.output.table import Table, cells
+from mbcost.output.cells import cells
+from mbcost.output.table import Table
 
 
 def to_markdown(table: Table, *, exact: bool = False) -> str:

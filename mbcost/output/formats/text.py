@@ -11,7 +11,8 @@ from textwrap import wrap
 from unicodedata import east_asian_width
 
 from mbcost.errors import visible
-from mbcost.output.table import BROAD, GAP, Cells, Table, cells
+from mbcost.output.cells import BROAD, GAP, Cells, cells
+from mbcost.output.table import Table
 
 LINE = 100
 """A title breaks after so many characters, or where a wider table ends."""
