@@ -61,6 +61,11 @@ class ScaledRow(NamedTuple):
                     "has an expansion by ratio to a width that no row states",
                     way_out="expansion: absolute, or a row with c before it",
                 )
+            if feed.nominal == 0:
+                raise LayerError(
+                    "has an expansion by ratio to a width that the rows before make 0",
+                    way_out="a larger t before it, or expansion: absolute",
+                )
             built["exp"] = self.ratio.of(feed.x[0] * (built["exp"] / feed.nominal))
         nominal = self.nominal
         if self.times is not None and feed.nominal is not None:

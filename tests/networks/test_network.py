@@ -101,3 +101,17 @@ def test_an_expansion_by_ratio_to_a_width_that_no_row_prints_is_refused(tmp_path
     network = load_specs(path)["ratio"]
     with pytest.raises(MbcostError, match=r"rows\[1\].*by ratio to a width that no row states"):
         network.graph({})
+
+
+def test_an_expansion_by_ratio_to_a_width_of_none_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "ratio.yaml"
+    path.write_text(
+        "input: [3, 32, 32]\nwidth: divisible\nexpansion: ratio\nrows:\n"
+        "  - {block: conv, c: 1}\n"  # built 8 channels wide
+        "  - {block: conv, t: 0.5}\n"
+        "  - {block: inverted_residual, exp: 64, c: 16}\n",
+        "utf-8",
+    )
+    network = load_specs(path)["ratio"]
+    with pytest.raises(MbcostError, match=r"rows\[2\].*by ratio to a width that the rows before"):
+        network.graph({})
