@@ -1,0 +1,235 @@
+"""A graph as the operators that TFLite has for it, each of which puts out one tensor.
+
+| layer | operators |
+|---|---|
+| convolution | ``CONV_2D``, ``DEPTHWISE_CONV_2D`` where each group is one channel |
+| linear | ``FULLY_CONNECTED``, which reads a map as a vector |
+| flatten | none: a view of the map |
+| batch-norm | folded into the convolution before it; any other is ``MUL``, ``ADD`` |
+| pool | ``MAX_POOL_2D``, ``AVERAGE_POOL_2D``; an adaptive one has a window of the map ÷ cells |
+| addition | ``ADD`` of two maps, n − 1 times |
+| scale | ``MUL`` of a map and its gate |
+| concat, slice | ``CONCATENATION``, ``SLICE``: both copy |
+| shuffle | ``TRANSPOSE`` between two reshapes, which are views |
+| upsample | ``RESIZE_BILINEAR`` |
+| relu, relu6, sigmoid, hardswish, gelu, softmax | one operator of that name |
+| hardsigmoid | ``ADD`` of 3 with relu6 fused, ``MUL`` by 1/6 |
+| silu | ``LOGISTIC``, ``MUL`` with its own input |
+| local response norm | ``LOCAL_RESPONSE_NORMALIZATION`` |
+
+Sources: the operators of TFLite's schema.fbs, and how TensorFlow's converter writes the Keras
+networks (hard-sigmoid, silu and a lone batch-norm have no operator). TFLite pads by ``SAME`` or
+``VALID``; a window that neither of them gives is a ``PAD`` before a ``VALID`` one. A global pool
+that is written as ``MEAN`` has the same tensors, and scratch memory besides, which is not modelled.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, assert_never, get_args
+
+from mbcost.graph.fold import fold_batch_norms
+from mbcost.graph.graph import Graph, Node
+from mbcost.graph.primitives import (
+    ACTIVATIONS,
+    Activation,
+    AdaptiveAvgPool2d,
+    Add,
+    BatchNorm2d,
+    ChannelShuffle,
+    Concat,
+    Conv2d,
+    Flatten,
+    Layer,
+    Linear,
+    LocalResponseNorm,
+    Pair,
+    Pool2d,
+    Scale,
+    Shape,
+    Slice,
+    Upsample,
+)
+
+Fusion = Literal["none", "tflite", "all"]
+FUSIONS: tuple[Fusion, ...] = get_args(Fusion)
+"""Which activations are computed by the convolution, linear layer or addition before them."""
+TFLITE_FUSES = frozenset({"relu", "relu6"})
+"""Of ``ACTIVATIONS``, those that TFLite's ``ActivationFunctionType`` has."""
+NOT_FUSED = frozenset({"softmax"})
+"""It needs every channel before it puts out the first."""
+
+Padding = Literal["VALID", "SAME", "PAD"]
+
+ONE_OPERATOR = {
+    "relu": "RELU",
+    "relu6": "RELU6",
+    "sigmoid": "LOGISTIC",
+    "hardswish": "HARD_SWISH",
+    "gelu": "GELU",
+    "softmax": "SOFTMAX",
+}
+
+
+class Kernel(NamedTuple):
+    """An operator of TFLite: the one at index i puts out tensor i + 1; tensor 0 is the image."""
+
+    operator: str
+    """Its name in TFLite's ``BuiltinOperator``."""
+    path: str
+    layer: Layer
+    """The layer that it is, or is a part of."""
+    reads: tuple[int, ...]
+    """Tensors, constants aside: of a ``MUL`` by a constant, one."""
+    y: Shape
+    activation: str = ""
+    """What is fused into it, one of ``ACTIVATIONS``."""
+
+
+class Kernels(NamedTuple):
+    """A network as operators, in the order in which they run."""
+
+    x: Shape
+    kernels: tuple[Kernel, ...]
+    outputs: tuple[int, ...]
+    """Tensors that are put out."""
+
+    def shape(self, tensor: int) -> Shape:
+        """Return the shape of a tensor; a vector made of a map keeps the map's."""
+        return self.kernels[tensor - 1].y if tensor else self.x
+
+
+def kernels(graph: Graph, fuse: Fusion) -> Kernels:
+    """Return the operators of ``graph``, its batch-norms folded and its activations fused.
+
+    An activation is fused where nothing else reads what it reads; the operator then takes the
+    activation's turn.
+    """
+    graph = fold_batch_norms(graph)
+    nodes = graph.nodes
+    fused = _fused(graph, fuse)
+    gone = set(fused.values())
+    found: list[Kernel] = []
+    tensors = {-1: 0}
+    for i, node in enumerate(nodes):
+        if i in gone:
+            continue
+        activation = ""
+        if i in fused:
+            assert isinstance(node.layer, Activation)
+            node, activation = nodes[fused[i]], node.layer.name
+        feeds = [tensors[source] for source in node.inputs]
+        tensors[i] = _lowered(found, node, feeds, activation)
+    last = graph.outputs or (len(nodes) - 1,)
+    return Kernels(graph.x, tuple(found), tuple(tensors[i] for i in last))
+
+
+def _fused(graph: Graph, fuse: Fusion) -> dict[int, int]:
+    """Return the node of each activation that is fused, and the node that computes it."""
+    match fuse:
+        case "none":
+            return {}
+        case "tflite":
+            known = TFLITE_FUSES
+        case "all":
+            known = frozenset(ACTIVATIONS) - NOT_FUSED
+        case _:
+            assert_never(fuse)
+    nodes = graph.nodes
+    readers = Counter(source for node in nodes for source in node.inputs)
+    readers.update(graph.outputs or (len(nodes) - 1,))
+    return {
+        i: source
+        for i, node in enumerate(nodes)
+        if isinstance(node.layer, Activation)
+        and node.layer.name in known
+        and (source := node.inputs[0]) >= 0
+        and readers[source] == 1
+        and isinstance(nodes[source].layer, Conv2d | Linear | Add)
+    }
+
+
+def _lowered(found: list[Kernel], node: Node, feeds: Sequence[int], activation: str) -> int:
+    """Append the operators of a node; return the tensor that holds what it puts out."""
+
+    def put(operator: str, *reads: int, y: Shape = node.y, fused: str = "") -> int:
+        found.append(Kernel(operator, node.path, node.layer, reads, y, fused))
+        return len(found)
+
+    layer, x = node.layer, feeds[0]
+    match layer:
+        case Conv2d() | Pool2d():
+            y = padded(layer, node.x, node.y)
+            source = x if y is None else put("PAD", x, y=y)
+            return put(_windowed(layer), source, fused=activation)
+        case Linear():
+            return put("FULLY_CONNECTED", x, fused=activation)
+        case Flatten():
+            return x
+        case BatchNorm2d():
+            return put("ADD", put("MUL", x))
+        case AdaptiveAvgPool2d():
+            return put("AVERAGE_POOL_2D", x)
+        case Add():
+            for other in feeds[1:-1]:
+                x = put("ADD", x, other)
+            return put("ADD", x, *feeds[1:][-1:], fused=activation)
+        case Scale():
+            return put("MUL", *feeds)
+        case Concat():
+            return put("CONCATENATION", *feeds)
+        case Slice():
+            return put("SLICE", x)
+        case ChannelShuffle():
+            return put("TRANSPOSE", x)
+        case Upsample():
+            return put("RESIZE_BILINEAR", x)
+        case LocalResponseNorm():
+            return put("LOCAL_RESPONSE_NORMALIZATION", x)
+        case Activation("hardsigmoid"):
+            return put("MUL", put("ADD", x, fused="relu6"))
+        case Activation("silu"):
+            return put("MUL", x, put("LOGISTIC", x))
+        case Activation(name):
+            return put(ONE_OPERATOR[name], x)
+        case _:
+            assert_never(layer)
+
+
+def _windowed(layer: Conv2d | Pool2d) -> str:
+    if isinstance(layer, Conv2d):
+        return "DEPTHWISE_CONV_2D" if is_depthwise(layer) else "CONV_2D"
+    return "MAX_POOL_2D" if layer.mode == "max" else "AVERAGE_POOL_2D"
+
+
+def is_depthwise(layer: Layer) -> bool:
+    """Return whether each group of a convolution is one of several channels."""
+    return isinstance(layer, Conv2d) and layer.groups == layer.c_in > 1
+
+
+def padding(layer: Conv2d | Pool2d, x: Shape, y: Shape) -> Padding:
+    """Return how TFLite pads a window: by what its scheme puts out, not where the zeros stand.
+
+    torch's zeros stand on both sides, those of ``SAME`` at a stride of 2 on the far side first: a
+    network that was trained so has a ``PAD`` there too, and it is not modelled.
+    """
+    pairs = list(zip(x[1:], y[1:], layer.stride, _spans(layer), strict=True))
+    if all(out == (n - span) // stride + 1 for n, out, stride, span in pairs):
+        return "VALID"
+    return "SAME" if all(out == -(-n // stride) for n, out, stride, _ in pairs) else "PAD"
+
+
+def padded(layer: Conv2d | Pool2d, x: Shape, y: Shape) -> Shape | None:
+    """Return the shape that a ``PAD`` before the window puts out, None where there is none."""
+    if padding(layer, x, y) != "PAD":
+        return None
+    sides = zip(x[1:], y[1:], layer.padding, layer.stride, _spans(layer), strict=True)
+    return (x[0], *(max(n + 2 * p, (out - 1) * s + span) for n, out, p, s, span in sides))
+
+
+def _spans(layer: Conv2d | Pool2d) -> Pair:
+    """Return how many pixels a window covers from its first to its last, in each direction."""
+    dilation = layer.dilation if isinstance(layer, Conv2d) else (1, 1)
+    kh, kw = ((k - 1) * d + 1 for k, d in zip(layer.kernel, dilation, strict=True))
+    return kh, kw
