@@ -25,11 +25,10 @@ that is written as ``MEAN`` has the same tensors, and scratch memory besides, wh
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, assert_never, get_args
 
-from mbcost.graph.fold import fold_batch_norms
+from mbcost.graph.fold import count_readers, folded, with_bias
 from mbcost.graph.graph import Graph, Node
 from mbcost.graph.primitives import (
     ACTIVATIONS,
@@ -106,48 +105,40 @@ def kernels(graph: Graph, fuse: Fusion) -> Kernels:
     An activation is fused where nothing else reads what it reads; the operator then takes the
     activation's turn.
     """
-    graph = fold_batch_norms(graph)
-    nodes = graph.nodes
-    fused = _fused(graph, fuse)
-    gone = set(fused.values())
+    readers = count_readers(graph)
+    nodes, gone, activations = list(graph.nodes), set[int](), dict[int, str]()
+    for i, source in folded(graph, readers).items():
+        nodes[i] = with_bias(nodes[source])
+        gone.add(source)
+    known = _fuses(fuse)
+    for i, (_, _, layer, inputs, _, _) in enumerate(nodes):
+        if isinstance(layer, Activation) and layer.name in known and readers[inputs[0]] == 1:
+            source = inputs[0]
+            if source in activations or source < 0:
+                continue
+            if isinstance(nodes[source].layer, Conv2d | Linear | Add):
+                nodes[i], activations[i] = nodes[source], layer.name
+                gone.add(source)
     found: list[Kernel] = []
     tensors = {-1: 0}
     for i, node in enumerate(nodes):
-        if i in gone:
-            continue
-        activation = ""
-        if i in fused:
-            assert isinstance(node.layer, Activation)
-            node, activation = nodes[fused[i]], node.layer.name
-        feeds = [tensors[source] for source in node.inputs]
-        tensors[i] = _lowered(found, node, feeds, activation)
+        if i not in gone:
+            feeds = [tensors[source] for source in node.inputs]
+            tensors[i] = _lowered(found, node, feeds, activations.get(i, ""))
     last = graph.outputs or (len(nodes) - 1,)
-    return Kernels(graph.x, tuple(found), tuple(tensors[i] for i in last))
+    return Kernels(graph.x, tuple(found), tuple([tensors[i] for i in last]))
 
 
-def _fused(graph: Graph, fuse: Fusion) -> dict[int, int]:
-    """Return the node of each activation that is fused, and the node that computes it."""
+def _fuses(fuse: Fusion) -> frozenset[str]:
     match fuse:
         case "none":
-            return {}
+            return frozenset()
         case "tflite":
-            known = TFLITE_FUSES
+            return TFLITE_FUSES
         case "all":
-            known = frozenset(ACTIVATIONS) - NOT_FUSED
+            return frozenset(ACTIVATIONS) - NOT_FUSED
         case _:
             assert_never(fuse)
-    nodes = graph.nodes
-    readers = Counter(source for node in nodes for source in node.inputs)
-    readers.update(graph.outputs or (len(nodes) - 1,))
-    return {
-        i: source
-        for i, node in enumerate(nodes)
-        if isinstance(node.layer, Activation)
-        and node.layer.name in known
-        and (source := node.inputs[0]) >= 0
-        and readers[source] == 1
-        and isinstance(nodes[source].layer, Conv2d | Linear | Add)
-    }
 
 
 def _lowered(found: list[Kernel], node: Node, feeds: Sequence[int], activation: str) -> int:
@@ -214,22 +205,23 @@ def padding(layer: Conv2d | Pool2d, x: Shape, y: Shape) -> Padding:
     torch's zeros stand on both sides, those of ``SAME`` at a stride of 2 on the far side first: a
     network that was trained so has a ``PAD`` there too, and it is not modelled.
     """
-    pairs = list(zip(x[1:], y[1:], layer.stride, _spans(layer), strict=True))
-    if all(out == (n - span) // stride + 1 for n, out, stride, span in pairs):
+    (_, h, w), (_, out_h, out_w), (sh, sw), (kh, kw) = x, y, layer.stride, _span(layer)
+    if out_h == (h - kh) // sh + 1 and out_w == (w - kw) // sw + 1:
         return "VALID"
-    return "SAME" if all(out == -(-n // stride) for n, out, stride, _ in pairs) else "PAD"
+    return "SAME" if out_h == -(-h // sh) and out_w == -(-w // sw) else "PAD"
 
 
 def padded(layer: Conv2d | Pool2d, x: Shape, y: Shape) -> Shape | None:
     """Return the shape that a ``PAD`` before the window puts out, None where there is none."""
     if padding(layer, x, y) != "PAD":
         return None
-    sides = zip(x[1:], y[1:], layer.padding, layer.stride, _spans(layer), strict=True)
-    return (x[0], *(max(n + 2 * p, (out - 1) * s + span) for n, out, p, s, span in sides))
+    sides = zip(x[1:], y[1:], layer.padding, layer.stride, _span(layer), strict=True)
+    return (x[0], *[max(n + 2 * p, (out - 1) * s + span) for n, out, p, s, span in sides])
 
 
-def _spans(layer: Conv2d | Pool2d) -> Pair:
+def _span(layer: Conv2d | Pool2d) -> Pair:
     """Return how many pixels a window covers from its first to its last, in each direction."""
-    dilation = layer.dilation if isinstance(layer, Conv2d) else (1, 1)
-    kh, kw = ((k - 1) * d + 1 for k, d in zip(layer.kernel, dilation, strict=True))
-    return kh, kw
+    if isinstance(layer, Pool2d):
+        return layer.kernel
+    (kh, kw), (dh, dw) = layer.kernel, layer.dilation
+    return ((kh - 1) * dh + 1, (kw - 1) * dw + 1)
