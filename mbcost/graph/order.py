@@ -65,7 +65,7 @@ def best_order(schedule: Schedule, max_states: int = MAX_STATES) -> Ordered:
 
 
 def reordered(schedule: Schedule, order: Sequence[int]) -> Schedule:
-    """Return ``schedule`` in another order, with storages in the order in which they are written."""
+    """Return ``schedule`` in another order; storages are numbered as they are then written."""
     operators = [schedule.operators[i] for i in order]
     written = [storage for operator in operators for storage in operator.writes]
     new = {old: i for i, old in enumerate(dict.fromkeys((*schedule.given, *written)))}

@@ -1,4 +1,4 @@
-"""Inference of inverted residuals in t groups of their inner channels (MobileNetV2, section 5.1)."""
+"""Inverted residuals run in t groups of their inner channels (MobileNetV2, section 5.1)."""
 
 from __future__ import annotations
 
