@@ -71,6 +71,17 @@ class Peak(NamedTuple):
     at: int
 
 
+class Moment(NamedTuple):
+    """An operator that has run and freed nothing yet."""
+
+    path: str
+    size: int
+    """All that is alive, in bytes."""
+    alive: tuple[Storage, ...]
+    freed: tuple[Storage, ...]
+    """Those of them that nothing reads from here on."""
+
+
 def freed(
     reads: Iterable[Sequence[int]], writes: Iterable[Sequence[int]], kept: Iterable[int]
 ) -> list[list[int]]:
@@ -107,6 +118,16 @@ def live_sets(schedule: Schedule) -> Iterator[frozenset[int]]:
         alive.update(operator.writes)
         yield frozenset(alive)
         alive.difference_update(gone)
+
+
+def moments(schedule: Schedule) -> Iterator[Moment]:
+    """Yield what is alive when each operator has run, and what it frees."""
+    storages = schedule.storages
+    gone = frees(schedule)
+    for i, alive in enumerate(live_sets(schedule)):
+        found = tuple([storages[storage] for storage in sorted(alive)])
+        freed = tuple([storages[storage] for storage in sorted(gone[i])])
+        yield Moment(schedule.operators[i].path, sum(s.size for s in found), found, freed)
 
 
 def alive_bytes(schedule: Schedule) -> list[int]:
