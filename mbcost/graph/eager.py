@@ -42,15 +42,15 @@ def eager(graph: Graph, *, batch: int = 1, itemsize: int = 4, image: Image = "he
     Weights are not in it, nor what a kernel needs only while it runs: a copy in another layout.
     """
     run = _Run(batch, itemsize)
-    given = run.storage("input", graph.x, "input")
-    run.maps[-1] = given
+    run.storages.append(Storage("input", run.element * prod(graph.x), "input"))
+    maps = {-1: 0}  # the storage below the map of each node
     for i, node in enumerate(graph.nodes):
-        run.maps[i] = run.layer(node, tuple([run.maps[source] for source in node.inputs]))
-    kept = [run.maps[i] for i in graph.outputs or (len(graph.nodes) - 1,)]
+        maps[i] = run.layer(node, tuple([maps[source] for source in node.inputs]))
+    kept = [maps[i] for i in graph.outputs or (len(graph.nodes) - 1,)]
     if image == "held":
-        kept.append(given)
+        kept.append(0)
     distinct = tuple(dict.fromkeys(kept))
-    return Schedule(tuple(run.storages), tuple(run.operators), (given,), distinct)
+    return Schedule(tuple(run.storages), tuple(run.operators), (0,), distinct)
 
 
 class _Run:
@@ -58,23 +58,17 @@ class _Run:
 
     def __init__(self, batch: int, itemsize: int) -> None:
         self.batch = batch
-        self.itemsize = itemsize
+        self.element = batch * itemsize
+        """Bytes of one element of every image."""
         self.storages: list[Storage] = []
         self.operators: list[Operator] = []
-        self.maps: dict[int, int] = {}
-        """The storage below the map of each node."""
-
-    def storage(self, name: str, shape: Shape, category: str, itemsize: int = 0) -> int:
-        """Note a storage for ``shape`` of every image."""
-        size = self.batch * prod(shape) * (itemsize or self.itemsize)
-        self.storages.append(Storage(name, size, category))
-        return len(self.storages) - 1
 
     def operator(
         self, node: Node, reads: tuple[int, ...], shape: Shape, category: str = "activation"
     ) -> int:
         """Note an operator that writes one storage, which is returned."""
-        written = self.storage(node.path, shape, category)
+        written = len(self.storages)
+        self.storages.append(Storage(node.path, self.element * prod(shape), category))
         self.operators.append(Operator(node.path, reads, (written,)))
         return written
 
@@ -84,6 +78,17 @@ class _Run:
         Whoever calls a layer holds its inputs until it has run: its last operator reads them all.
         """
         match node.layer:
+            case (
+                Conv2d()
+                | BatchNorm2d()
+                | Linear()
+                | Activation()
+                | AdaptiveAvgPool2d()
+                | Scale()
+                | Concat()
+                | Upsample()
+            ):
+                return self.operator(node, reads, node.y)
             case Flatten() | Slice():
                 return reads[0]
             case ChannelShuffle():
@@ -96,40 +101,28 @@ class _Run:
                 return self._pooled(node, reads, node.layer)
             case LocalResponseNorm():
                 return self._normalised(node, reads, node.layer)
-            case (
-                Conv2d()
-                | BatchNorm2d()
-                | Linear()
-                | Activation()
-                | AdaptiveAvgPool2d()
-                | Scale()
-                | Concat()
-                | Upsample()
-            ):
-                return self.operator(node, reads, node.y)
             case _:
                 assert_never(node.layer)
 
     def _sums(self, node: Node, reads: tuple[int, ...]) -> int:
         """Maps are added two at a time; one alone is its own sum."""
         total, *others = reads
-        for i in range(len(others)):
-            last = i == len(others) - 1
-            total = self.operator(
-                node, (*reads, total), node.y, "activation" if last else "temporary"
-            )
+        for left in range(len(others), 0, -1):
+            category = "temporary" if left > 1 else "activation"
+            total = self.operator(node, (*reads, total), node.y, category)
         return total
 
     def _pooled(self, node: Node, reads: tuple[int, ...], pool: Pool2d) -> int:
         """A maximum comes with its place, asked for or not."""
         written = self.operator(node, reads, node.y)
         if pool.mode == "max":
-            places = self.storage(node.path, node.y, "temporary", INDEX_BYTES)
-            self.operators[-1] = Operator(node.path, reads, (written, places))
+            size = self.batch * prod(node.y) * INDEX_BYTES
+            self.storages.append(Storage(node.path, size, "temporary"))
+            self.operators[-1] = Operator(node.path, reads, (written, written + 1))
         return written
 
     def _normalised(self, node: Node, reads: tuple[int, ...], norm: LocalResponseNorm) -> int:
-        """x / (k + α · mean of neighbours' x²)^β: of the seven steps, the mean outlives two."""
+        """x / (k + α · mean of neighbours' x²)^β: the mean is held until the divisor is there."""
         padded = (node.x[0] + norm.size - 1, *node.x[1:])
 
         def step(*read: int, shape: Shape = node.x) -> int:

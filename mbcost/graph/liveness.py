@@ -93,8 +93,10 @@ def freed(
     last: dict[int, int] = {}
     found: list[list[int]] = []
     for i, (read, written) in enumerate(zip(reads, writes, strict=True)):
-        last.update(dict.fromkeys(written, i))
-        last.update(dict.fromkeys(read, i))
+        for storage in written:
+            last[storage] = i
+        for storage in read:
+            last[storage] = i
         found.append([])
     for storage in last.keys() - set(kept):
         found[last[storage]].append(storage)
@@ -136,9 +138,11 @@ def alive_bytes(schedule: Schedule) -> list[int]:
     alive = sum(sizes[storage] for storage in schedule.given)
     found = []
     for operator, gone in zip(schedule.operators, frees(schedule), strict=True):
-        alive += sum(sizes[storage] for storage in operator.writes)
+        for storage in operator.writes:
+            alive += sizes[storage]
         found.append(alive)
-        alive -= sum(sizes[storage] for storage in gone)
+        for storage in gone:
+            alive -= sizes[storage]
     return found
 
 

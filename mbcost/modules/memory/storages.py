@@ -29,11 +29,11 @@ _MADE_IN_PYTHON = (torch.ops.aten.lift_fresh.default,)
 """Operators whose input is a tensor that a forward just made of numbers."""
 
 
-class Storages(TorchDispatchMode):
+class Storages(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no types there
     """Takes a sample after every operator that allocates."""
 
     def __init__(self, module: nn.Module | None, given: Iterable[Tensor]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.samples: list[Sample] = []
         self.largest = 0
         self._paths = {id(part): path for path, part in module.named_modules()} if module else {}
