@@ -71,6 +71,17 @@ class Peak(NamedTuple):
     at: int
 
 
+class Moment(NamedTuple):
+    """An operator that has run and freed nothing yet."""
+
+    path: str
+    size: int
+    """All that is alive, in bytes."""
+    alive: tuple[Storage, ...]
+    freed: tuple[Storage, ...]
+    """Those of them that nothing reads from here on."""
+
+
 def freed(
     reads: Iterable[Sequence[int]], writes: Iterable[Sequence[int]], kept: Iterable[int]
 ) -> list[list[int]]:
@@ -82,8 +93,10 @@ def freed(
     last: dict[int, int] = {}
     found: list[list[int]] = []
     for i, (read, written) in enumerate(zip(reads, writes, strict=True)):
-        last.update(dict.fromkeys(written, i))
-        last.update(dict.fromkeys(read, i))
+        for storage in written:
+            last[storage] = i
+        for storage in read:
+            last[storage] = i
         found.append([])
     for storage in last.keys() - set(kept):
         found[last[storage]].append(storage)
@@ -109,15 +122,27 @@ def live_sets(schedule: Schedule) -> Iterator[frozenset[int]]:
         alive.difference_update(gone)
 
 
+def moments(schedule: Schedule) -> Iterator[Moment]:
+    """Yield what is alive when each operator has run, and what it frees."""
+    storages = schedule.storages
+    gone = frees(schedule)
+    for i, alive in enumerate(live_sets(schedule)):
+        found = tuple([storages[storage] for storage in sorted(alive)])
+        freed = tuple([storages[storage] for storage in sorted(gone[i])])
+        yield Moment(schedule.operators[i].path, sum(s.size for s in found), found, freed)
+
+
 def alive_bytes(schedule: Schedule) -> list[int]:
     """Return the bytes alive when each operator has run and freed nothing yet."""
     sizes = [storage.size for storage in schedule.storages]
     alive = sum(sizes[storage] for storage in schedule.given)
     found = []
     for operator, gone in zip(schedule.operators, frees(schedule), strict=True):
-        alive += sum(sizes[storage] for storage in operator.writes)
+        for storage in operator.writes:
+            alive += sizes[storage]
         found.append(alive)
-        alive -= sum(sizes[storage] for storage in gone)
+        for storage in gone:
+            alive -= sizes[storage]
     return found
 
 

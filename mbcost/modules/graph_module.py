@@ -65,14 +65,18 @@ class GraphModule(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
         """Map N×C×H×W to N×(output shape), or to a tuple where there are several outputs."""
-        maps = {-1: x}
-        y = x
+        return self.run({-1: x})
+
+    def run(self, maps: dict[int, Tensor]) -> Tensor | tuple[Tensor, ...]:
+        """Map ``maps[-1]``, which is dropped after its last use too where only ``maps`` holds
+        it."""
         for i, node in enumerate(self.graph.nodes):
-            y = self._layers[i](*[maps[source] for source in node.inputs])
-            maps[i] = y
+            maps[i] = self._layers[i](*[maps[source] for source in node.inputs])
             for source in self._freed[i]:
                 del maps[source]
-        return tuple(maps[i] for i in self.graph.outputs) if self.graph.outputs else y
+        if self.graph.outputs:
+            return tuple(maps[i] for i in self.graph.outputs)
+        return maps[len(self.graph.nodes) - 1]
 
 
 def primitive(layer: Layer) -> Callable[..., Tensor]:

@@ -1,0 +1,129 @@
+"""The closed form against what torch really keeps, operator by operator."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from mbcost.errors import MbcostError
+from mbcost.graph.eager import Image
+from mbcost.graph.graph import Graph
+from mbcost.graph.primitives import Activation, Add, Flatten, LocalResponseNorm, Pool2d, Slice
+from mbcost.modules.memory import verify_inference
+from mbcost.modules.memory.profiled import profiled_run
+from mbcost.modules.memory.storages import observed_run
+from mbcost.networks.blocks import BLOCKS
+from mbcost.networks.yaml import builtins
+from tests import strategies
+from tests.graph.test_eager import graph_of
+from tests.proofs.memory import IMAGES, graph_at, inference_problems
+
+
+@pytest.mark.parametrize("name", builtins())
+def test_every_network_keeps_what_torch_keeps(name: str) -> None:
+    graph = graph_at(name, 64)
+    draw = Random(name)
+    batch, image = draw.choice((1, 2, 4)), draw.choice(IMAGES)
+    assert inference_problems(graph, batch, image, profiled=draw.random() < 0.3) == []
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+@settings(max_examples=6, deadline=None, suppress_health_check=[*HealthCheck])
+@given(
+    draw=st.randoms(use_true_random=False), batch=st.integers(1, 3), image=st.sampled_from(IMAGES)
+)
+def test_blocks_of_any_fields_keep_what_torch_keeps(
+    block: str, draw: Random, batch: int, image: Image
+) -> None:
+    fields, x = strategies.fitting(draw, block)
+    assert inference_problems(strategies.lowered(BLOCKS[block](**fields), x), batch, image) == []
+
+
+@pytest.mark.parametrize("dtype", ["fp16", "bf16"])
+def test_two_bytes_an_element(dtype: str) -> None:
+    graph = graph_at("ghostnet", 64)
+    assert inference_problems(graph, 2, "released", dtype=dtype, profiled=True) == []
+
+
+PLAIN = {
+    "nothing": Graph((3, 4, 4), ()),
+    "a view": graph_of(Flatten()),
+    "a slice put out": graph_of(Activation("relu"), Slice(1, 3)),
+    "a sum of one": graph_of(Add()),
+    "a norm of a slice": graph_of(Slice(1, 3), LocalResponseNorm(2)),
+    "views and maps put out": graph_of(
+        Activation("relu"), Slice(0, 2), Pool2d("max", (2, 2), (1, 1)), outputs=(1, 2)
+    ),
+}
+
+
+@pytest.mark.parametrize("which", PLAIN)
+@pytest.mark.parametrize("image", IMAGES)
+def test_odd_graphs(which: str, image: Image) -> None:
+    assert inference_problems(PLAIN[which], 2, image, profiled=True) == []
+
+
+def test_a_type_that_torch_does_not_run_is_one_message() -> None:
+    with pytest.raises(MbcostError, match="torch does not run it in bf16 on the CPU"):
+        verify_inference(graph_of(LocalResponseNorm(2)), dtype="bf16")
+
+
+class Odd(nn.Module):
+    """Reads a constant, makes tensors of numbers, works in place, resizes, holds on to a map."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.constant = torch.ones(1000)
+        self.fc = nn.Linear(8, 8)
+        self.kept: list[torch.Tensor] = []
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """4 elements of numbers, 8 of a linear layer, grown to 32 in place."""
+        x = x + self.constant[:8] + torch.tensor([1.0, 2.0]).repeat(4)
+        self.kept.append(x)
+        y: torch.Tensor = self.fc(x)
+        y.add_(1).resize_(4, 8)
+        return y
+
+
+def test_storages_are_counted_once_and_weights_and_constants_never() -> None:
+    module = Odd()
+    x = torch.zeros(1, 8)
+    found = observed_run(lambda: module(x), [x], module)
+    assert found.given == 32
+    assert [(s.operator, s.size) for s in found.samples] == [
+        ("aten.add.Tensor", 32 + 32),
+        ("aten.lift_fresh.default", 32 + 32 + 8),
+        ("aten.repeat.default", 32 + 32 + 8 + 32),
+        ("aten.add.Tensor", 32 + 32 + 32 + 32),
+        ("aten.addmm.default", 32 + 32 + 32),  # what it keeps is alive
+        ("aten.resize_.default", 32 + 32 + 128),
+    ]
+    assert [s.path for s in found.samples][-2:] == ["fc", ""]
+    assert found.peak == found.samples[-1]
+    assert found.largest == 128
+
+
+def test_the_profiler_tells_workspace_apart() -> None:
+    """A convolution of a slice copies it first: that is in its kernel."""
+    conv = nn.Conv2d(4, 4, 3).eval()
+    held: list[torch.Tensor] = []
+    whole = 4 * 2 * 8 * 9 * 9
+    out = 4 * 2 * 4 * 7 * 7
+    found = profiled_run(lambda: conv(held[0][:, :4]), lambda: held.append(torch.zeros(2, 8, 9, 9)))
+    assert found.given == whole
+    assert found.alive == [whole + out]
+    assert found.with_workspace is not None
+    assert found.with_workspace >= whole + whole // 2 + out
+
+
+def test_a_run_that_keeps_more_is_noticed() -> None:
+    graph = graph_of(Activation("relu"), Activation("relu"), Activation("relu"))
+    assert inference_problems(graph, 1, "held") == []
+    assert inference_problems(graph, 1, "held", against="released") != []
+    assert inference_problems(graph, 1, "held", against="released", profiled=True) != []
