@@ -59,5 +59,7 @@ def compare(
 
         return beside.drawn(figures.bars(comparison))
 
-    where.show(lambda: comparison.table(rows.columns, rows.sort), comparison.verify(), drawn)
-    conclude(comparison, counting.counter, counting.strict)
+    verified = where.fill_in(
+        comparison.verify(), lambda found: found.table(rows.columns, rows.sort), drawn
+    )
+    conclude(verified, counting.counter, counting.strict)

@@ -59,7 +59,7 @@ def conclude(comparison: Comparison, asked: Sequence[str] | None, strict: bool) 
 
     On models from elsewhere a counter that disagrees is only a warning, unless ``strict``.
     """
-    for (i, name), verification in comparison.done.items():
+    for (i, name), verification in comparison.verified.done.items():
         if not verification.skipped:
             continue
         target = comparison.subjects[i].target

@@ -45,5 +45,7 @@ def model(
             place=target,
             way_out=f"name one, like {comparison.subjects[0].target}",
         )
-    where.show(lambda: model_table(comparison, by, rows.columns, rows.sort), comparison.verify())
-    conclude(comparison, counting.counter, counting.strict)
+    verified = where.fill_in(
+        comparison.verify(), lambda found: model_table(found, by, rows.columns, rows.sort)
+    )
+    conclude(verified, counting.counter, counting.strict)

@@ -196,8 +196,9 @@ class SpaceOf:
     def space(self, settings: Mapping[str, str]) -> Space:
         """Return the space of the target with its axes."""
         from mbcost.networks.settings import split_inline
+        from mbcost.studies.spaces.selection import with_fields
         from mbcost.studies.spaces.space_file import load_space
 
         name, inline = split_inline(self.target)
         space = load_space(name).narrowed(inline)
-        return space.narrowed(settings).with_fields(self.set_ or ())
+        return with_fields(space.narrowed(settings), self.set_ or ())

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeVar
 
 import typer
 
@@ -20,6 +20,9 @@ from mbcost.output.table import Table
 
 if TYPE_CHECKING:
     from mbcost.output.files import Content
+
+
+State = TypeVar("State")
 
 
 class Sink(NamedTuple):
@@ -54,23 +57,30 @@ class Sink(NamedTuple):
     def show(
         self,
         table_of: Callable[[], Table],
-        steps: Iterable[None] = (),
         beside: Callable[[], Mapping[Path, Content]] | None = None,
-    ) -> Table:
-        """Run ``steps``, filling in the table live where a person watches; then write it.
+    ) -> None:
+        """Show a table that is finished, as ``fill_in`` does."""
+        self.fill_in([table_of()], lambda table: table, beside)
+
+    def fill_in(
+        self,
+        states: Iterable[State],
+        table_of: Callable[[State], Table],
+        beside: Callable[[], Mapping[Path, Content]] | None = None,
+    ) -> State:
+        """Show the table of each state in place where a person watches; write that of the last.
 
         ``beside`` returns what further files get, written with the table's own or not at all.
+        Returns the last state.
         """
         if self.live:
             from mbcost.output.console import print_live
 
-            print_live(table_of, steps, exact=self.exact)
+            last = print_live(states, table_of, exact=self.exact)
         else:
-            for _ in steps:
-                pass
-        table = table_of()
-        self.write(table, beside() if beside else None)
-        return table
+            *_, last = states
+        self.write(table_of(last), beside() if beside else None)
+        return last
 
 
 def say(message: str) -> None:

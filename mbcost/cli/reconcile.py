@@ -28,10 +28,10 @@ def reconcile(
     from mbcost.cli.counting import conclude
     from mbcost.modules.counters import COUNTERS
     from mbcost.studies.compare.comparison import counters_named
-    from mbcost.studies.reconcile import Reconciliation
+    from mbcost.studies.reconcile import Reconciliation, reconciliation
     from mbcost.targets.resolve import resolve_one
 
     chosen = counters_named(counter, COUNTERS)
-    reconciliation = Reconciliation(resolve_one(target, settings), chosen)
-    where.show(reconciliation.table, reconciliation.steps())
-    conclude(reconciliation.comparison, counter, strict)
+    found = reconciliation(resolve_one(target, settings), chosen)
+    verified = where.fill_in(found.verify(), Reconciliation.table)
+    conclude(verified.comparison, counter, strict)

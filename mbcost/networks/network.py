@@ -94,16 +94,19 @@ class Network:
         """Return the settings of a published row; without a width multiplier there is no alpha."""
         return {name: value for name, value in row.settings.items() if name in self.accepts}
 
-    def top1(self, alpha: float, sides: tuple[int, int]) -> float | None:
-        """Return the top-1 published for exactly this α and size and the network as it is."""
-        as_it_is = {
-            "alpha": alpha,
-            "size": sides,
+    def top1(self, settings: Settings) -> float | None:
+        """Return the top-1 published for the network under exactly these settings, in per cent."""
+        asked = {**settings, "size": self.input_shape(settings)[1:]}
+        own = {
+            "in": self.x[0],
+            "size": self.x[1:],
+            "alpha": 1.0,
             "classes": self.classes,
             "reduced_tail": False,
+            "round_nearest": self.divisor,
             "output_stride": self.output_stride,
         }
-        fitting = (row for row in self.published if row.settings.items() <= as_it_is.items())
+        fitting = (row for row in self.published if row.fits(asked, own))
         return next((row.top1 for row in fitting if row.top1 is not None), None)
 
     def input_shape(self, settings: Settings) -> Shape:

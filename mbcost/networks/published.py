@@ -6,6 +6,7 @@ from typing import Annotated, Any, NamedTuple
 
 from mbcost.networks import rules
 from mbcost.networks.rules import MAX_CHANNELS, MAX_KERNEL, MAX_MULTIPLIER
+from mbcost.networks.settings import Settings
 from mbcost.units import parse_size
 
 
@@ -37,6 +38,15 @@ class Published(NamedTuple):
         }
         given = {name: value for name, value in further.items() if value is not None}
         return {"alpha": self.alpha, "size": self.sides, **given}
+
+    def fits(self, settings: Settings, own: Settings) -> bool:
+        """Return whether the figures were printed for the network under exactly these settings.
+
+        What neither they nor the row say is as in ``own``, the network as it is; a setting that is
+        not in there, such as the batch, changes nothing of what a paper prints.
+        """
+        asked = {name: settings.get(name, value) for name, value in own.items()}
+        return asked == {**own, **self.settings}
 
 
 PUBLISHED = rules.Record(Published, like="alpha: 1.0, size: 224")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from mbcost.errors import visible
 from mbcost.output.cells import BROAD, GAP, Cells, cells, fitted, reasons_below
@@ -12,11 +12,13 @@ from mbcost.output.table import Table
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+State = TypeVar("State")
+
 
 def print_live(
-    table_of: Callable[[], Table], steps: Iterable[None], *, exact: bool = False
-) -> None:
-    """Print the table at once and again after every step, in place, on a terminal.
+    states: Iterable[State], table_of: Callable[[State], Table], *, exact: bool = False
+) -> State:
+    """Print the table of each state in place of the one before, on a terminal; return the last.
 
     A table taller than the screen is printed whole at once; then only its notes change, and it is
     printed again at the end if its figures changed.
@@ -25,7 +27,9 @@ def print_live(
     from rich.live import Live
 
     console = Console(highlight=False)
-    first = table_of()
+    steps = iter(states)
+    state = next(steps)
+    first = last = table_of(state)
     tall = len(first.rows) + len(first.notes) + 8 > console.height
 
     def shown(table: Table) -> RenderableType:
@@ -35,11 +39,12 @@ def print_live(
         console.print(_fitted(first._replace(notes=()), console.width, exact))
     with Live(console=console, auto_refresh=False) as live:
         live.update(shown(first), refresh=True)
-        for _ in steps:
-            live.update(shown(table_of()), refresh=True)
-        last = table_of()
+        for state in steps:
+            last = table_of(state)
+            live.update(shown(last), refresh=True)
         if tall and cells(last) != cells(first):
             live.update(_fitted(last, console.width, exact), refresh=True)
+    return state
 
 
 def _fitted(table: Table, width: int, exact: bool) -> RenderableType:

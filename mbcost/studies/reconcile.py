@@ -6,7 +6,8 @@ Each cell is what a counter's convention adds for that part; the parts sum to ``
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from mbcost.cost import CONVENTIONS, CONVOLUTIONS, Convention, CostReport, LayerCost
 from mbcost.errors import missing
@@ -92,24 +93,35 @@ def parts(report: CostReport, convention: Convention) -> dict[str, int]:
     return found
 
 
-class Reconciliation:
-    """A subject, those of the counters that are installed, and the table of their parts."""
+def reconciliation(subject: Subject, counters: Sequence[Counter]) -> Reconciliation:
+    """Return a subject with those of the counters that are installed, none of which has run."""
+    ready = {counter.name for counter in counters if counter.installed}
+    order = [name for name in CONVENTIONS if name in ready]
+    found = {name: parts(subject.report, CONVENTIONS[name]) for name in ("papers", *order)}
+    return Reconciliation(Comparison([subject], [COUNTERS[name] for name in order]), found)
 
-    def __init__(self, subject: Subject, counters: list[Counter]) -> None:
-        ready = {counter.name for counter in counters if counter.installed}
-        order = [name for name in CONVENTIONS if name in ready]
-        self.subject = subject
-        self.comparison = Comparison([subject], [COUNTERS[name] for name in order])
-        self.parts = {name: parts(subject.report, CONVENTIONS[name]) for name in ("papers", *order)}
+
+@dataclass(frozen=True)
+class Reconciliation:
+    """One subject and its counters, and the parts of each one's total as predicted."""
+
+    comparison: Comparison
+    parts: Mapping[str, Mapping[str, int]]
+
+    @property
+    def subject(self) -> Subject:
+        """What is counted."""
+        return self.comparison.subjects[0]
 
     @property
     def own(self) -> str:
         """The heading of our own column."""
         return "trace" if self.subject.traced else "closed form"
 
-    def steps(self) -> Iterator[None]:
-        """Run the counters one by one; yields after each."""
-        return self.comparison.verify()
+    def verify(self) -> Iterator[Reconciliation]:
+        """Run the counters one by one; yields as ``Comparison.verify`` does."""
+        for comparison in self.comparison.verify():
+            yield replace(self, comparison=comparison)
 
     def counted(self, name: str) -> int | None:
         """Return what a counter said, None where it has not or cannot."""
@@ -120,7 +132,7 @@ class Reconciliation:
 
     def pending(self, name: str) -> bool:
         """Whether a counter has yet to run."""
-        return name != "papers" and (0, name) not in self.comparison.done
+        return name != "papers" and (0, name) not in self.comparison.verified.done
 
     def rows(self) -> list[Record]:
         """Return a record per part, then the prediction, the count and the residue."""
@@ -214,8 +226,8 @@ class Reconciliation:
         return (
             verdict,
             *(self._cause(name, residue[name] or 0) for name in left),
-            *seen_lines(self.comparison.done, [self.subject]),
-            *skipped_lines(self.comparison.done, [self.subject]),
+            *seen_lines(self.comparison.verified.done, [self.subject]),
+            *skipped_lines(self.comparison.verified.done, [self.subject]),
             *uncounted_lines([self.subject]),
             *([absent] if lacking else []),
             "how to read this:",

@@ -17,6 +17,7 @@ import numpy as np
 from mbcost.networks.spec import report
 from mbcost.studies.spaces.plan import Plan
 from mbcost.studies.spaces.reader import Reader
+from mbcost.studies.spaces.selection import with_fields
 from mbcost.studies.spaces.space import Space
 from mbcost.studies.spaces.space_file import load_space
 from tests.benchmarks.measure import run
@@ -29,7 +30,7 @@ def v2_like() -> Space:
     stages = range(2, 8)
     fields = [f"rows.{i}.{f}" for i in stages for f in ("t=3,4,6", "n=1:4", "k=3,5,7")]
     space = load_space("v2").narrowed({"alpha": "0.35:1.4:0.05", "size": "96:224:32"})
-    return space.with_fields(fields)
+    return with_fields(space, fields)
 
 
 def arrays(space: Space, n: int, *, learnt: Reader | None = None) -> tuple[float, int]:

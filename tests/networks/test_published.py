@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -62,3 +63,25 @@ def test_the_figures_of_a_network_with_one_changed_width_no_longer_agree() -> No
     row = next(row for row in v1.published if row.alpha == 1 and row.size == 224)
     assert differing(v1, row) == []
     assert differing(narrow, row) == ["mult_adds: printed 569M, ours 567,485,952"]
+
+
+def test_a_top1_belongs_to_the_settings_it_was_printed_for() -> None:
+    rows = (
+        Published(1.0, 224, top1=70.0),
+        Published(0.5, "96x160", top1=50.0),
+        Published(1.0, 224, reduced_tail=True, top1=69.0),
+        Published(1.0, 224, classes=10, params="1M"),
+        Published(1.0, 224, output_stride=16, top1=68.0),
+    )
+    network = replace(NETWORKS["v3-large"], published=rows)
+    assert network.top1({}) == 70.0
+    assert network.top1({"rho": 1.0, "batch": 3, "fold_bn": True, "in": 3}) == 70.0
+    assert network.top1({"size": (224, 160)}) is None
+    assert network.top1({"alpha": 0.5, "size": (96, 160)}) == 50.0
+    assert network.top1({"alpha": 0.5, "size": (160, 96)}) is None
+    assert network.top1({"reduced_tail": True}) == 69.0
+    assert network.top1({"reduced_tail": False, "classes": 1000, "round_nearest": 8}) == 70.0
+    assert network.top1({"reduced_tail": True, "classes": 10}) is None
+    assert network.top1({"classes": 10}) is None  # a row without a top-1
+    assert network.top1({"output_stride": 16}) == 68.0
+    assert network.top1({"in": 1}) is None

@@ -33,6 +33,7 @@ from mbcost.studies.spaces.columns import Layout
 from mbcost.studies.spaces.parts import Figures, scalar_figures
 from mbcost.studies.spaces.plan import Plan
 from mbcost.studies.spaces.reader import Reader
+from mbcost.studies.spaces.selection import with_fields
 from mbcost.studies.spaces.space import Space
 from mbcost.studies.spaces.space_file import load_space, space_files
 from mbcost.studies.spaces.sweep.resumable import to_chunks, whole
@@ -140,7 +141,7 @@ def drawn_space(draw: random.Random) -> Space:
     space = space.narrowed(given)
     for text in _choices(draw, space):
         try:
-            space = space.with_fields([text])
+            space = with_fields(space, [text])
         except MbcostError:
             continue  # no such field here
     return space

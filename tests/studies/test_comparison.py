@@ -7,7 +7,7 @@ import pytest
 import mbcost
 from mbcost.errors import CheckFailedError
 from mbcost.modules.counters import COUNTERS, Counted, Counter, Workbench
-from mbcost.studies.compare.agreement import verified_line
+from mbcost.studies.compare.agreement import Verified, verified_line
 from mbcost.studies.compare.comparison import Comparison
 from mbcost.targets.resolve import resolve
 from tests.conftest import Cli
@@ -29,8 +29,8 @@ def miscounting() -> Counter:
 
 def test_a_disagreement_names_the_layer() -> None:
     comparison = Comparison(resolve(["standard"], {"size": 8}), [miscounting()])
-    for _ in comparison.verify():
-        pass
+    *seen, comparison = comparison.verify()
+    assert [before.complete for before in seen] == [False]  # and it does not become another
     assert comparison.records()[0]["verified"] is False
     assert "NOT VERIFIED" in comparison.notes()[0]
     with pytest.raises(CheckFailedError, match=r"standard: torch and the closed form differ: conv"):
@@ -62,7 +62,7 @@ def test_counters_that_have_not_run_are_null() -> None:
     assert all(record[counter.key] is None for counter in COUNTERS.values())
     assert not comparison.complete
     assert comparison.notes() == ("verifying: the counters are running …",)
-    assert verified_line({}) == "not verified: no counter ran"
+    assert verified_line(Verified()) == "not verified: no counter ran"
 
 
 def test_titles_state_the_settings_all_targets_share() -> None:

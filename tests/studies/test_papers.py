@@ -343,6 +343,8 @@ def test_what_is_no_cost_is_left_out_and_said(cli: Cli) -> None:
         ("v3-large", 75.2),
         ("v3-large@reduced_tail=true", None),
         ("v3-large@round_nearest=4", None),
+        ("v3-large@round_nearest=8", 75.2),
+        ("v1@fold_bn=true", 70.6),
         ("standard", None),
     ],
 )

@@ -20,6 +20,7 @@ from mbcost.studies.spaces.learnt import Choices
 from mbcost.studies.spaces.parts import Figures
 from mbcost.studies.spaces.plan import Plan, count_unit
 from mbcost.studies.spaces.reader import Reader
+from mbcost.studies.spaces.selection import with_fields
 from mbcost.studies.spaces.space import Space
 from mbcost.studies.spaces.space_file import load_space, space_files
 from tests.conftest import Cli
@@ -100,7 +101,7 @@ BRANCHING = {
 
 @pytest.mark.parametrize("name", BRANCHING)
 def test_networks_whose_rows_branch(name: str) -> None:
-    space = load_space(name).with_fields(BRANCHING[name])
+    space = with_fields(load_space(name), BRANCHING[name])
     given = {
         "output_stride": "8,16",
         "alpha": "0.5,1",
@@ -123,7 +124,7 @@ def test_widths_inside_a_block_tell_two_alphas_apart() -> None:
     """At 0.5 and 0.52 they are built alike for the first choice alone: 8, but 32 and 33."""
     fields = {"c1": 16, "reduce3": 16, "c3": 16, "reduce5": 16, "c5": 16, "pool": 16}
     network = Network("inner", (8, 8, 8), (Row("inception", fields),))
-    space = Space("inner", network).with_fields(["rows.0.c3=16,64"])
+    space = with_fields(Space("inner", network), ["rows.0.c3=16,64"])
     space = space.narrowed({"alpha": "0.5,0.52"})
     assert_equal(space, Plan(space).choices(0))
 
@@ -157,7 +158,7 @@ def test_a_reduced_tail_tells_settings_apart_by(case: str) -> None:
         Row("inverted_residual", {"c": 96, "exp": 480}),
     )
     network = Network("tailed", (3, 33, 33), rows, width="divisible", expansion="ratio")
-    space = Space("tailed", network).with_fields([choice])
+    space = with_fields(Space("tailed", network), [choice])
     space = space.narrowed({"alpha": "0.4,0.8,1.6", "reduced_tail": "false,true"})
     assert_equal(space, Plan(space).choices(0))
 
@@ -186,7 +187,7 @@ def test_a_reader_that_has_learnt_counts_like_a_fresh_one() -> None:
 
 def test_more_combinations_than_a_plain_array_holds() -> None:
     sets = ["rows.2.c=1:200", "rows.2.t=1:60", "rows.2.n=1:40", "rows.2.k=1:21:2"]
-    space = load_space("v2").with_fields(sets)
+    space = with_fields(load_space("v2"), sets)
     assert_equal(space, drawn(space, 40))
 
 
@@ -278,7 +279,7 @@ def test_what_is_refused_does_not_depend_on_what_was_counted_before() -> None:
     """A repeat is 0.3 · 2⁶³: one and two fit, two and two do not, whatever is known of each row."""
     row = Row("conv", {"c": 2**20, "k": 1, "norm": False, "act": "none"})
     space = Space("two", Network("two", (2**20, 1448, 1738), (row, row)))
-    space = space.with_fields(["rows.0.n=1,2", "rows.1.n=1,2"])
+    space = with_fields(space, ["rows.0.n=1,2", "rows.1.n=1,2"])
     reader = Reader(space)
     for _ in range(2):
         with pytest.raises(MbcostError, match="mult_adds passes 2⁶³"):
@@ -290,7 +291,7 @@ def test_what_is_refused_does_not_depend_on_what_was_counted_before() -> None:
 def test_an_enumeration_holds_each_network_once() -> None:
     space = load_space("ofa-mobilenetv3").narrowed({"size": "128"})
     fixed = [f"rows.{i}.{field}" for i in range(3, 7) for field in ("n=2", "t=3", "k=3")]
-    space = space.with_fields([*fixed, "rows.2.t=3"])
+    space = with_fields(space, [*fixed, "rows.2.t=3"])
     plan = Plan(space)
     assert plan.total == 3 * 3**4
     batch = count_unit(plan, Reader(space), 0)

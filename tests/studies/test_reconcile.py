@@ -9,7 +9,7 @@ import pytest
 
 from mbcost.cost import CONVENTIONS
 from mbcost.modules.counters import COUNTERS, verify
-from mbcost.studies.reconcile import PARTS, Reconciliation, parts
+from mbcost.studies.reconcile import PARTS, parts, reconciliation
 from mbcost.targets.resolve import resolve_one
 from tests.conftest import Cli
 
@@ -28,9 +28,7 @@ KEYS = ["part", "papers", *(name for name in CONVENTIONS if name in COUNTERS)]
 
 @pytest.mark.parametrize("target", MODELS)
 def test_no_residue_is_left_of_any_counter(target: str) -> None:
-    found = Reconciliation(resolve_one(f"{target}@size=96"), list(COUNTERS.values()))
-    for _ in found.steps():
-        pass
+    *_, found = reconciliation(resolve_one(f"{target}@size=96"), list(COUNTERS.values())).verify()
     residue = found.rows()[-1]
     assert {name: residue[name] for name in KEYS[1:]} == dict.fromkeys(KEYS[1:], 0)
     assert found.causes() == {}
@@ -54,9 +52,7 @@ def test_mobilenet_v2_has_the_eight_totals_of_the_internet(cli_json: Callable[..
 
 
 def test_a_residue_is_named_with_the_layers_that_cause_it() -> None:
-    found = Reconciliation(resolve_one("v2@size=32"), [COUNTERS["thop"]])
-    for _ in found.steps():
-        pass
+    *_, found = reconciliation(resolve_one("v2@size=32"), [COUNTERS["thop"]]).verify()
     bench, report = found.subject.workbench(), found.subject.report
     blind = COUNTERS["thop"]._replace(
         convention=CONVENTIONS["torch"]

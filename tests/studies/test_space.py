@@ -8,12 +8,12 @@ import pytest
 
 import mbcost
 from mbcost.errors import MbcostError
-from mbcost.networks.blocks import MERGES
 from mbcost.networks.network import Network
 from mbcost.networks.settings import SETTINGS, parse_values
 from mbcost.networks.spec import report
 from mbcost.networks.yaml import builtins
 from mbcost.networks.yaml.write import spec_yaml
+from mbcost.studies.spaces.selection import with_fields
 from mbcost.studies.spaces.space_file import load_space, space_files
 from mbcost.units import expand_range
 
@@ -62,51 +62,6 @@ def test_one_value_fixes_and_several_are_an_axis() -> None:
     assert space.size == 2
     assert space.narrowed({"size": "64"}).axes == ()
     assert space.narrowed({"rho": "0.5,1"}).settings == {"alpha": 0.5}
-
-
-@pytest.mark.parametrize(
-    ("path", "rows"),
-    [
-        ("rows.3.t", [3]),
-        ("*.k", [0, 1, 2, 3, 4, 5, 6, 7]),  # not the pointwise convolution of row 8
-        ("*.t", [2, 3, 4, 5, 6, 7]),  # not the unexpanded block of row 1
-        ("inverted-residual.se", [1, 2, 3, 4, 5, 6, 7]),
-    ],
-)
-def test_a_path_reaches_its_rows(path: str, rows: list[int]) -> None:
-    (axis,) = load_space("v2").with_fields([f"{path}=2,3"]).axes
-    assert [slot.row for slot in axis.slots] == rows
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("rows.3.t", "is not a choice"),
-        ("rows.99.t=1,2", "there is no row 99"),
-        ("rows.3.tt=1,2", "no field 'tt'.*did you mean 't'"),
-        ("rows.3.4.t=1,2", "row 3 repeats 3 times"),
-        ("rows.3=1", "no row of rows|unknown block 'rows'"),
-        ("t=3", "names no field"),
-        ("*.zz=3", "has a 'zz'"),
-        ("invert.t=3", "unknown block 'invert'"),
-        ("rows.3.k=0,3", "0 is out of range"),
-        ("rows.3.act=rellu", "did you mean 'relu'"),
-        ("rows.3.t=", "empty item"),
-    ],
-)
-def test_an_unknown_field_says_what_is_wrong(text: str, message: str) -> None:
-    with pytest.raises(MbcostError, match=message):
-        load_space("v2").with_fields([text])
-
-
-def test_a_field_set_twice_is_an_error_and_a_new_axis_takes_its_slots_from_an_old_one() -> None:
-    with pytest.raises(MbcostError, match="set twice"):
-        load_space("v2").with_fields(["rows.2.t=1,2", "rows.2.t=3"])
-    space = load_space("v2").with_fields(["*.t=3,6", "rows.2.t=4,5"])
-    assert {axis.key: [slot.row for slot in axis.slots] for axis in space.axes} == {
-        "*.t": [3, 4, 5, 6, 7],
-        "rows.2.t": [2],
-    }
 
 
 @pytest.mark.parametrize("name", space_files())
@@ -186,23 +141,12 @@ def test_one_layer_of_a_row_that_branches_is_chosen_like_the_row() -> None:
     """Rows 6 (tapped), 9 (named) and 18 (reads a tap, puts out) of one layer each."""
     graphs = []
     for repeat in ("", "0."):
-        space = load_space("ssdlite-v2").with_fields([f"rows.{i}.{repeat}k=5" for i in (6, 9, 18)])
+        space = with_fields(load_space("ssdlite-v2"), [f"rows.{i}.{repeat}k=5" for i in (6, 9, 18)])
         spec, settings = space.at(space.choice(0))
         graphs.append(spec.graph(settings))
     assert graphs[0].outputs == graphs[1].outputs
     assert [node[2:] for node in graphs[0].nodes] == [node[2:] for node in graphs[1].nodes]
     assert len(graphs[0].outputs) == 12
-
-
-def test_a_row_that_joins_others_has_nothing_to_vary() -> None:
-    space = load_space("lraspp-v2")
-    assert isinstance(space.spec, Network)
-    joins = [i for i, row in enumerate(space.spec.rows) if row.block in MERGES]
-    assert joins
-    for axis in space.with_fields(["*.n=1,2"]).axes:
-        assert not {slot.row for slot in axis.slots} & set(joins)
-    with pytest.raises(MbcostError, match="has no field 'n'"):
-        space.with_fields([f"rows.{joins[0]}.n=1,2"])
 
 
 def test_a_written_block_costs_the_same(tmp_path: Path) -> None:

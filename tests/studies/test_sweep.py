@@ -43,6 +43,7 @@ def test_top1_is_shown_for_exactly_what_was_published(cli_json: Any) -> None:
     rows = cli_json(*args)
     shown = {(row["alpha"], row["size"]): row["top1"] for row in rows}
     assert shown == {(0.5, 160): 60.2, (0.5, 224): 63.7, (0.6, 160): None, (0.6, 224): None}
+    assert cli_json(*args, "--classes", "1000") == rows
     assert "top1" not in cli_json(*args, "--classes", "10")[0]  # trained for another task
     assert "top1" not in cli_json(*args, "--set", "rows.3.k=3,5")[0]
 

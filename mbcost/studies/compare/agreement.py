@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from mbcost.cost import CONVOLUTIONS, Convention, CostReport, LayerCost, Terms
 from mbcost.errors import CheckFailedError
@@ -14,14 +15,20 @@ Done = Mapping[tuple[int, str], Verification]
 """What each counter said, by number of the subject and name of the counter."""
 
 
-def verified_line(
-    done: Done, ours: str = "the closed form", referees: Mapping[int, Verification] | None = None
-) -> str:
+@dataclass(frozen=True)
+class Verified:
+    """What counters said so far, and FlopCounterMode's word on models on which one differs."""
+
+    done: Done = field(default_factory=dict)
+    referees: Mapping[int, Verification] = field(default_factory=dict)
+
+
+def verified_line(verified: Verified, ours: str = "the closed form") -> str:
     """Return the line that says whether the counters count as predicted from ``ours``.
 
     Where one does not but FlopCounterMode, the referee, does, the figure is not in doubt.
     """
-    ran = {key: v for key, v in done.items() if v.agrees is not None}
+    ran = {key: v for key, v in verified.done.items() if v.agrees is not None}
     names = list(dict.fromkeys(name for _, name in ran))
     if not names:
         return "not verified: no counter ran"
@@ -33,7 +40,7 @@ def verified_line(
             f"verified: {_listed(names)}{verb} as its convention predicts from {ours}, "
             f"to the unit, {where}"
         )
-    settled = {i for i, referee in (referees or {}).items() if _same_total(referee)}
+    settled = {i for i, referee in verified.referees.items() if _same_total(referee)}
     if all(i in settled for i, _ in differing):
         who = _listed(list(dict.fromkeys(name for _, name in differing)))
         return (

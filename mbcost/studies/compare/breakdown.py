@@ -201,7 +201,7 @@ def counter_lines(comparison: Comparison) -> list[str]:
         f"params: {thousands(report.params)} (weights alone {thousands(report.params_weights)})",
         f"{subject.restatement.title}: {thousands(factor * report.mult_adds)}",
     ]
-    for verification in comparison.done.values():
+    for verification in comparison.verified.done.values():
         if verification.total is not None:
             counter = verification.counter
             counts = counter.convention.words(upsampling=report.upsamples)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import PathLike
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from mbcost.networks.settings import SETTINGS, parse_all
 from mbcost.output.table import PENDING, Column, Record, Table, choose_columns, sort_rows
 from mbcost.studies.compare import conditions
 from mbcost.studies.compare.agreement import (
+    Verified,
     raise_if_different,
     seen_lines,
     skipped_lines,
@@ -47,35 +48,38 @@ if TYPE_CHECKING:
 DEFAULT_BLOCKS = ("standard", "depthwise-separable", "inverted-residual")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Comparison:
     """Subjects, the counters asked for, and what each counter said so far."""
 
     subjects: Sequence[Subject]
     counters: Sequence[Counter] = ()
     reference: str | None = None
-    done: dict[tuple[int, str], Verification] = field(default_factory=dict)
-    referees: dict[int, Verification] = field(default_factory=dict)
-    """Of each model from elsewhere on which a counter differs: FlopCounterMode's word."""
+    verified: Verified = field(default_factory=Verified)
 
-    def verify(self) -> Iterator[None]:
-        """Run the counters one by one; yields after each, so that a table can fill in."""
+    def verify(self) -> Iterator[Comparison]:
+        """Run the counters one by one; yields the comparison as it is at first and after each.
+
+        A table can fill in so; the last one is complete.
+        """
+        yield self
+        done, referees = dict(self.verified.done), dict(self.verified.referees)
         for i, subject in enumerate(self.subjects):
             bench = subject.workbench()
             for counter in self.counters:
-                found = self.done[i, counter.name] = verify(counter, bench, subject.report)
-                if found.agrees is False and subject.traced and i not in self.referees:
-                    self.referees[i] = verify(COUNTERS["torch"], bench, subject.report)
-                yield
+                found = done[i, counter.name] = verify(counter, bench, subject.report)
+                if found.agrees is False and subject.traced and i not in referees:
+                    referees[i] = verify(COUNTERS["torch"], bench, subject.report)
+                yield replace(self, verified=Verified({**done}, {**referees}))
 
     def verifications(self, i: int) -> dict[str, Verification]:
         """Return what the counters said of subject ``i``, by counter."""
-        return {name: v for (j, name), v in self.done.items() if j == i}
+        return {name: v for (j, name), v in self.verified.done.items() if j == i}
 
     @property
     def complete(self) -> bool:
         """Whether every counter has run on every subject."""
-        return len(self.done) == len(self.subjects) * len(self.counters)
+        return len(self.verified.done) == len(self.subjects) * len(self.counters)
 
     @cached_property
     def reference_report(self) -> CostReport:
@@ -192,7 +196,7 @@ class Comparison:
         return known
 
     def _with_pending(self, i: int, row: Record) -> Record:
-        waiting = [c for c in self.counters if (i, c.name) not in self.done]
+        waiting = [c for c in self.counters if (i, c.name) not in self.verified.done]
         if not waiting:
             return row
         return {**row, **{counter.key: PENDING for counter in waiting}, "verified": PENDING}
@@ -229,9 +233,9 @@ class Comparison:
         if not self.complete:
             return ("verifying: the counters are running …", *missing)
         return (
-            verified_line(self.done, source_of(self.subjects), self.referees),
-            *seen_lines(self.done, self.subjects),
-            *skipped_lines(self.done, self.subjects),
+            verified_line(self.verified, source_of(self.subjects)),
+            *seen_lines(self.verified.done, self.subjects),
+            *skipped_lines(self.verified.done, self.subjects),
             *missing,
         )
 
@@ -247,7 +251,7 @@ class Comparison:
         for i, subject in enumerate(self.subjects):
             for verification in self.verifications(i).values():
                 try:
-                    raise_if_different(subject, verification, self.referees.get(i))
+                    raise_if_different(subject, verification, self.verified.referees.get(i))
                 except CheckFailedError as error:
                     if strict or not subject.traced:
                         raise
@@ -307,8 +311,7 @@ def compare(
         subjects = beside_deployed(subjects)
     comparison = Comparison(subjects, counters_named(counters, ()), reference)
     comparison.reference_index  # noqa: B018 - raises for a reference that is not compared
-    for _ in comparison.verify():
-        pass
+    *_, comparison = comparison.verify()
     warn_uncounted(comparison.check())
     return comparison
 

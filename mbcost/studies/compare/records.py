@@ -145,24 +145,10 @@ def extras(subject: Subject) -> Record:
 
     Null unless it was published for exactly this α, size and everything else.
     """
-    spec, settings = subject.spec, subject.settings
-    if isinstance(spec, Network):
-        facts = spec.facts(settings)
-        as_it_is = {
-            "classes": spec.classes,
-            "in": spec.x[0],
-            "round_nearest": spec.divisor,
-            "reduced_tail": False,
-        }
-        same = all(key in _COMPARED or settings[key] == as_it_is.get(key) for key in settings)
-        top1 = spec.top1(facts["alpha"], facts["size"]) if same else None
-        if top1 is not None:
-            return {"top1": top1, "top1_source": spec.published_source or spec.source}
+    spec = subject.spec
+    if isinstance(spec, Network) and (top1 := spec.top1(subject.settings)) is not None:
+        return {"top1": top1, "top1_source": spec.published_source or spec.source}
     return {"top1": None, "top1_source": None}
-
-
-_COMPARED = ("alpha", "size", "rho", "batch", "fold_bn")
-"""Settings that a published figure names, or that change nothing for one image."""
 
 
 def _ratio(value: int, reference: int | None) -> float | None:

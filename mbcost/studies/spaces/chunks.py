@@ -22,7 +22,7 @@ from mbcost.errors import Interrupted, MbcostError, from_system
 from mbcost.output.files import destination
 from mbcost.studies.spaces.columns import Layout
 from mbcost.studies.spaces.plan import Batch
-from mbcost.studies.spaces.sweep.writers import Writer
+from mbcost.studies.spaces.sweep.writers import WRITERS, Writer
 from mbcost.units import thousands
 
 _NAME = re.compile(r"(\d{8,})-(\d+)-([0-9a-f]{32})")
@@ -72,6 +72,10 @@ class Chunks:
     def lock_file(self) -> Path:
         """Locked, and holding the number of the process, while one is writing parts."""
         return self.directory / "lock"
+
+    def writer(self) -> Writer:
+        """Return what writes the parts and the file; its package must be installed."""
+        return WRITERS[self.path.suffix](self.layout)
 
     def identity(self) -> dict[str, Any]:
         """Return what must be equal for parts to belong together."""

@@ -131,11 +131,10 @@ class Layout:
 
 
 def _top1(space: Space) -> list[Field]:
-    """Return the column of published top-1 accuracies: of exactly these α and sizes, or none."""
+    """Return the column of published top-1 accuracies where only α, size and batch vary."""
     spec, settings = space.spec, space.settings
     keys = [axis.key for axis in space.axes]
-    plain = {"alpha", "size", "rho", "batch"}
-    if not isinstance(spec, Network) or not plain.issuperset((*keys, *settings)):
+    if not isinstance(spec, Network) or not {"alpha", "size", "rho", "batch"}.issuperset(keys):
         return []
     axes = tuple(i for i, key in enumerate(keys) if key != "batch")
     own = [_facts(spec, settings, space.axes[i]) for i in axes]
@@ -144,13 +143,12 @@ def _top1(space: Space) -> list[Field]:
         wanted = {"alpha": row.alpha, "size": row.sides}
         places = [[i for i, v in enumerate(vs) if v == wanted[k]] for k, vs in own]
         for chosen in product(*places):
-            facts = spec.facts(settings)
-            code = 0
-            for (key, values), place in zip(own, chosen, strict=True):
-                facts[key] = values[place]
-                code = code * len(values) + place
-            top1 = spec.top1(facts["alpha"], facts["size"])
-            if top1 is not None:
+            given, code = dict(settings), 0
+            for i, place in zip(axes, chosen, strict=True):
+                axis = space.axes[i]
+                given[axis.key] = axis.values[place]
+                code = code * len(axis.values) + place
+            if (top1 := spec.top1(given)) is not None:
                 found[code] = top1
     if not found:
         return []

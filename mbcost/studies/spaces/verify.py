@@ -176,7 +176,7 @@ class Verifier:
             figure, times = figure_of(key, self.layout.dtype)
             found[key] = figures[figure] * times
         if isinstance(spec, Network) and any(f.key == "top1" for f in self.layout.fields):
-            found["top1"] = spec.top1(facts["alpha"], facts["size"])
+            found["top1"] = spec.top1(settings)
         return found
 
     def _differs(self, choice: tuple[int, ...], key: str, value: Any, expected: Any) -> None:
