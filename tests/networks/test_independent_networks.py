@@ -226,19 +226,19 @@ def test_nasnet_is_made_of_the_cells_that_timm_has(size: int) -> None:
 
 
 FACENET = (
-    ("rows.0", "9K", "119M"),
-    ("rows.3 rows.4", "115K", "360M"),
-    ("rows.7", "164K", "128M"),
-    ("rows.8", "228K", "179M"),
-    ("rows.9", "398K", "108M"),
-    ("rows.10", "545K", "107M"),
-    ("rows.11", "595K", "117M"),
-    ("rows.12", "654K", "128M"),
-    ("rows.13", "722K", "142M"),
-    ("rows.14", "717K", "56M"),
+    ("rows.0", "0.009M", "119M"),
+    ("rows.3 rows.4", "0.115M", "360M"),
+    ("rows.7", "0.164M", "128M"),
+    ("rows.8", "0.228M", "179M"),
+    ("rows.9", "0.398M", "108M"),
+    ("rows.10", "0.545M", "107M"),
+    ("rows.11", "0.595M", "117M"),
+    ("rows.12", "0.654M", "128M"),
+    ("rows.13", "0.722M", "142M"),
+    ("rows.14", "0.717M", "56M"),
     ("rows.15", "1.6M", "78M"),
     ("rows.16", "1.6M", "78M"),
-    ("rows.18", "131K", "0.1M"),
+    ("rows.18", "0.131M", "0.1M"),
 )
 """The rows of NN2 and what arXiv:1503.03832, Table 2 prints of them."""
 
