@@ -38,7 +38,9 @@ def values(known: Field[BlockRule]) -> tuple[Any, ...]:
     """Return valid values of a block's field, those that fit small maps."""
     match known.rule:
         case Whole(low, high) if high == MAX_CHANNELS and known.default is None:
-            return WIDTHS if known.required else (*range(low, low + 4), *WIDTHS)
+            if known.required:
+                return (*range(low, 1), *WIDTHS)
+            return (*range(low, low + 4), *WIDTHS)
         case Whole(low):  # kernels, strides, paddings, groups
             usual = () if known.default is None else (known.default, known.default)
             return (*usual, *range(low, low + 5))

@@ -154,9 +154,11 @@ TORCHPROFILE = Convention(
         layer_norm_elements=1,
         average_outputs=1,
         product_outputs=1,
+        leaky_relu_elements=1,
     ),
     "torchprofile traces the graph and adds one per element of a batch-norm, of an average pool's"
-    " output and of an elementwise product. Maximum pools, activations and additions are free.",
+    " output, of an elementwise product and of a leaky ReLU. Maximum pools, other activations and"
+    " additions are free.",
 )
 
 CONVENTIONS = {

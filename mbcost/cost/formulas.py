@@ -25,6 +25,7 @@ from mbcost.graph.primitives import (
     Scale,
     Shape,
     Slice,
+    SpaceToDepth,
     Upsample,
 )
 
@@ -94,6 +95,8 @@ class Terms(NamedTuple):
     """Elements put out by average pools of any kind and by ``mean``."""
     product_outputs: int = 0
     """Elements put out by elementwise products, such as squeeze-and-excite's."""
+    leaky_relu_elements: int = 0
+    """Elements that leaky ReLUs put out."""
     softmax_module_operations: int = 0
     """Exponentials, additions and divisions of softmax modules: 3·n − 1 for n channels."""
     upsample_module_elements: int = 0
@@ -119,7 +122,7 @@ class Terms(NamedTuple):
 
 _NOTHING = Terms()
 
-_HOOKED_MODULES = ("relu", "relu6", "gelu")
+_HOOKED_MODULES = ("relu", "relu6", "leaky_relu", "gelu")
 """Of our activations, those whose module has a hook in ptflops."""
 _HOOKED_FUNCTIONS = ("relu", "silu", "gelu", "softmax")
 """Those whose module calls a function that ptflops patches (``nn.ReLU6`` calls ``F.hardtanh``)."""
@@ -171,6 +174,7 @@ def terms(layer: Layer, x: Shape, y: Shape) -> Terms:
             softmax = 3 * prod(y) - prod(y[1:]) if layer.name == "softmax" else 0
             return Terms(
                 softmax_module_operations=softmax,
+                leaky_relu_elements=prod(y) if layer.name == "leaky_relu" else 0,
                 activation_module_elements=prod(y) if layer.name in _HOOKED_MODULES else 0,
                 activation_function_elements=prod(y) if layer.name in _HOOKED_FUNCTIONS else 0,
             )
@@ -187,7 +191,7 @@ def terms(layer: Layer, x: Shape, y: Shape) -> Terms:
             )
         case Scale():
             return Terms(product_outputs=prod(y))
-        case Flatten() | Add() | Concat() | Slice() | ChannelShuffle():
+        case Flatten() | Add() | Concat() | Slice() | ChannelShuffle() | SpaceToDepth():
             return _NOTHING
         case _:
             assert_never(layer)
@@ -222,6 +226,8 @@ def kind(layer: Layer) -> str:
             return "slice"
         case ChannelShuffle():
             return "shuffle"
+        case SpaceToDepth():
+            return "space_to_depth"
         case LocalResponseNorm():
             return "local_response_norm"
         case Upsample():
@@ -248,6 +254,7 @@ KINDS = (
     "concat",
     "slice",
     "shuffle",
+    "space_to_depth",
     "local_response_norm",
     "upsample",
     "other",

@@ -20,6 +20,7 @@ Pair = tuple[int, int]
 ACTIVATIONS = (
     "relu",
     "relu6",
+    "leaky_relu",
     "hardswish",
     "hardsigmoid",
     "silu",
@@ -127,6 +128,13 @@ class ChannelShuffle:
 
 
 @dataclass(frozen=True, slots=True)
+class SpaceToDepth:
+    """Every square of ``side`` × ``side`` cells becomes one cell of as many more channels."""
+
+    side: int
+
+
+@dataclass(frozen=True, slots=True)
 class LocalResponseNorm:
     """AlexNet's normalisation over ``size`` neighbouring channels; it has no parameters."""
 
@@ -146,6 +154,7 @@ Layer = (
     | Concat
     | Slice
     | ChannelShuffle
+    | SpaceToDepth
     | LocalResponseNorm
     | Upsample
 )

@@ -26,6 +26,7 @@ from mbcost.graph.primitives import (
     Scale,
     Shape,
     Slice,
+    SpaceToDepth,
     Upsample,
 )
 
@@ -55,6 +56,8 @@ def output_shape(layer: Layer, inputs: Sequence[Shape]) -> Shape:
             return _sliced(layer, x)
         case ChannelShuffle():
             return _shuffled(layer, x)
+        case SpaceToDepth():
+            return _deepened(layer, x)
         case Scale():
             return _gated(x, inputs[1])
         case Concat():
@@ -171,6 +174,16 @@ def _shuffled(layer: ChannelShuffle, x: Shape) -> Shape:
             way_out="groups must divide the channels",
         )
     return x
+
+
+def _deepened(layer: SpaceToDepth, x: Shape) -> Shape:
+    c, h, w = _map(x, "space to depth")
+    if h % layer.side or w % layer.side:
+        raise LayerError(
+            f"squares of {layer.side}×{layer.side} do not tile a map of {h}×{w}",
+            way_out=f"a --size that makes both sides multiples of {layer.side} here",
+        )
+    return (c * layer.side**2, h // layer.side, w // layer.side)
 
 
 def _gated(x: Shape, gate: Shape) -> Shape:

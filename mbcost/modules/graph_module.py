@@ -13,6 +13,7 @@ from typing import assert_never
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pixel_unshuffle
 
 from mbcost.graph.graph import Graph
 from mbcost.graph.liveness import freed_after
@@ -31,6 +32,7 @@ from mbcost.graph.primitives import (
     Pool2d,
     Scale,
     Slice,
+    SpaceToDepth,
     Upsample,
 )
 
@@ -122,6 +124,8 @@ def primitive(layer: Layer) -> Callable[..., Tensor]:
             return partial(_sliced, channels=slice(layer.start, layer.stop))
         case ChannelShuffle():
             return partial(_shuffled, groups=layer.groups)
+        case SpaceToDepth():
+            return partial(pixel_unshuffle, downscale_factor=layer.side)
         case _:
             assert_never(layer)
 
@@ -148,6 +152,7 @@ def _activation(name: str) -> nn.Module:
     modules: dict[str, type[nn.Module]] = {
         "relu": nn.ReLU,
         "relu6": nn.ReLU6,
+        "leaky_relu": nn.LeakyReLU,
         "hardswish": nn.Hardswish,
         "hardsigmoid": nn.Hardsigmoid,
         "silu": nn.SiLU,

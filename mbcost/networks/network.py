@@ -58,6 +58,7 @@ class Network:
     classes: Annotated[int | None, Whole(1, MAX_CHANNELS, "classes"), As(nullable=True)] = None
     width: Annotated[str, OneOf(WIDTHS, "how alpha makes widths")] = "truncate"
     divisor: Annotated[int, Whole(1, MAX_CHANNELS, "of width: divisible")] = 8
+    min_width: Annotated[int, Whole(0, MAX_CHANNELS, "of a layer that alpha scales")] = 0
     expansion: Annotated[str, OneOf(EXPANSIONS, "whether exp scales as a ratio")] = "absolute"
     output_stride: Annotated[int | None, Whole(1, MAX_KERNEL, "where dilation takes over")] = None
     fold_bn: Annotated[bool, SETTINGS["fold_bn"]] = False
@@ -145,7 +146,7 @@ class Network:
         divisor = settings.get("round_nearest", self.divisor) if self.width == "divisible" else 1
         return Scaling(
             alpha=settings.get("alpha", 1.0),
-            rounding=Rounding(self.width, divisor),
+            rounding=Rounding(self.width, divisor, self.min_width),
             expansion=self.expansion,
             classes=settings.get("classes", self.classes),
             tail=settings.get("reduced_tail", False),

@@ -15,7 +15,7 @@ from mbcost.graph.primitives import Shape
 from mbcost.networks.blocks import BLOCKS, Block, block_fields
 from mbcost.networks.blocks.fields import stride_fields, width_fields
 from mbcost.networks.rows import Row, Scale, overridden
-from mbcost.networks.widths import Rounding, truncated
+from mbcost.networks.widths import Rounding
 
 
 class Feed(NamedTuple):
@@ -84,6 +84,7 @@ class ScaledRow(NamedTuple):
         known = block_fields(BLOCKS[self.block])
         s, k = (built.get(name, known[name].default) if name in known else 1 for name in ("s", "k"))
         stride, rate = feed.stride * s, feed.rate
+        k = max(k, built.get("kw") or 1)
         if "dilation" in known:
             if feed.rate > 1 and k > 1:
                 built["dilation"] = built.get("dilation", 1) * feed.rate
@@ -93,6 +94,13 @@ class ScaledRow(NamedTuple):
                 built["s"] = 1
                 stride, rate = feed.stride, feed.rate * s
         return stride, rate
+
+
+def _widening(block: str, built: Mapping[str, Any]) -> float:
+    """Return by what a block without a width of its own multiplies the one that it is fed."""
+    if block == "reorg":
+        return float(built.get("s", block_fields(BLOCKS[block])["s"].default) ** 2)
+    return float(built.get("t", 1)) if block == "conv" else 1.0
 
 
 @dataclass(frozen=True)
@@ -117,7 +125,7 @@ class Scaling:
         built = dict(self.tailed(row))
         inner = width_fields(BLOCKS[row.block])
         for name in inner:
-            built[name] = self.scaled(built[name], row.scale)
+            built[name] = self.scaled(built[name], row.scale) if built[name] else 0
         nominal: float | None = None
         times: float | None = None
         if built.get("c") == "classes":
@@ -126,7 +134,7 @@ class Scaling:
             nominal = built["c"]
             built["c"] = self.scaled(built["c"], row.scale)
         elif not inner:
-            times = built.get("t", 1) if row.block == "conv" else 1
+            times = _widening(row.block, built)
         ratio = None
         if "exp" in built and self.expansion == "ratio":
             ratio = self.rounding
@@ -143,7 +151,7 @@ class Scaling:
             case "widen":
                 return self.rounding.of(c * max(1.0, self.alpha))
             case "truncate":
-                return truncated(c * self.alpha)
+                return self.rounding.truncated(c * self.alpha)
             case "full":
                 return self.rounding.of(c * self.alpha)
             case _:

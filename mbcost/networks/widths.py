@@ -24,13 +24,19 @@ def truncated(value: float) -> int:
 
 
 class Rounding(NamedTuple):
-    """A network's rule: ``divisible`` makes multiples of ``divisor``, any other whole numbers."""
+    """A network's rule: ``divisible`` makes multiples of ``divisor``, any other whole numbers; none
+    is below ``least``."""
 
     width: str
     divisor: int
+    least: int = 0
 
     def of(self, value: float) -> int:
         """Return a scaled width as built."""
         if self.width == "divisible":
-            return make_divisible(value, self.divisor)
-        return truncated(value)
+            return max(make_divisible(value, self.divisor), self.least)
+        return self.truncated(value)
+
+    def truncated(self, value: float) -> int:
+        """Return the whole part of a scaled width, whatever the network's rule."""
+        return self.least if value < self.least else truncated(value)

@@ -51,6 +51,7 @@ PARTS = {
         "activation_module_elements",
         "activation_function_elements",
         "softmax_module_operations",
+        "leaky_relu_elements",
     ),
     "pool": (
         "adaptive_pool_inputs",

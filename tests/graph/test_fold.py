@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 SMALL = {"size": (32, 32)}
+SMALLEST = {"inception-v3": {"size": (75, 75)}}
+"""Where a map of 32 × 32 shrinks to nothing."""
+UNFOLDED = {"nasnet-a-mobile": 4}
+"""Batch-norms after a concat, of which no convolution alone is before them."""
 
 
 def graph_of(*steps: Step, x: tuple[int, ...] = (4, 8, 8)) -> Graph:
@@ -79,7 +83,11 @@ STAY = {
 
 def built_in(name: str) -> Graph:
     spec = builtin(name)
-    return spec.graph(SMALL)
+    return spec.graph(SMALLEST.get(name, SMALL))
+
+
+def batch_norms(graph: Graph) -> list[BatchNorm2d]:
+    return [node.layer for node in graph.nodes if isinstance(node.layer, BatchNorm2d)]
 
 
 def has_batch_norms(name: str) -> bool:
@@ -148,7 +156,7 @@ def test_a_network_without_batch_norms_is_its_folded_graph(name: str) -> None:
 def test_a_built_in_folded_by_torch_puts_out_the_same(name: str) -> None:
     graph = built_in(name)
     assert_same_outputs(graph)
-    assert not any(isinstance(n.layer, BatchNorm2d) for n in fold_batch_norms(graph).nodes)
+    assert len(batch_norms(fold_batch_norms(graph))) == UNFOLDED.get(name, 0)
 
 
 @pytest.mark.parametrize("name", ODD)
@@ -158,8 +166,7 @@ def test_an_odd_graph_folded_by_torch_puts_out_the_same(name: str) -> None:
 
 @pytest.mark.parametrize("name", ODD)
 def test_only_a_batch_norm_that_alone_reads_a_convolution_is_folded(name: str) -> None:
-    left = [n for n in fold_batch_norms(ODD[name]).nodes if isinstance(n.layer, BatchNorm2d)]
-    assert len(left) == STAY.get(name, 0)
+    assert len(batch_norms(fold_batch_norms(ODD[name]))) == STAY.get(name, 0)
 
 
 @pytest.mark.parametrize("name", [*ODD, *NORMED])
@@ -176,8 +183,10 @@ def test_folding_twice_is_folding_once_or_folds_what_the_first_laid_bare(name: s
 @pytest.mark.parametrize("name", NORMED)
 def test_folding_saves_one_parameter_a_channel_and_no_mult_adds(name: str) -> None:
     graph = built_in(name)
-    trained, deployed = cost_of(graph, name), cost_of(fold_batch_norms(graph), name)
-    channels = sum(n.layer.c for n in graph.nodes if isinstance(n.layer, BatchNorm2d))
+    folded = fold_batch_norms(graph)
+    trained, deployed = cost_of(graph, name), cost_of(folded, name)
+    left = sum(norm.c for norm in batch_norms(folded))
+    channels = sum(norm.c for norm in batch_norms(graph)) - left
     assert channels > 0
     assert trained.params - deployed.params == channels
     assert trained.mult_adds == deployed.mult_adds

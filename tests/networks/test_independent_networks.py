@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from functools import partial
 from math import ceil
 from pathlib import Path
@@ -16,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import mbcost
 from mbcost.networks.widths import make_divisible
 from mbcost.networks.yaml import builtins, load_specs
+from mbcost.studies.papers.printed import parse_printed
 from mbcost.targets.resolve import resolve_one
 
 ALPHAS = (0.1, 0.33, 0.35, 0.5, 0.75, 1.0, 1.25, 1.4, 2.0)
@@ -134,6 +136,7 @@ INDEPENDENT = {
     "shufflenet-v2": "torchvision:shufflenet_v2_x1_0",
     "shufflenet-v2-x0.5": "torchvision:shufflenet_v2_x0_5",
     "vgg16": "torchvision:vgg16",
+    "inception-v3": "timm:inception_v3",
     "squeezenet": "torchvision:squeezenet1_0",
     "squeezenet-1.1": "torchvision:squeezenet1_1",
 }
@@ -144,9 +147,112 @@ COUNTED_ELSEWHERE = {
     "proxyless-mobile": (4_080_512, None),  # github.com/osmr/imgclsmob, proxylessnas.py
     "shufflenet": (1_865_728, None),  # github.com/osmr/imgclsmob, shufflenet.py: g = 3
     "shufflenet@alpha=0.5": (718_324, None),
+    "shufflenet-g2": (1_733_848, None),
+    "nasnet-a-mobile": (5_289_978, None),
     "googlenet": (6_998_552, None),  # Caffe's bvlc_googlenet without its auxiliary classifiers
 }
 """Trainable parameters and mult-adds stated by builds that are not packages here."""
+
+
+STATED_BY_SLIM = {"v1": 3_217_920, "inception-v2": 10_173_112, "inception-v3": 21_802_784}
+"""What the tests of research/slim expect of a network up to its pool: weights, biases, and of each
+batch-norm β, mean and variance, without γ."""
+
+
+@pytest.mark.parametrize(("target", "stated"), STATED_BY_SLIM.items())
+def test_a_network_has_the_variables_that_slim_expects_of_it(target: str, stated: int) -> None:
+    report = resolve_one(target).report
+    *body, classifier = report.layers
+    assert classifier.kind == "linear"
+    counted = [layer.terms for layer in body]
+    without_norm = sum(t.weights + t.bias_params for t in counted)
+    assert without_norm + 3 * sum(t.norm_params for t in counted) // 2 == stated
+
+
+def nasnet_of_timms_cells() -> nn.Module:
+    """Return NASNet-A mobile, 4 cells a stage of 44 filters at first, of the cells of timm's
+    NASNet-A large, which has 6 of 168."""
+    from timm.models import nasnet
+
+    def cells(c: int, before: int, first: nn.Module) -> list[nn.Module]:
+        """Four: what is before the first is reduced; ``before``: channels the second reads."""
+        return [
+            first,
+            nasnet.NormalCell(before, c, 6 * c, c, pad_type="same"),
+            *[nasnet.NormalCell(6 * c, c, 6 * c, c, pad_type="same") for _ in range(2)],
+        ]
+
+    class Mobile(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem = nn.Sequential(nn.Conv2d(3, 32, 3, 2, bias=False), nn.BatchNorm2d(32))
+            self.stem_0 = nasnet.CellStem0(32, 11, "same")
+            self.stem_1 = nasnet.CellStem1(32, 22, "same")
+            first = [nasnet.FirstCell(44, 22, 88, 44, "same")]
+            first += [nasnet.FirstCell(264, 44, 352, 88, "same")]
+            first += [nasnet.FirstCell(528, 88, 704, 176, "same")]
+            widths = [(44, 88), (88, 352), (176, 704)]
+            self.cells = nn.ModuleList(
+                cell
+                for (c, before), one in zip(widths, first, strict=True)
+                for cell in cells(c, before, one)
+            )
+            self.reductions = nn.ModuleList(
+                (
+                    nasnet.ReductionCell0(264, 88, 264, 88, "same"),
+                    nasnet.ReductionCell1(528, 176, 528, 176, "same"),
+                )
+            )
+            self.last = nn.Linear(1056, 1000)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            stem = self.stem(x)
+            before = self.stem_0(stem)
+            y = self.stem_1(stem, before)
+            for i, cell in enumerate(self.cells):
+                if i in (4, 8):  # a reduction, then a cell that reads it and what it read
+                    reduction = self.reductions[i // 4 - 1]
+                    before, y = y, reduction(y, before)
+                before, y = y, cell(y, before)
+            logits: torch.Tensor = self.last(y.relu().mean((2, 3)))
+            return logits
+
+    return Mobile()
+
+
+@pytest.mark.parametrize("size", [224, 331])
+def test_nasnet_is_made_of_the_cells_that_timm_has(size: int) -> None:
+    assert ours("nasnet-a-mobile", size=size) == counted(nasnet_of_timms_cells, size)
+
+
+FACENET = (
+    ("rows.0", "0.009M", "119M"),
+    ("rows.3 rows.4", "0.115M", "360M"),
+    ("rows.7", "0.164M", "128M"),
+    ("rows.8", "0.228M", "179M"),
+    ("rows.9", "0.398M", "108M"),
+    ("rows.10", "0.545M", "107M"),
+    ("rows.11", "0.595M", "117M"),
+    ("rows.12", "0.654M", "128M"),
+    ("rows.13", "0.722M", "142M"),
+    ("rows.14", "0.717M", "56M"),
+    ("rows.15", "1.6M", "78M"),
+    ("rows.16", "1.6M", "78M"),
+    ("rows.18", "0.131M", "0.1M"),
+)
+"""The rows of NN2 and what arXiv:1503.03832, Table 2 prints of them."""
+
+
+@pytest.mark.parametrize(("rows", "params", "mult_adds"), FACENET)
+def test_each_row_of_facenet_costs_what_its_table_prints(
+    rows: str, params: str, mult_adds: str
+) -> None:
+    """The params with biases, and the multiply-adds with one more for each bias."""
+    layers = [n for n in resolve_one("facenet-nn2").report.layers if n.block in rows.split()]
+    ours = sum(n.params for n in layers)
+    assert parse_printed(params).agrees(Fraction(ours))
+    ours = sum(n.mult_adds + n.terms.bias_adds for n in layers)
+    assert parse_printed(mult_adds).agrees(Fraction(ours))
 
 
 def independent(name: str) -> nn.Module:

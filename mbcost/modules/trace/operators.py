@@ -217,6 +217,11 @@ def _product(args: Args, out: Any) -> OpCost:
     return OpCost("scale", _shape(args[0]), _shape(out), Terms(product_outputs=prod(_shape(out))))
 
 
+def _leaky_relu(args: Args, out: Any) -> OpCost:
+    y = _shape(out)
+    return OpCost("activation", _shape(args[0]), y, Terms(leaky_relu_elements=prod(y)))
+
+
 def _upsample(args: Args, out: Any) -> OpCost:
     y = _shape(out)
     return OpCost("upsample", _shape(args[0]), y, Terms(upsampled_elements=prod(y)))
@@ -265,7 +270,6 @@ _ACTIVATIONS = (
     "silu",
     "sigmoid",
     "gelu",
-    "leaky_relu",
     "elu",
     "tanh",
     "_prelu_kernel",
@@ -311,6 +315,7 @@ SHOWN: dict[str, Callable[[Args, Any], OpCost]] = {
     "sub": _free("add"),
     "embedding": _free("embedding"),
     **dict.fromkeys(_ACTIVATIONS, _free("activation")),
+    "leaky_relu": _leaky_relu,
     **dict.fromkeys(_POOLS, _free("pool")),
 }
 """Operators without multiply-adds that a table shows, or that some counter counts."""

@@ -8,9 +8,9 @@ from typing import Annotated
 
 from mbcost.errors import LayerError
 from mbcost.graph.graph import Step
-from mbcost.graph.primitives import Activation, BatchNorm2d, Conv2d, Shape, pair
+from mbcost.graph.primitives import Activation, BatchNorm2d, Conv2d, Pair, Shape, pair
 from mbcost.networks.blocks.fields import Act, Dilation, Kernel, Padding, Stride
-from mbcost.networks.rules import Number, Truth, Whole
+from mbcost.networks.rules import MAX_KERNEL, Number, Truth, Whole
 
 
 def same_padding(k: int, dilation: int = 1) -> int:
@@ -23,7 +23,7 @@ def conv_bn(
     name: str,
     c_in: int,
     c: int,
-    k: int = 1,
+    k: int | Pair = 1,
     s: int = 1,
     *,
     p: int | None = None,
@@ -39,8 +39,10 @@ def conv_bn(
     ``source`` names the step that feeds the convolution; without it, the step before.
     """
     dot = f"{name}." if name else ""
-    padding = same_padding(k, dilation) if p is None else p
-    conv = Conv2d(c_in, c, pair(k), pair(s), pair(padding), pair(dilation), groups, bias)
+    kernel = pair(k) if isinstance(k, int) else k
+    same = same_padding(kernel[0], dilation), same_padding(kernel[1], dilation)
+    padding = same if p is None else pair(p)
+    conv = Conv2d(c_in, c, kernel, pair(s), padding, pair(dilation), groups, bias)
     steps = [Step(f"{dot}conv", conv, (source,) if source else ())]
     if norm:
         steps.append(Step(f"{dot}bn", BatchNorm2d(c)))
@@ -65,6 +67,9 @@ class ConvBnAct:
     act: Act = "relu"
     norm: Annotated[bool, Truth("batch-norm after the convolution")] = True
     bias: Annotated[bool, Truth("bias on the convolution")] = False
+    kw: Annotated[
+        int | None, Whole(1, MAX_KERNEL, "width of the kernel; left out it is k, its height")
+    ] = None
 
     def steps(self, x: Shape) -> tuple[Step, ...]:
         """Return conv, bn, act."""
@@ -77,7 +82,7 @@ class ConvBnAct:
             "",
             x[0],
             c,
-            self.k,
+            (self.k, self.kw or self.k),
             self.s,
             p=self.p,
             groups=self.groups,

@@ -1,4 +1,4 @@
-"""Rows without weights between convolutions: pooling, and AlexNet's normalisation."""
+"""Rows without weights between convolutions: pooling, reorg, and AlexNet's normalisation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from mbcost.graph.graph import Step
-from mbcost.graph.primitives import LocalResponseNorm, Pool2d, Shape, pair
+from mbcost.graph.primitives import LocalResponseNorm, Pool2d, Shape, SpaceToDepth, pair
 from mbcost.networks.blocks.fields import Kernel, Stride
 from mbcost.networks.rules import MAX_CHANNELS, MAX_KERNEL, OneOf, Truth, Whole
 
@@ -26,6 +26,20 @@ class Pooling:
         return (
             Step("pool", Pool2d(self.mode, pair(self.k), pair(self.s), pair(self.p), self.ceil)),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Reorganisation:
+    """Every s×s cells of the map become one with s² times the channels: YOLOv2's reorg.
+
+    In which order is of no cost, and is torch's.
+    """
+
+    s: Stride = 2
+
+    def steps(self, x: Shape) -> tuple[Step, ...]:
+        """Return reorg."""
+        return (Step("reorg", SpaceToDepth(self.s)),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ def built_network(network: Network, settings: Settings) -> Network:
         classes=lowering.scaling.classes,
         width="none" if network.width == "none" else "truncate",
         divisor=8,
+        min_width=0,
         expansion="absolute",
         output_stride=None,
         published=(),
