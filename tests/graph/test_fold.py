@@ -70,6 +70,15 @@ ODD = {
         Step("add", Add(), ("one", "two")),
         batch_norm("bn", 6),
     ),
+    "a convolution that is put out": graph_of(
+        convolution("conv", 4, 6), batch_norm("bn", 6)
+    )._replace(outputs=(0, 1)),
+    "outputs behind folded batch-norms": graph_of(
+        convolution("one", 4, 6),
+        batch_norm("bn", 6),
+        convolution("two", 6, 5),
+        batch_norm("bn2", 5),
+    )._replace(outputs=(1, 3)),
 }
 STAY = {
     "a batch-norm first": 1,
@@ -78,6 +87,7 @@ STAY = {
     "two readers of the convolution": 1,
     "a convolution long before its batch-norm": 1,
     "a batch-norm after a sum": 1,
+    "a convolution that is put out": 1,
 }
 
 

@@ -13,7 +13,7 @@ import yaml
 import mbcost
 from mbcost.cost import CONVENTIONS, cost_of
 from mbcost.errors import LayerError, MbcostError
-from mbcost.graph.primitives import Concat, Scale, Shape, Upsample
+from mbcost.graph.primitives import Concat, Conv2d, Scale, Shape, Upsample
 from mbcost.graph.shapes import output_shape
 from mbcost.modules import build
 from mbcost.modules.counters import COUNTERS, DEFAULT_COUNTERS, Workbench, verify
@@ -302,6 +302,22 @@ def test_documented_networks_count(tmp_path: Path, validate: Validate) -> None:
     for text in files:
         assert network(tmp_path, text).count().mult_adds > 0
         validate(yaml.safe_load(text))
+
+
+def test_what_is_upsampled_has_the_stride_of_the_map_it_is_made_as_large_as() -> None:
+    """So a stride behind it is one of that map's: 4 of 4 are kept, where 8 would dilate."""
+    rows = (
+        Row("conv", {"c": 4, "s": 2}, name="low"),
+        Row("conv", {"c": 4, "s": 2}, name="high"),
+        Row("upsample", {}, inputs=("high", "low")),
+        Row("conv", {"c": 4, "s": 2}),
+    )
+    graph = Network("mine", (3, 16, 16), rows, output_stride=4).graph()
+    assert [node.y for node in graph.nodes if node.path.endswith("conv")][-1] == (4, 4, 4)
+    joined = (*rows[:2], Row("add", {}, inputs=("high", "high")), *rows[3:])
+    graph = Network("mine", (3, 16, 16), joined, output_stride=4).graph()
+    assert [node.y for node in graph.nodes if node.path.endswith("conv")][-1] == (4, 4, 4)
+    assert graph.nodes[-3].layer == Conv2d(4, 4, (3, 3), (1, 1), (1, 1))
 
 
 def test_folding_keeps_every_output_and_what_is_tapped_before_its_batch_norm(

@@ -2,23 +2,28 @@
 
 python -m tests.proofs.faults --workers 2
 
-A fault is a sign, an off-by-one, a swapped field, a dropped term, a wrong default. It is planted in
-a copy of the tree, and the tests that mirror its file run there until the first one fails. A fault
-that none of them finds *survives*: it wants a test. To add one: an entry in ``faults.yaml``, whose
-old text stands in the file exactly once.
+A fault is a sign, an off-by-one, a swapped field, a dropped term, a wrong default. It is planted
+in a copy of the tree, where the tests that mirror its file run: the file's own first, then its
+folder's and its room's, until one fails. A fault that none of them finds *survives*: it wants a
+test. A file of tests that finds one has to pass in a copy without a fault, or it would find
+anything. To add a fault: an entry in ``faults.yaml``, whose old text stands in the file exactly
+once.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +32,7 @@ import yaml
 from tests import ROOT
 
 SECONDS = 600
-"""For the tests of one fault; a fault that makes them hang is found, too."""
+"""For a file of tests; a fault that makes them hang is found, too."""
 
 
 class Fault(NamedTuple):
@@ -47,78 +52,99 @@ FAULTS = tuple(
 )
 
 MIRRORS = {
-    "graph": ("graph", "networks/test_blocks.py"),
-    "cost": ("graph", "cost", "modules/test_counters.py", "modules/test_operators.py"),
+    "graph": ("graph/test_primitives.py", "graph/test_fold.py", "networks/test_blocks.py"),
+    "cost": ("cost/test_coverage.py", "graph/test_primitives.py", "modules/test_counters.py"),
     "networks": (
-        *("networks/test_blocks.py", "networks/test_lowering.py", "networks/test_network.py"),
+        *("networks/test_network.py", "networks/test_published.py", "studies/test_reader.py"),
+        *("networks/test_blocks.py", "networks/test_lowering.py"),
         *("networks/test_branching_blocks.py", "networks/test_dense_prediction.py"),
-        *("networks/test_published.py", "studies/test_reader.py"),
     ),
     "modules": ("modules/test_operators.py", "modules/test_trace.py", "modules/test_modes.py"),
     "studies": ("studies/test_pareto.py", "studies/test_reader.py", "studies/test_sweep.py"),
     "output": (
-        "output/test_formats.py",
-        "output/test_injection_formats.py",
+        *("output/test_formats.py", "output/test_injection_formats.py"),
         "output/test_console.py",
     ),
     "units.py": ("test_units.py", "test_units_amounts.py", "output/test_formats.py"),
 }
-"""The tests of each room, below ``tests/``."""
+"""The tests of each room, below ``tests/``: the quick ones first."""
 
 
 def mirror(fault: Fault) -> list[str]:
-    """Return the tests that run for a fault: those of its room, its own file's first."""
-    room, _, rest = fault.file.partition("/")
-    own = f"tests/{room}/test_{Path(rest).stem}.py"
-    found = [f"tests/{name}" for name in MIRRORS[room]]
-    return [own, *found] if (ROOT / own).exists() else found
+    """Return the files of tests that run for a fault: its own file's, its folder's, its room's."""
+    path = Path(fault.file)
+    room = path.parts[0]
+    own = [f"{room}/test_{name}.py" for name in (path.stem, *path.parts[1:-1])]
+    found = [name for name in own if (ROOT / "tests" / name).exists()]
+    return [f"tests/{name}" for name in dict.fromkeys([*found, *MIRRORS[room]])]
 
 
 def planted(fault: Fault, text: str) -> str:
-    """Return the file's text with the fault in it; its old text must stand there once."""
+    """Return the file's text with the fault in it, which Python reads; its old text must stand
+    there once."""
     if text.count(fault.old) != 1:
         raise ValueError(f"stands {text.count(fault.old)} times in its file: {fault}")
-    return text.replace(fault.old, fault.new)
+    new = text.replace(fault.old, fault.new)
+    compile(new, fault.file, "exec")
+    return new
 
 
-def copied(folder: Path) -> None:
-    """Copy the tree, as it stands, to ``folder``."""
-    for name in ("mbcost", "tests", "configs", "docs", "reports"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "Makefile"):
-        shutil.copy(ROOT / name, folder / name)
+@contextmanager
+def copy_with(fault: Fault | None) -> Iterator[Path]:
+    """Make a copy of the tree, as it stands, with a fault in it."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for part in ("mbcost", "tests", "configs", "docs", "reports"):
+            shutil.copytree(ROOT / part, folder / part)  # what is compiled, too: it saves seconds
+        for part in ("pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "Makefile"):
+            shutil.copy(ROOT / part, folder / part)
+        if fault:
+            path = folder / "mbcost" / fault.file
+            path.write_text(planted(fault, path.read_text("utf-8")), "utf-8")
+            for compiled in path.parent.glob(f"__pycache__/{path.stem}.*"):
+                compiled.unlink()
+        yield folder
 
 
-def run_tests(folder: Path, tests: Sequence[str]) -> bool:
-    """Return whether all tests pass in the copy at ``folder``."""
+def failure(folder: Path, tests: str) -> str:
+    """Return the first test of a file that fails in the copy ``folder``; empty where all pass."""
     environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
     try:
         done = subprocess.run(
-            command,
+            [*command, "--tb=no", "--hypothesis-seed=0", tests],
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
             timeout=SECONDS,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return False
+        return f"{tests} hangs"
     if done.returncode not in (0, 1, 2):  # 2: a fault that stops the collection is found
-        raise RuntimeError(f"pytest ends with {done.returncode}: {' '.join(tests)}")
-    return done.returncode == 0
+        raise RuntimeError(f"pytest ends with {done.returncode}: {tests}\n{done.stderr}")
+    named = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
+    return (named[1] if named else tests) if done.returncode else ""
 
 
-def survives(fault: Fault) -> bool:
-    """Return whether the tests that mirror the fault's file all pass with it."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        copied(folder)
-        path = folder / "mbcost" / fault.file
-        path.write_text(planted(fault, path.read_text("utf-8")), "utf-8")
-        return run_tests(folder, mirror(fault))
+@cache
+def sound(tests: str) -> bool:
+    """Return whether a file of tests passes in a copy without a fault."""
+    with copy_with(None) as folder:
+        return not failure(folder, tests)
+
+
+def finder(fault: Fault, tests: Sequence[str]) -> str:
+    """Return the first test that fails with the fault planted; empty where all pass."""
+    with copy_with(fault) as folder:
+        found = next(((each, test) for each in tests if (test := failure(folder, each))), None)
+    if found is None:
+        return ""
+    if not sound(found[0]):
+        raise RuntimeError(f"fails without a fault, too: {found[0]}")
+    return found[1]
 
 
 def main() -> int:
@@ -128,26 +154,25 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=1e9, help="stop planting after this long")
     parser.add_argument("--only", default="", help="files whose name holds this")
     args = parser.parse_args()
+    end = time.monotonic() + args.seconds
     chosen = [fault for fault in FAULTS if args.only in fault.file]
     chosen = chosen[:: max(1, len(chosen) // args.sample)][: args.sample]
     for fault in chosen:
         planted(fault, (ROOT / "mbcost" / fault.file).read_text("utf-8"))
-    end = time.monotonic() + args.seconds
-    tried, alive = 0, []
+
+    def run(fault: Fault) -> str | None:
+        return finder(fault, mirror(fault)) if time.monotonic() < end else None
+
+    tried = survived = 0
     with ThreadPoolExecutor(args.workers) as pool:
-        for fault, survived in zip(
-            chosen,
-            pool.map(lambda f: survives(f) if time.monotonic() < end else None, chosen),
-            strict=True,
-        ):
-            if survived is None:
+        for fault, found in zip(chosen, pool.map(run, chosen), strict=True):
+            if found is None:
                 continue
             tried += 1
-            if survived:
-                alive.append(fault)
-            print(f"{'SURVIVES' if survived else 'found   '} {fault}", flush=True)
-    print(f"{tried} of {len(FAULTS)} faults planted, {len(alive)} survive")
-    return 1 if len(alive) > 0.05 * tried else 0
+            survived += not found
+            print(f"{fault}\n    {found or 'SURVIVES'}", flush=True)
+    print(f"{tried} of {len(FAULTS)} faults planted, {survived} survive")
+    return 1 if survived > 0.05 * tried else 0
 
 
 if __name__ == "__main__":
