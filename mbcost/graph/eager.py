@@ -26,6 +26,7 @@ from mbcost.graph.primitives import (
     Scale,
     Shape,
     Slice,
+    SpaceToDepth,
     Upsample,
 )
 
@@ -95,6 +96,8 @@ class _Run:
                 if node.layer.groups in (1, node.x[0]):  # every channel stays where it is
                     return reads[0]
                 return self.operator(node, reads, node.y)
+            case SpaceToDepth():
+                return reads[0] if node.layer.side == 1 else self.operator(node, reads, node.y)
             case Add():
                 return self._sums(node, reads)
             case Pool2d():

@@ -11,8 +11,9 @@
 | scale | ``MUL`` of a map and its gate |
 | concat, slice | ``CONCATENATION``, ``SLICE``: both copy |
 | shuffle | ``TRANSPOSE`` between two reshapes, which are views |
+| space to depth | ``SPACE_TO_DEPTH`` |
 | upsample | ``RESIZE_BILINEAR`` |
-| relu, relu6, sigmoid, hardswish, gelu, softmax | one operator of that name |
+| relu, relu6, leaky relu, sigmoid, hardswish, gelu, softmax | one operator of that name |
 | hardsigmoid | ``ADD`` of 3 with relu6 fused, ``MUL`` by 1/6 |
 | silu | ``LOGISTIC``, ``MUL`` with its own input |
 | local response norm | ``LOCAL_RESPONSE_NORMALIZATION`` |
@@ -48,6 +49,7 @@ from mbcost.graph.primitives import (
     Scale,
     Shape,
     Slice,
+    SpaceToDepth,
     Upsample,
 )
 
@@ -64,6 +66,7 @@ Padding = Literal["VALID", "SAME", "PAD"]
 ONE_OPERATOR = {
     "relu": "RELU",
     "relu6": "RELU6",
+    "leaky_relu": "LEAKY_RELU",
     "sigmoid": "LOGISTIC",
     "hardswish": "HARD_SWISH",
     "gelu": "GELU",
@@ -174,6 +177,8 @@ def _lowered(found: list[Kernel], node: Node, feeds: Sequence[int], activation: 
             return put("SLICE", x)
         case ChannelShuffle():
             return put("TRANSPOSE", x)
+        case SpaceToDepth():
+            return put("SPACE_TO_DEPTH", x)
         case Upsample():
             return put("RESIZE_BILINEAR", x)
         case LocalResponseNorm():

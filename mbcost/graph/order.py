@@ -21,7 +21,7 @@ from mbcost.graph.liveness import Operator, Schedule, peak
 
 MAX_STATES = 20_000
 """Sets of operators that are looked at in all: about a second."""
-MAX_OPERATORS = 512
+MAX_OPERATORS = 1024
 """In a part that no single operator splits; a larger one keeps its order."""
 
 
