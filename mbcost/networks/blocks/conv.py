@@ -30,20 +30,32 @@ def conv_bn(
     groups: int = 1,
     dilation: int = 1,
     act: str = "none",
-    norm: bool = True,
-    bias: bool = False,
     source: str | None = None,
 ) -> tuple[Step, ...]:
-    """Return ``name.conv``, ``name.bn`` and ``name.act``, the last two where asked for.
+    """Return ``name.conv``, ``name.bn`` and, unless it is ``none``, ``name.act``.
 
     ``source`` names the step that feeds the convolution; without it, the step before.
     """
-    dot = f"{name}." if name else ""
     padding = same_padding(k, dilation) if p is None else p
-    conv = Conv2d(c_in, c, pair(k), pair(s), pair(padding), pair(dilation), groups, bias)
+    conv = Conv2d(c_in, c, pair(k), pair(s), pair(padding), pair(dilation), groups, bias=False)
+    return _steps(name, conv, True, act, source)
+
+
+def conv_bias(
+    name: str, c_in: int, c: int, k: int = 1, *, act: str = "none", source: str | None = None
+) -> tuple[Step, ...]:
+    """Return the same at stride 1 with a bias in place of the batch-norm."""
+    conv = Conv2d(c_in, c, pair(k), padding=pair(same_padding(k)), bias=True)
+    return _steps(name, conv, False, act, source)
+
+
+def _steps(
+    name: str, conv: Conv2d, norm: bool, act: str, source: str | None = None
+) -> tuple[Step, ...]:
+    dot = f"{name}." if name else ""
     steps = [Step(f"{dot}conv", conv, (source,) if source else ())]
     if norm:
-        steps.append(Step(f"{dot}bn", BatchNorm2d(c)))
+        steps.append(Step(f"{dot}bn", BatchNorm2d(conv.c_out)))
     if act != "none":
         steps.append(Step(f"{dot}act", Activation(act)))
     return tuple(steps)
@@ -73,16 +85,7 @@ class ConvBnAct:
             if self.t is None:
                 raise LayerError("has neither c nor t", way_out="c: the output channels")
             c = int(self.t * x[0])
-        return conv_bn(
-            "",
-            x[0],
-            c,
-            self.k,
-            self.s,
-            p=self.p,
-            groups=self.groups,
-            dilation=self.dilation,
-            act=self.act,
-            norm=self.norm,
-            bias=self.bias,
-        )
+        padding = same_padding(self.k, self.dilation) if self.p is None else self.p
+        window = (pair(self.k), pair(self.s), pair(padding), pair(self.dilation))
+        conv = Conv2d(x[0], c, *window, self.groups, self.bias)
+        return _steps("", conv, self.norm, self.act)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from mbcost.graph.graph import Step
 from mbcost.graph.primitives import Concat, Pool2d, Shape, pair
-from mbcost.networks.blocks.conv import conv_bn
+from mbcost.networks.blocks.conv import conv_bias, conv_bn
 from mbcost.networks.blocks.fields import InnerChannels
 from mbcost.networks.rules import MAX_KERNEL, Truth, Whole
 
@@ -29,9 +29,8 @@ class Inception:
         """Return the branches and concat."""
 
         def conv(name: str, c_in: int, c: int, k: int, source: str | None) -> tuple[Step, ...]:
-            return conv_bn(
-                name, c_in, c, k, act="relu", norm=self.norm, bias=not self.norm, source=source
-            )
+            make = conv_bn if self.norm else conv_bias
+            return make(name, c_in, c, k, act="relu", source=source)
 
         pool = Step("branch_pool.pool", Pool2d("max", pair(3), pair(1), pair(1)), ("@0",))
         branches = (
