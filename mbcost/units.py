@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
-from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mbcost.errors import MbcostError, did_you_mean
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 MINUS = "−"
 BYTES = {
@@ -297,6 +298,8 @@ def parse_bytes(text: str) -> int:
 
 def parse_percent(text: str) -> Fraction:
     """Return the share of one in ``1%`` or ``0.5 %``, exactly."""
+    from fractions import Fraction
+
     match = re.fullmatch(_DIGITS + "%" + r"\s*", text)
     if not match:
         raise MbcostError(f"{text!r} is not a percentage", way_out="like 1% or 0.5%")
@@ -310,6 +313,8 @@ def expand_range(text: str, most: int) -> list[str]:
     """
     if ":" not in text:
         return [text]
+    from decimal import Decimal, InvalidOperation
+
     like = "like 0.35:1.4:0.05, both ends included"
     try:
         low, high, step = map(Decimal, f"{text}:1".split(":")[:3] if text.count(":") < 3 else [])

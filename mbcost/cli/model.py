@@ -35,16 +35,12 @@ def model(
     mbcost model v3-large --reduced-tail --by kind
     """
     from mbcost.studies.compare.breakdown import VIEWS, model_table
+    from mbcost.targets.resolve import only
 
     if by not in VIEWS:
         raise MbcostError(f"unknown view {by!r}", place="--by", way_out=did_you_mean(by, VIEWS))
     comparison = counting.comparison([target], settings)
-    if len(comparison.subjects) > 1:
-        raise MbcostError(
-            f"holds {len(comparison.subjects)} blocks",
-            place=target,
-            way_out=f"name one, like {comparison.subjects[0].target}",
-        )
+    only(comparison.subjects, target)
     verified = where.fill_in(
         comparison.verify(), lambda found: model_table(found, by, rows.columns, rows.sort)
     )

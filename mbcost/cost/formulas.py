@@ -137,22 +137,12 @@ def terms(layer: Layer, x: Shape, y: Shape) -> Terms:
         case Conv2d():
             kh, kw = layer.kernel
             weights = kh * kw * (layer.c_in // layer.groups) * layer.c_out
-            positions = y[1] * y[2]
-            mult_adds = weights * positions
-            if not layer.bias:
-                return Terms(weights=weights, mult_adds=mult_adds)
-            return Terms(
-                weights=weights, bias_params=layer.c_out, mult_adds=mult_adds, bias_adds=prod(y)
-            )
+            return _products(weights, layer.c_out if layer.bias else 0, y[1] * y[2])
         case BatchNorm2d():
             return Terms(norm_params=2 * layer.c, norm_buffers=2 * layer.c, norm_elements=prod(y))
         case Linear():
-            return Terms(
-                weights=layer.features_in * layer.features_out,
-                bias_params=layer.features_out if layer.bias else 0,
-                mult_adds=layer.features_in * layer.features_out,
-                bias_adds=layer.features_out if layer.bias else 0,
-            )
+            biases = layer.features_out if layer.bias else 0
+            return _products(layer.features_in * layer.features_out, biases, 1)
         case AdaptiveAvgPool2d():
             read, put_out = prod(x), prod(y)
             return Terms(
@@ -195,6 +185,16 @@ def terms(layer: Layer, x: Shape, y: Shape) -> Terms:
             return _NOTHING
         case _:
             assert_never(layer)
+
+
+def _products(weights: int, biases: int, positions: int) -> Terms:
+    """Return the terms of weights and biases that are each used once at every position."""
+    return Terms(
+        weights=weights,
+        bias_params=biases,
+        mult_adds=weights * positions,
+        bias_adds=biases * positions,
+    )
 
 
 def kind(layer: Layer) -> str:

@@ -97,7 +97,11 @@ def parse_inline(spec: Spec | Model, inline: Mapping[str, str], target: str) -> 
 
 def resolve_one(target: str, common: Mapping[str, object] | None = None) -> Subject:
     """Return the one subject that ``target`` names; a set of several blocks is an error."""
-    subjects = resolve([target], common)
+    return only(resolve([target], common), target)
+
+
+def only(subjects: Sequence[Subject], target: str) -> Subject:
+    """Return the subject that ``target`` named, or raise where it named several."""
     if len(subjects) > 1:
         raise MbcostError(
             f"holds {len(subjects)} blocks",

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mbcost.cost import PAPERS, CostReport, cost_of
 from mbcost.errors import MbcostError
 from mbcost.graph.graph import Graph
 from mbcost.modules.counters import Workbench
-from mbcost.modules.trace import Traced
-from mbcost.networks.network import Network
 from mbcost.networks.spec import Spec
 from mbcost.targets.elsewhere import Model
 from mbcost.targets.restatement import AS_IN_PAPERS, Restatement
+
+if TYPE_CHECKING:
+    from mbcost.modules.trace import Traced
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,6 @@ class Subject:
     def batch(self) -> int:
         """Images per batch: of a model from elsewhere the first dimension of what it was given."""
         return self.report.batch if self.traced else int(self.settings.get("batch", 1))
-
-    @property
-    def is_network(self) -> bool:
-        """Whether the target is a network rather than a block."""
-        return isinstance(self.spec, Network)
 
     @property
     def folded(self) -> bool:

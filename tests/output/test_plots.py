@@ -39,7 +39,7 @@ from mbcost.output.plots.style import (
     contrast,
     ink_on,
     kind_fills,
-    lightness,
+    luminance,
     pens,
     text_colour,
 )
@@ -328,6 +328,12 @@ def test_the_drawn_curves_and_fills_can_be_told_apart_in_grey() -> None:
         colours = {to_hex(bar.get_facecolor()) for bar in figure.axes[0].patches}
     assert len(colours) == 5
     assert min(abs(lightness(a) - lightness(b)) for a, b in combinations(colours, 2)) >= 10
+
+
+def lightness(colour: str) -> float:
+    """Return CIE L* of ``#RRGGBB``, what is left of a colour in grey print: 0 to 100."""
+    y = luminance(colour)
+    return 116 * y ** (1 / 3) - 16 if y > (6 / 29) ** 3 else y * (29 / 3) ** 3
 
 
 def test_lightness_is_that_of_cielab() -> None:

@@ -179,7 +179,7 @@ BROKEN = {
     },
     "vast.json": (
         f'{{"target": "v2", "params": {10**400}, "mult_adds": 1, "convention": "papers"}}',
-        f"vast.json: params: {str(10**400)[:40]} is not a count",
+        f"vast.json: params: {str(10**400)[:53]}…{'0' * 26} is not a count",
     ),
     "infinite.json": (
         '{"target": "v2", "params": 1, "mult_adds": 1, "convention": "papers", "alpha": 1e400}',

@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from mbcost.errors import MbcostError
+from mbcost.output.files import write_whole
+from mbcost.studies.spaces.chunks import Chunks
 from mbcost.studies.spaces.columns import Layout
 from mbcost.studies.spaces.plan import Plan
 from mbcost.studies.spaces.space_file import load_space
-from mbcost.studies.spaces.sweep.resumable import to_file
+from mbcost.studies.spaces.sweep.resumable import to_chunks, whole
 from tests.conftest import Cli
 from tests.proofs.sweeps import (
     LONG,
@@ -28,6 +31,18 @@ from tests.proofs.sweeps import (
     wait_for,
     workers,
 )
+
+
+def to_file(
+    path: Path, layout: Layout, workers: int = 1, *, resume: bool = False
+) -> Generator[tuple[int, int]]:
+    """Write a sweep to ``path``; yields as ``to_chunks`` does."""
+    chunks = Chunks(path, layout)
+    with chunks.locked():
+        with closing(to_chunks(chunks, workers, resume=resume)) as steps:
+            yield from steps
+        write_whole(path, whole(chunks))
+        chunks.remove()
 
 
 @pytest.mark.parametrize("kill", [signal.SIGTERM, signal.SIGKILL], ids=["term", "kill"])

@@ -15,7 +15,7 @@ import sys
 import threading
 import types
 import weakref
-from collections import Counter, OrderedDict, defaultdict, deque
+from collections import OrderedDict
 from typing import Any, NoReturn
 
 import torch
@@ -25,6 +25,7 @@ from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from mbcost.errors import MbcostError
 from mbcost.modules.trace.data import Data, NoCopyError
+from mbcost.modules.trace.held import MUTABLE, class_state, names_in
 
 _SHARED = frozenset(
     (
@@ -35,9 +36,6 @@ _SHARED = frozenset(
     )
 )
 """Types whose values a forward cannot change: the copy holds them too."""
-
-_MUTABLE = (list, dict, set, deque, OrderedDict, defaultdict, Counter, Tensor, nn.Parameter)
-"""What a forward may fill that stands in a class or in a hook's module, not in the model."""
 
 _INSIDE = {
     "OptimizedModule": "_orig_mod",
@@ -248,7 +246,7 @@ class Twin:
         state = object.__getstate__(x)
         plain, slots = state if isinstance(state, tuple) else (state, {})
         if kind not in self._class_states:
-            self._class_states[kind] = _class_state(kind)
+            self._class_states[kind] = class_state(kind)
         in_hook = self._in_hook
         try:
             for name, value in self._class_states[kind]:
@@ -284,8 +282,8 @@ class Twin:
         made.__dict__.update(f.__dict__)
         made.__qualname__, made.__module__ = f.__qualname__, f.__module__
         if own_globals:
-            for name in _names_in(f.__code__) & names.keys():
-                if type(names[name]) in _MUTABLE or isinstance(names[name], nn.Module):
+            for name in names_in(f.__code__) & names.keys():
+                if type(names[name]) in MUTABLE or isinstance(names[name], nn.Module):
                     names[name] = self.copy(names[name])
         return made  # type: ignore[no-any-return]
 
@@ -337,25 +335,3 @@ def unwrapped(module: nn.Module) -> nn.Module:
     if name in module.__dict__.get("_modules", {}) and kind.__module__.startswith("torch."):
         return unwrapped(module._modules[name])  # type: ignore[arg-type]
     return module
-
-
-def _class_state(kind: type) -> list[tuple[str, Any]]:
-    """Return the lists, dicts and tensors that a module's class holds: a copy has its own."""
-    found: dict[str, Any] = {}
-    for cls in reversed(kind.__mro__):
-        if issubclass(cls, nn.Module) and not cls.__module__.startswith("torch."):
-            found.update(
-                (name, value)
-                for name, value in vars(cls).items()
-                if type(value) in _MUTABLE and not name.startswith("__")
-            )
-    return list(found.items())
-
-
-def _names_in(code: types.CodeType) -> set[str]:
-    """Return the names that code reads or calls, also in the functions inside it."""
-    names = set(code.co_names)
-    for inner in code.co_consts:
-        if isinstance(inner, types.CodeType):
-            names |= _names_in(inner)
-    return names

@@ -30,22 +30,47 @@ def conv_bn(
     groups: int = 1,
     dilation: int = 1,
     act: str = "none",
-    norm: bool = True,
-    bias: bool = False,
     source: str | None = None,
 ) -> tuple[Step, ...]:
-    """Return ``name.conv``, ``name.bn`` and ``name.act``, the last two where asked for.
+    """Return ``name.conv``, ``name.bn`` and, unless it is ``none``, ``name.act``.
 
     ``source`` names the step that feeds the convolution; without it, the step before.
     """
-    dot = f"{name}." if name else ""
+    conv = Conv2d(c_in, c, *window(k, s, p, dilation), groups, bias=False)
+    return conv_steps(name, conv, act, source, norm=True)
+
+
+def conv_bias(
+    name: str,
+    c_in: int,
+    c: int,
+    k: int = 1,
+    s: int = 1,
+    *,
+    act: str = "none",
+    source: str | None = None,
+) -> tuple[Step, ...]:
+    """Return the same with a bias in place of the batch-norm."""
+    return conv_steps(name, Conv2d(c_in, c, *window(k, s), bias=True), act, source)
+
+
+def window(
+    k: int | Pair, s: int = 1, p: int | None = None, dilation: int = 1
+) -> tuple[Pair, Pair, Pair, Pair]:
+    """Return kernel, stride, padding and dilation of a convolution, one per direction."""
     kernel = pair(k) if isinstance(k, int) else k
     same = same_padding(kernel[0], dilation), same_padding(kernel[1], dilation)
-    padding = same if p is None else pair(p)
-    conv = Conv2d(c_in, c, kernel, pair(s), padding, pair(dilation), groups, bias)
+    return kernel, pair(s), same if p is None else pair(p), pair(dilation)
+
+
+def conv_steps(
+    name: str, conv: Conv2d, act: str = "none", source: str | None = None, *, norm: bool = False
+) -> tuple[Step, ...]:
+    """Return ``name.conv``, and ``name.bn`` and ``name.act`` where asked for."""
+    dot = f"{name}." if name else ""
     steps = [Step(f"{dot}conv", conv, (source,) if source else ())]
     if norm:
-        steps.append(Step(f"{dot}bn", BatchNorm2d(c)))
+        steps.append(Step(f"{dot}bn", BatchNorm2d(conv.c_out)))
     if act != "none":
         steps.append(Step(f"{dot}act", Activation(act)))
     return tuple(steps)
@@ -78,16 +103,8 @@ class ConvBnAct:
             if self.t is None:
                 raise LayerError("has neither c nor t", way_out="c: the output channels")
             c = int(self.t * x[0])
-        return conv_bn(
-            "",
-            x[0],
-            c,
-            (self.k, self.kw or self.k),
-            self.s,
-            p=self.p,
-            groups=self.groups,
-            dilation=self.dilation,
-            act=self.act,
-            norm=self.norm,
-            bias=self.bias,
+        kernel = (self.k, self.kw or self.k)
+        conv = Conv2d(
+            x[0], c, *window(kernel, self.s, self.p, self.dilation), self.groups, self.bias
         )
+        return conv_steps("", conv, self.act, norm=self.norm)

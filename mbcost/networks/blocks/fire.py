@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mbcost.graph.graph import Step
 from mbcost.graph.primitives import Concat, Shape
-from mbcost.networks.blocks.conv import conv_bn
+from mbcost.networks.blocks.conv import conv_bias
 from mbcost.networks.blocks.fields import InnerChannels
 
 
@@ -20,10 +20,10 @@ class Fire:
 
     def steps(self, x: Shape) -> tuple[Step, ...]:
         """Return squeeze, expand1, expand3, concat."""
-        squeeze = conv_bn("squeeze", x[0], self.squeeze, act="relu", norm=False, bias=True)
+        squeeze = conv_bias("squeeze", x[0], self.squeeze, act="relu")
         source = squeeze[-1].name
         branches = [
-            conv_bn(name, self.squeeze, c, k, act="relu", norm=False, bias=True, source=source)
+            conv_bias(name, self.squeeze, c, k, act="relu", source=source)
             for name, c, k in (("expand1", self.expand1, 1), ("expand3", self.expand3, 3))
         ]
         ends = tuple(branch[-1].name for branch in branches)

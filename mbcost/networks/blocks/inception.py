@@ -7,7 +7,7 @@ from typing import Annotated
 
 from mbcost.graph.graph import Step
 from mbcost.graph.primitives import Concat, Pool2d, Shape, pair
-from mbcost.networks.blocks.conv import conv_bn
+from mbcost.networks.blocks.conv import conv_bias, conv_bn
 from mbcost.networks.blocks.fields import InnerChannels, Stride
 from mbcost.networks.rules import MAX_CHANNELS, MAX_KERNEL, OneOf, Truth, Whole, Width
 
@@ -40,9 +40,8 @@ class Inception:
         def conv(
             name: str, c_in: int, c: int, k: int, s: int = 1, *, source: str | None = None
         ) -> tuple[Step, ...]:
-            return conv_bn(
-                name, c_in, c, k, s, act="relu", norm=self.norm, bias=not self.norm, source=source
-            )
+            make = conv_bn if self.norm else conv_bias
+            return make(name, c_in, c, k, s, act="relu", source=source)
 
         branch1 = conv("branch1", x[0], self.c1, 1, self.s, source="@0") if self.c1 else ()
         branch3 = conv("branch3.reduce", x[0], self.reduce3, 1, source="@0")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mbcost.graph.graph import Step
-from mbcost.graph.primitives import Activation, BatchNorm2d, Concat, Pool2d, Shape, pair
-from mbcost.networks.blocks.conv import conv_bn
+from mbcost.graph.primitives import Activation, BatchNorm2d, Concat, Conv2d, Pool2d, Shape, pair
+from mbcost.networks.blocks.conv import conv_bn, conv_steps, window
 from mbcost.networks.blocks.fields import Channels, Kernel, Stride
 
 
@@ -24,9 +24,9 @@ class StackedSeparable:
         steps: tuple[Step, ...] = ()
         for name, c_in, s in (("first", x[0], self.s), ("second", self.c, 1)):
             steps += (Step(f"{name}.act", Activation("relu")),)
-            steps += conv_bn(
-                f"{name}.depthwise", c_in, c_in, self.k, s, groups=c_in, norm=False
-            ) + conv_bn(f"{name}.pointwise", c_in, self.c)
+            depthwise = Conv2d(c_in, c_in, *window(self.k, s), c_in)
+            steps += conv_steps(f"{name}.depthwise", depthwise)
+            steps += conv_bn(f"{name}.pointwise", c_in, self.c)
         return steps
 
 
@@ -47,7 +47,7 @@ class FactorizedReduction:
         for name, c in (("even", self.c // 2), ("odd", self.c - self.c // 2)):
             every_other = Pool2d("avg", pair(1), pair(self.s))
             steps += (Step(f"{name}.pool", every_other, ("act",)),)
-            steps += conv_bn(name, x[0], c, norm=False)
+            steps += conv_steps(name, Conv2d(x[0], c, *window(1)))
         return (
             *steps,
             Step("concat", Concat(), ("even.conv", "odd.conv")),

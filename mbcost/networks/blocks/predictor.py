@@ -7,7 +7,7 @@ from typing import Annotated
 
 from mbcost.graph.graph import Step
 from mbcost.graph.primitives import Shape
-from mbcost.networks.blocks.conv import conv_bn
+from mbcost.networks.blocks.conv import conv_bias, conv_bn
 from mbcost.networks.blocks.fields import Act, Channels, Kernel
 from mbcost.networks.rules import MAX_CHANNELS, Truth, Whole
 
@@ -30,6 +30,6 @@ class Predictor:
         """Return conv; or depthwise and pointwise."""
         c = self.c * self.anchors
         if not self.lite:
-            return conv_bn("", x[0], c, self.k, norm=False, bias=True)
+            return conv_bias("", x[0], c, self.k)
         depthwise = conv_bn("depthwise", x[0], x[0], self.k, groups=x[0], act=self.act)
-        return depthwise + conv_bn("pointwise", x[0], c, norm=False, bias=True)
+        return depthwise + conv_bias("pointwise", x[0], c)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mbcost.errors import MbcostError, did_you_mean, not_installed
+from mbcost.errors import MbcostError, did_you_mean, not_installed, shown
 from mbcost.output.plots.style import FONT_PT
 from mbcost.output.table import Table
 from mbcost.units import in_prefix, number, prefix_for
@@ -95,7 +95,7 @@ def require() -> None:
             datetime.fromtimestamp(int(date), UTC)
         except (ValueError, OverflowError, OSError):
             raise MbcostError(
-                f"{date!r:.40} is not a time in seconds",
+                f"{shown(date)} is not a time in seconds",
                 place="SOURCE_DATE_EPOCH",
                 way_out="unset it",
             ) from None

@@ -95,12 +95,6 @@ def luminance(colour: str) -> float:
     return 0.2126 * r + 0.7152 * g + 0.0722 * b
 
 
-def lightness(colour: str) -> float:
-    """Return CIE L* of ``#RRGGBB``, what is left of a colour in grey print: 0 to 100."""
-    y = luminance(colour)
-    return 116 * y ** (1 / 3) - 16 if y > (6 / 29) ** 3 else y * (29 / 3) ** 3
-
-
 def contrast(one: str, other: str) -> float:
     """Return the contrast ratio of two colours (WCAG 2): 1 to 21, text wants 4.5."""
     dark, light = sorted((luminance(one), luminance(other)))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mbcost.cost import PAPERS
-from mbcost.errors import MbcostError, did_you_mean
+from mbcost.errors import MbcostError, did_you_mean, shown
 from mbcost.output.table import Column, Record, Table
 from mbcost.paths import read_whole
 from mbcost.studies.compare.records import COLUMNS, DEPLOYED_COLUMNS, deployed_record, record
@@ -304,7 +304,7 @@ def _brief(value: Any) -> str:
     """Return a value from JSON in a few words."""
     if isinstance(value, dict | list):
         return "a list" if isinstance(value, list) else "a mapping"
-    return f"{value!r:.40}"
+    return shown(value)
 
 
 def _writer(item: Record) -> str:

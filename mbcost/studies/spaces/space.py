@@ -57,11 +57,6 @@ class Space:
         """How many configs there are."""
         return prod(len(axis.values) for axis in self.axes)
 
-    @cached_property
-    def by_key(self) -> dict[str, Axis]:
-        """The axes by key."""
-        return {axis.key: axis for axis in self.axes}
-
     def choice(self, index: int) -> tuple[int, ...]:
         """Return the config with this index in the enumeration."""
         found = []

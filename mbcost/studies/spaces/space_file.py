@@ -26,11 +26,13 @@ from mbcost.networks.rules import (
     fields_of,
 )
 from mbcost.networks.settings import YAML_SUFFIXES, parse_values
-from mbcost.networks.yaml.catalog import builtin, configs_dir, find_builtin
+from mbcost.networks.yaml.catalog import builtins, configs_dir, find_builtin
 from mbcost.networks.yaml.check import check
 from mbcost.networks.yaml.document import Document, read_document
-from mbcost.networks.yaml.specs import NETWORK, load_specs, network_of, row_of
+from mbcost.networks.yaml.specs import NETWORK, network_of, row_of
 from mbcost.studies.spaces.space import MAX_AXES, Axis, Slot, Space
+from mbcost.targets.elsewhere import Model
+from mbcost.targets.resolve import resolve_one
 from mbcost.units import thousands
 
 FIXED = tuple(key for key in fields_of(Row) if key not in (*OF_ROW, "inputs"))
@@ -77,38 +79,27 @@ def load_space(name: str) -> Space:
     shipped = find_space(name)
     if shipped:
         return read_space(read_document(shipped, f"configs/spaces/{shipped.name}"), shipped.stem)
-    if find_builtin(name):
-        return Space(name, builtin(name))
     if name.endswith(YAML_SUFFIXES):
-        path = Path(name)
-        document = read_document(path)
+        document = read_document(Path(name))
         if isinstance(document.data, dict) and "rows" in document.data:
-            return read_space(document, path.stem)
-    file, _, member = name.rpartition(":")
-    if file.endswith(YAML_SUFFIXES) or name.endswith(YAML_SUFFIXES):
-        specs = load_specs(Path(file if file.endswith(YAML_SUFFIXES) else name))
-        if len(specs) == 1:
-            member = next(iter(specs))
-        if member not in specs:
-            raise MbcostError(
-                f"holds {len(specs)} blocks", place=name, way_out=did_you_mean(member, specs)
-            )
-        return Space(name, specs[member])
+            return read_space(document, Path(name).stem)
+    elif not find_builtin(name) and not name.rpartition(":")[0].endswith(YAML_SUFFIXES):
+        raise _not_found(name)
+    spec = resolve_one(name).spec
+    assert not isinstance(spec, Model)  # those have other names
+    return Space(name, spec)
+
+
+def _not_found(name: str) -> MbcostError:
     if ":" in name or "/" in name:
-        raise MbcostError(
+        return MbcostError(
             "has no rows to vary", place=name, way_out="a name of `mbcost list` or a YAML file"
         )
-    known = [*space_files(), *_names()]
-    raise MbcostError(
+    known = [*space_files(), *builtins()]
+    return MbcostError(
         f"no space, network or block is called {name!r}",
         way_out=f"{did_you_mean(name.replace('_', '-'), known)}; `mbcost list` shows all",
     )
-
-
-def _names() -> list[str]:
-    from mbcost.networks.yaml.catalog import builtins
-
-    return list(builtins())
 
 
 def read_space(document: Document, stem: str) -> Space:

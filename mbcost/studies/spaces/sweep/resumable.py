@@ -11,7 +11,6 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-from mbcost.output.files import write_whole
 from mbcost.studies.spaces.chunks import Chunk, Chunks
 from mbcost.studies.spaces.columns import Layout
 from mbcost.studies.spaces.plan import Batch, Plan
@@ -72,15 +71,3 @@ def to_chunks(
 def whole(chunks: Chunks) -> Path:
     """Join the chunks, and return the file that is to be moved to its place."""
     return chunks.join(chunks.writer())
-
-
-def to_file(
-    path: Path, layout: Layout, workers: int = 1, *, resume: bool = False
-) -> Generator[tuple[int, int]]:
-    """Write a sweep to ``path``; yields as ``to_chunks`` does."""
-    chunks = Chunks(path, layout)
-    with chunks.locked():
-        with closing(to_chunks(chunks, workers, resume=resume)) as steps:
-            yield from steps
-        write_whole(path, whole(chunks))
-        chunks.remove()
