@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 
 from mbcost.errors import MbcostError, missing, not_installed
 from mbcost.graph.graph import Graph
-from mbcost.graph.kernels import Kernel, Kernels, is_depthwise, kernels, padding
+from mbcost.graph.kernels import Kernel, Kernels, in_order, is_depthwise, kernels, padding
 from mbcost.graph.primitives import (
     Activation,
     AdaptiveAvgPool2d,
@@ -32,9 +32,14 @@ from mbcost.graph.primitives import (
     Slice,
     Upsample,
 )
+from mbcost.graph.shapes import shape_of
 
 Dtype = Literal["fp32", "int8"]
-PACKAGES = ("ai-edge-litert", "flatbuffers")
+ITEMSIZE: dict[Dtype, int] = {"fp32": 4, "int8": 1}
+WrittenFusion = Literal["none", "tflite"]
+"""TFLite has no operator with another activation in it."""
+PACKAGES = ("ai_edge_litert", "flatbuffers")
+"""What writes a file: the schema, and the format."""
 SCALE, ZERO_POINT = 1 / 256, -128
 """What int8's ``SOFTMAX`` and ``LOGISTIC`` put out; additions and joins then rescale nothing."""
 ALIGNED = 16
@@ -43,15 +48,27 @@ WRITTEN_AS = {"TRANSPOSE": "GATHER"}
 
 
 def tflite_bytes(
-    graph: Graph, dtype: Dtype, fuse: Literal["none", "tflite"] = "tflite", batch: int = 1
+    graph: Graph,
+    dtype: Dtype,
+    *,
+    fuse: WrittenFusion = "tflite",
+    batch: int = 1,
+    order: Sequence[int] | None = None,
+    hollow: bool = False,
 ) -> bytes:
-    """Return ``graph`` as a ``.tflite`` file; its tensors are those of ``deployed``."""
-    if missing(("ai_edge_litert", "flatbuffers")):
-        raise not_installed("a TFLite file", ("ai-edge-litert",), install="'mbcost[tflite]'")
+    """Return ``graph`` as a ``.tflite`` file; its tensors and operators are those of ``deployed``.
+
+    ``order`` is as for ``deployed``. A ``hollow`` file has no weights: enough to plan its maps, not
+    to run.
+    """
+    if missing(PACKAGES):
+        raise not_installed("a TFLite file", ["ai-edge-litert"], install="'mbcost[tflite]'")
     import flatbuffers
 
     found = kernels(graph, fuse)
-    model = _Writer(found, dtype, batch).model()
+    if order is not None:
+        found = in_order(found, order)
+    model = _Writer(found, dtype, batch, hollow).model()
     size = sum(len(buffer.data) + ALIGNED for buffer in model.buffers)
     builder = flatbuffers.Builder(size + 1024 * (len(found.kernels) + 1))
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
@@ -91,13 +108,14 @@ class _Constant(NamedTuple):
 class _Writer:
     """Collects tensors, buffers and operators; tensors of maps come first, as in ``Kernels``."""
 
-    def __init__(self, found: Kernels, dtype: Dtype, batch: int) -> None:
+    def __init__(self, found: Kernels, dtype: Dtype, batch: int, hollow: bool) -> None:
         from ai_edge_litert import schema_py_generated as schema
 
         self.schema: Any = schema
         self.found = found
         self.is_int8 = dtype == "int8"
         self.batch = batch
+        self.hollow = hollow
         self.tensors: list[Any] = []
         self.buffers = {b"": 0}
         self.codes: dict[str, int] = {}
@@ -160,8 +178,6 @@ class _Writer:
             self.tensor(f"{kernel.path}:{i}.{n}", constant)
             for n, constant in enumerate(self.constants(kernel, x))
         ]
-        if kernel.operator == "PAD" and isinstance(kernel.layer, Pool2d) and len(constants) == 2:
-            name = "PADV2"
         kind, options = self.options(name, kernel, x)
         return self.schema.OperatorT(
             opcodeIndex=self.codes.setdefault(name, len(self.codes)),
@@ -190,8 +206,8 @@ class _Writer:
             case "AVERAGE_POOL_2D", AdaptiveAvgPool2d():
                 cells = (x[1] // layer.size[0], x[2] // layer.size[1])
                 fields = self.window(cells, "VALID", cells)
-            case "CONCATENATION" | "GATHER", _:
-                fields = {"axis": 3}
+            case (("CONCATENATION" | "GATHER"), _):
+                fields = {"axis": len(x)}
             case "RESIZE_BILINEAR", _:
                 fields = {"halfPixelCenters": True}
             case "SOFTMAX", _:
@@ -232,7 +248,10 @@ class _Writer:
             case "FULLY_CONNECTED", Linear():
                 return self.weighted((layer.features_out, layer.features_in), None, layer.bias)
             case "PAD", Conv2d() | Pool2d():
-                return self.padding(layer, x, kernel.y)
+                return [self.sides(layer, x, kernel.y)]
+            case "PADV2", Pool2d():
+                lowest = struct.pack("b", -128) if self.is_int8 else struct.pack("<f", -3.4e38)
+                return [self.sides(layer, x, kernel.y), self.scalar(lowest, SCALE)]
             case (("MUL" | "ADD"), BatchNorm2d()):
                 return [self.zeros((layer.c,))]
             case "ADD", Activation("hardsigmoid"):
@@ -252,42 +271,49 @@ class _Writer:
                 return []
 
     def weighted(self, shape: tuple[int, ...], axis: int | None, bias: bool) -> list[_Constant]:
-        """Return weights, with a scale along an axis or one for all, and a bias."""
+        """Return weights, with a scale along an axis or one for all, and a bias.
+
+        A convolution without one has zeros: LiteRT takes none without.
+        """
         c = shape[axis or 0]
         scales = (SCALE,) * (1 if axis is None else c)
         found = [self.zeros(shape, scales, axis or 0)]
-        if bias and self.is_int8:
+        if axis is None and not bias:
+            return found
+        if self.is_int8:
             scales = tuple([SCALE * scale for scale in scales])
-            found.append(_Constant((c,), "int32", bytes(4 * c), scales))
-        elif bias:
-            found.append(self.zeros((c,)))
-        return found
+            return [*found, _Constant((c,), "int32", self.data(4 * c), scales)]
+        return [*found, self.zeros((c,))]
 
     def zeros(
         self, shape: tuple[int, ...], scales: tuple[float, ...] = (SCALE,), axis: int = 0
     ) -> _Constant:
         """Return zeros of the network's type."""
         if self.is_int8:
-            return _Constant(shape, "int8", bytes(prod(shape)), scales, axis)
-        return _Constant(shape, "fp32", bytes(4 * prod(shape)))
+            return _Constant(shape, "int8", self.data(prod(shape)), scales, axis)
+        return _Constant(shape, "fp32", self.data(4 * prod(shape)))
+
+    def data(self, size: int) -> bytes:
+        """Return so many bytes of weights."""
+        return bytes(ALIGNED if self.hollow else size)
 
     def number(self, value: float) -> _Constant:
         """Return a number that is not a weight, and so is no zero."""
-        if self.is_int8:
-            return _Constant((1,), "int8", struct.pack("b", 127), (value / 127,))
-        return _Constant((1,), "fp32", struct.pack("<f", value))
+        data = struct.pack("b", 127) if self.is_int8 else struct.pack("<f", value)
+        return self.scalar(data, value / 127)
 
-    def padding(self, layer: Conv2d | Pool2d, x: Shape, y: Shape) -> list[_Constant]:
-        """Return how much is padded before and after each axis, and with what by a maximum."""
-        sides = [0, 0]
+    def scalar(self, data: bytes, scale: float) -> _Constant:
+        """Return one number of the network's type."""
+        if self.is_int8:
+            return _Constant((1,), "int8", data, (scale,))
+        return _Constant((1,), "fp32", data)
+
+    def sides(self, layer: Conv2d | Pool2d, x: Shape, y: Shape) -> _Constant:
+        """Return how much is padded before and after each axis."""
+        found = [0, 0]
         for n, out, p in zip(x[1:], y[1:], layer.padding, strict=True):
-            sides += [p, out - n - p]
-        found = [_Constant((4, 2), "int32", struct.pack("<8i", *sides, 0, 0))]
-        if isinstance(layer, Pool2d) and layer.mode == "max":
-            lowest = struct.pack("b", -128) if self.is_int8 else struct.pack("<f", -3.4e38)
-            scales = (SCALE,) if self.is_int8 else ()
-            found.append(_Constant((1,), "int8" if self.is_int8 else "fp32", lowest, scales))
-        return found
+            found += [p, out - n - p]
+        return _Constant((4, 2), "int32", struct.pack("<8i", *found, 0, 0))
 
 
 OPTIONS = {
@@ -318,16 +344,18 @@ def _integers(values: Sequence[int]) -> _Constant:
 
 def _check(found: Kernels, kernel: Kernel) -> None:
     """Raise where TFLite has no operator for what the schedule takes as one."""
-    x = found.shape(kernel.reads[0])
-    shapes = [found.shape(tensor) for tensor in kernel.reads]
-    layer = kernel.layer
-    if kernel.operator == "ADD" and len({prod(s[1:]) for s in shapes}) > 1:
-        raise MbcostError(
-            "adds a vector to a flattened map", place=kernel.path, way_out="a pool before it"
-        )
+    layer, x = kernel.layer, found.shape(kernel.reads[0])
+    if len(kernel.y) == 1 and not isinstance(layer, Linear):
+        for shape in map(found.shape, kernel.reads):
+            if prod(shape[1:]) > 1:
+                raise MbcostError(
+                    f"reads a flattened map of {shape_of(shape)} as a vector",
+                    place=kernel.path,
+                    way_out="a global pool before it",
+                )
     if isinstance(layer, AdaptiveAvgPool2d) and (x[1] % layer.size[0] or x[2] % layer.size[1]):
         raise MbcostError(
-            f"cells of {x[1]}×{x[2]} ÷ {layer.size[0]}×{layer.size[1]} pixels are not of one size",
+            f"{shape_of(layer.size)} cells of {shape_of(x[1:])} pixels are not of one size",
             place=kernel.path,
             way_out="an input of another size",
         )
