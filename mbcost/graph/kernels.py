@@ -57,10 +57,13 @@ from mbcost.graph.primitives import (
 Fusion = Literal["none", "tflite", "all"]
 FUSIONS: tuple[Fusion, ...] = get_args(Fusion)
 """Which activations are computed by the convolution, linear layer or addition before them."""
-TFLITE_FUSES = frozenset({"relu", "relu6"})
-"""Of ``ACTIVATIONS``, those that TFLite's ``ActivationFunctionType`` has."""
 NOT_FUSED = frozenset({"softmax"})
 """It needs every channel before it puts out the first."""
+FUSES: dict[Fusion, frozenset[str]] = {
+    "none": frozenset(),
+    "tflite": frozenset({"relu", "relu6"}),  # of schema.fbs's ``ActivationFunctionType``
+    "all": frozenset(ACTIVATIONS) - NOT_FUSED,
+}
 
 Padding = Literal["VALID", "SAME", "PAD"]
 
@@ -114,7 +117,7 @@ def kernels(graph: Graph, fuse: Fusion) -> Kernels:
     for i, source in folded(graph, readers).items():
         nodes[i] = with_bias(nodes[source])
         gone.add(source)
-    known = _fuses(fuse)
+    known = FUSES[fuse]
     for i, (_, _, layer, inputs, _, _) in enumerate(nodes):
         if isinstance(layer, Activation) and layer.name in known and readers[inputs[0]] == 1:
             source = inputs[0]
@@ -142,18 +145,6 @@ def in_order(found: Kernels, order: Sequence[int]) -> Kernels:
 
     outputs = tuple([tensors[tensor] for tensor in found.outputs])
     return Kernels(found.x, tuple([renamed(found.kernels[i]) for i in order]), outputs)
-
-
-def _fuses(fuse: Fusion) -> frozenset[str]:
-    match fuse:
-        case "none":
-            return frozenset()
-        case "tflite":
-            return TFLITE_FUSES
-        case "all":
-            return frozenset(ACTIVATIONS) - NOT_FUSED
-        case _:
-            assert_never(fuse)
 
 
 def _lowered(found: list[Kernel], node: Node, feeds: Sequence[int], activation: str) -> int:
@@ -195,12 +186,12 @@ def _lowered(found: list[Kernel], node: Node, feeds: Sequence[int], activation: 
             return put("RESIZE_BILINEAR", x)
         case LocalResponseNorm():
             return put("LOCAL_RESPONSE_NORMALIZATION", x)
-        case Activation("hardsigmoid"):
-            return put("MUL", put("ADD", x, fused="relu6"))
-        case Activation("silu"):
-            return put("MUL", x, put("LOGISTIC", x))
-        case Activation(name):
-            return put(ONE_OPERATOR[name], x)
+        case Activation():
+            if layer.name == "hardsigmoid":
+                return put("MUL", put("ADD", x, fused="relu6"))
+            if layer.name == "silu":
+                return put("MUL", x, put("LOGISTIC", x))
+            return put(ONE_OPERATOR[layer.name], x)
         case _:
             assert_never(layer)
 

@@ -59,8 +59,8 @@ def split_peak(graph: Graph, groups: int | None, itemsize: int = 2) -> SplitPeak
 
     ``groups`` of None is a channel at a time. By our reading of the section, a bottleneck's input,
     its output and a group's share of both inner maps are alive together, in the two bytes an
-    element of the paper's Table 3, and layers outside bottlenecks with an expansion do not count:
-    so it gives 3,562,496 bytes for v2 in one group, and 583,296 a channel at a time.
+    element of the paper's Table 3, and layers outside bottlenecks do not count: so it gives
+    3,562,496 bytes for v2 in one group, and 583,296 a channel at a time.
     """
     found = [
         SplitPeak(block.elements(groups or block.channels) * itemsize, block.path)

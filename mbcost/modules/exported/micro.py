@@ -18,13 +18,8 @@ from mbcost.errors import MbcostError, missing, not_installed
 from mbcost.graph.arena import arena
 from mbcost.graph.deployed import deployed
 from mbcost.graph.graph import Graph
-from mbcost.modules.exported.tflite import (
-    ITEMSIZE,
-    PACKAGES,
-    Dtype,
-    WrittenFusion,
-    tflite_bytes,
-)
+from mbcost.modules.exported.constants import Dtype
+from mbcost.modules.exported.tflite import ITEMSIZE, PACKAGES, WrittenFusion, tflite_bytes
 
 SPARE = 2**28
 """Bytes that the interpreter is offered besides its maps; what it does not use is never touched."""
