@@ -29,6 +29,8 @@ from mbcost.graph.primitives import (
 Dtype = Literal["fp32", "int8"]
 SCALE = 1 / 256
 """What int8's ``SOFTMAX`` and ``LOGISTIC`` put out; additions and joins then rescale nothing."""
+ZERO_POINT = -128
+"""Of both, and of every map here; weights have 0."""
 ALIGNED = 16
 """``force_align`` of a buffer in schema.fbs."""
 
@@ -42,6 +44,7 @@ class Constant(NamedTuple):
     scales: tuple[float, ...] = ()
     axis: int = 0
     """Along which there is a scale each."""
+    zero_point: int = 0
 
 
 class Constants(NamedTuple):
@@ -85,7 +88,8 @@ class Constants(NamedTuple):
             return [_sides(layer, x, y)]
         if operator == "PADV2":
             lowest = struct.pack("b", -128) if self.dtype == "int8" else struct.pack("<f", -3.4e38)
-            return [_sides(layer, x, y), self.scalar(lowest, SCALE)]
+            padded = self.scalar(lowest, SCALE)._replace(zero_point=ZERO_POINT)
+            return [_sides(layer, x, y), padded]
         if isinstance(layer, Pool2d):
             return []
         if is_depthwise(layer):

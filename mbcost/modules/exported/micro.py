@@ -19,7 +19,13 @@ from mbcost.graph.arena import arena
 from mbcost.graph.deployed import deployed
 from mbcost.graph.graph import Graph
 from mbcost.modules.exported.constants import Dtype
-from mbcost.modules.exported.tflite import ITEMSIZE, PACKAGES, WrittenFusion, tflite_bytes
+from mbcost.modules.exported.tflite import (
+    ITEMSIZE,
+    PACKAGES,
+    NotWrittenError,
+    WrittenFusion,
+    tflite_bytes,
+)
 
 SPARE = 2**28
 """Bytes that the interpreter is offered besides its maps; what it does not use is never touched."""
@@ -64,10 +70,10 @@ def persistent_bytes(
     offered = arena(schedule).size + SPARE
     if offered >= LARGEST:
         return None
-    model = tflite_bytes(graph, type_, fuse=fusion, batch=batch, order=order, hollow=True)
     try:
+        model = tflite_bytes(graph, type_, fuse=fusion, batch=batch, order=order, hollow=True)
         return allocated(model, offered).persistent
-    except NoOperatorError:
+    except (NotWrittenError, NoOperatorError):
         return None
 
 

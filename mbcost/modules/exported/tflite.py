@@ -36,14 +36,13 @@ from mbcost.graph.primitives import (
     Upsample,
 )
 from mbcost.graph.shapes import shape_of
-from mbcost.modules.exported.constants import ALIGNED, SCALE, Constant, Constants, Dtype
+from mbcost.modules.exported.constants import ALIGNED, SCALE, ZERO_POINT, Constant, Constants, Dtype
 
 ITEMSIZE: Mapping[Dtype, int] = {"fp32": 4, "int8": 1}
 WrittenFusion = Literal["none", "tflite"]
 """TFLite has no operator with another activation in it."""
 PACKAGES = ("ai_edge_litert", "flatbuffers")
 """What writes a file: the schema, and the format."""
-ZERO_POINT = -128
 WRITTEN_AS = {"TRANSPOSE": "GATHER"}
 
 
@@ -73,6 +72,10 @@ def tflite_bytes(
     builder = flatbuffers.Builder(size + 1024 * (len(found.kernels) + 1))
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
+
+
+class NotWrittenError(MbcostError):
+    """TFLite has no operator for a layer."""
 
 
 class _Buffer(NamedTuple):
@@ -114,7 +117,7 @@ class _Writer:
         for tensor, name in enumerate(names):
             c, *sides = found.shape(tensor)
             shape = (self.constants.batch, *sides, c)
-            self.tensor(name, Constant(shape, dtype, b"", scales), ZERO_POINT)
+            self.tensor(name, Constant(shape, dtype, b"", scales, zero_point=ZERO_POINT))
         operators = [self.operator(i, kernel) for i, kernel in enumerate(found.kernels)]
         graph = schema.SubGraphT(
             self.tensors, inputs=[0], outputs=[*found.outputs], operators=operators, name="main"
@@ -131,13 +134,13 @@ class _Writer:
             buffers=[_Buffer(data) for data in self.buffers],
         )
 
-    def tensor(self, name: str, what: Constant, zero_point: int = 0) -> int:
+    def tensor(self, name: str, what: Constant) -> int:
         """Append a tensor. Equal data are written once."""
         schema = self.schema
         types = {"fp32": "FLOAT32", "int8": "INT8", "int32": "INT32"}
         quantization = schema.QuantizationParametersT(
             scale=list(what.scales),
-            zeroPoint=[zero_point] * len(what.scales),
+            zeroPoint=[what.zero_point] * len(what.scales),
             quantizedDimension=what.axis,
         )
         self.tensors.append(
@@ -245,13 +248,13 @@ def _check(found: Kernels, kernel: Kernel) -> None:
     if len(kernel.y) == 1 and not isinstance(layer, Linear):
         for shape in map(found.shape, kernel.reads):
             if prod(shape[1:]) > 1:
-                raise MbcostError(
+                raise NotWrittenError(
                     f"reads a flattened map of {shape_of(shape)} as a vector",
                     place=kernel.path,
                     way_out="a global pool before it",
                 )
     if isinstance(layer, AdaptiveAvgPool2d) and (x[1] % layer.size[0] or x[2] % layer.size[1]):
-        raise MbcostError(
+        raise NotWrittenError(
             f"{shape_of(layer.size)} cells of {shape_of(x[1:])} pixels are not of one size",
             place=kernel.path,
             way_out="an input of another size",
