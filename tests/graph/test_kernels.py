@@ -21,6 +21,7 @@ from mbcost.graph.primitives import (
     Scale,
     Shape,
     Slice,
+    SpaceToDepth,
     Upsample,
 )
 
@@ -45,6 +46,7 @@ ONE: dict[str, tuple[Layer, Shape]] = {
     "AVERAGE_POOL_2D": (Pool2d("avg", (2, 2), (2, 2)), (4, 8, 8)),
     "SLICE": (Slice(1, 3), (4, 8, 8)),
     "TRANSPOSE": (ChannelShuffle(2), (4, 8, 8)),
+    "SPACE_TO_DEPTH": (SpaceToDepth(2), (4, 8, 8)),
     "RESIZE_BILINEAR": (Upsample((16, 16)), (4, 8, 8)),
     "LOCAL_RESPONSE_NORMALIZATION": (LocalResponseNorm(5), (4, 8, 8)),
 }

@@ -31,6 +31,7 @@ from mbcost.graph.primitives import (
     Scale,
     Shape,
     Slice,
+    SpaceToDepth,
     Upsample,
 )
 from mbcost.modules.exported.constants import Dtype
@@ -91,6 +92,7 @@ LAYERS = {
     "a batch-norm": (Step("l", BatchNorm2d(4)),),
     "a slice": (Step("l", Slice(1, 3)),),
     "a shuffle": (Step("l", ChannelShuffle(2)),),
+    "space to depth": (Step("l", SpaceToDepth(2)),),
     "an interpolation": (Step("l", Upsample((16, 24))),),
     "a gate": (MAP, Step("g", AdaptiveAvgPool2d(), ("a",)), Step("l", Scale(), ("a", "g"))),
     "a product": (MAP, Step("l", Scale(), ("a", "a"))),

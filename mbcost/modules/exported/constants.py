@@ -23,6 +23,7 @@ from mbcost.graph.primitives import (
     Scale,
     Shape,
     Slice,
+    SpaceToDepth,
     Upsample,
 )
 
@@ -77,7 +78,15 @@ class Constants(NamedTuple):
                 return [_integers([*[0] * (len(sizes) - 1), layer.start]), _integers(sizes)]
             case Upsample():
                 return [_integers(layer.size)]
-            case AdaptiveAvgPool2d() | Flatten() | Add() | Scale() | Concat() | LocalResponseNorm():
+            case (
+                AdaptiveAvgPool2d()
+                | SpaceToDepth()
+                | Flatten()
+                | Add()
+                | Scale()
+                | Concat()
+                | LocalResponseNorm()
+            ):
                 return []
             case _:
                 assert_never(layer)

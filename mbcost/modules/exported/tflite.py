@@ -33,6 +33,7 @@ from mbcost.graph.primitives import (
     Scale,
     Shape,
     Slice,
+    SpaceToDepth,
     Upsample,
 )
 from mbcost.graph.shapes import shape_of
@@ -202,8 +203,10 @@ def _fields(schema: Any, kernel: Kernel, x: Shape) -> dict[str, Any]:
         case LocalResponseNorm():  # torch divides alpha by size
             alpha = 1e-4 / layer.size
             return {"radius": layer.size // 2, "bias": 1.0, "alpha": alpha, "beta": 0.75}
+        case SpaceToDepth():
+            return {"blockSize": layer.side}
         case Activation():
-            return {"beta": 1.0} if layer.name == "softmax" else {}
+            return {"softmax": {"beta": 1.0}, "leaky_relu": {"alpha": 0.01}}.get(layer.name, {})
         case Linear() | BatchNorm2d() | Flatten() | Add() | Scale() | Slice():
             return {}
         case _:
@@ -231,6 +234,8 @@ OPTIONS = {
     "CONCATENATION": "ConcatenationOptions",
     "GATHER": "GatherOptions",
     "RESIZE_BILINEAR": "ResizeBilinearOptions",
+    "SPACE_TO_DEPTH": "SpaceToDepthOptions",
+    "LEAKY_RELU": "LeakyReluOptions",
     "SOFTMAX": "SoftmaxOptions",
     "LOCAL_RESPONSE_NORMALIZATION": "LocalResponseNormalizationOptions",
     "HARD_SWISH": "HardSwishOptions",
