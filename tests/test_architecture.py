@@ -34,6 +34,8 @@ DOORSTEP = ("__init__", "__main__", "_version")
 """Files that may open every room: the public names, the process."""
 
 DOORS = {
+    "ai_edge_litert": ("modules",),
+    "flatbuffers": ("modules",),
     "fvcore": ("modules",),
     "iopath": ("modules",),
     "matplotlib": ("output",),

@@ -11,7 +11,7 @@ from math import prod
 from typing import Literal, NamedTuple, get_args
 
 from mbcost.graph.graph import Graph
-from mbcost.graph.kernels import Fusion, Kernel, Kernels, is_depthwise, kernels
+from mbcost.graph.kernels import Fusion, Kernel, Kernels, in_order, is_depthwise, kernels
 from mbcost.graph.liveness import Operator, Schedule, Storage
 from mbcost.graph.primitives import Add
 
@@ -46,13 +46,13 @@ def deployed(
     found for the schedule without ``in_place``, which this then applies.
     """
     found = kernels(graph, fuse)
-    run = range(len(found.kernels)) if order is None else order
-    return _Scheduling(found, run, batch, itemsize, image, in_place).schedule()
+    if order is not None:
+        found = in_order(found, order)
+    return _Scheduling(found, batch, itemsize, image, in_place).schedule()
 
 
 class _Scheduling(NamedTuple):
     found: Kernels
-    run: Sequence[int]
     batch: int
     itemsize: int
     image: Image
@@ -60,54 +60,59 @@ class _Scheduling(NamedTuple):
 
     def schedule(self) -> Schedule:
         """Return operators over storages; buffers of operators in place come after tensors."""
-        all_kernels = self.found.kernels
-        last = {tensor: at for at, i in enumerate(self.run) for tensor in all_kernels[i].reads}
-        storages: list[Storage] = []
-        place: dict[int, int] = {}
+        found = self.found
+        storages, place = list[Storage](), dict[int, int]()
         if self.image != "excluded":
-            place[0] = 0
             storages.append(Storage("input", self.size(0), "input"))
-        rewritten: dict[int, int] = {}
-        for at, i in enumerate(self.run):
-            source = self.over(all_kernels[i], {t for t in all_kernels[i].reads if last[t] == at})
-            if source is None:
-                place[i + 1] = len(storages)
-                storages.append(Storage(all_kernels[i].path, self.size(i + 1), "activation"))
-            else:
-                place[i + 1] = place[source]
-                rewritten[i] = self.buffer(all_kernels[i])
-        operators = []
-        for i in self.run:
-            path, reads = all_kernels[i].path, all_kernels[i].reads
-            writes = (place[i + 1],)
+            place[0] = 0
+        rewritten = self.rewritten() if self.in_place else {}
+        for i, kernel in enumerate(found.kernels):
             if i in rewritten:
-                writes = (len(storages),) if rewritten[i] else ()
-                storages += [Storage(path, rewritten[i], "temporary")] if rewritten[i] else []
-            read = tuple(dict.fromkeys(place[t] for t in reads if t in place))
-            operators.append(Operator(path, read, writes))
+                place[i + 1] = place[rewritten[i]]
+            else:
+                place[i + 1] = len(storages)
+                storages.append(Storage(kernel.path, self.size(i + 1), "activation"))
+        operators = []
+        for i, kernel in enumerate(found.kernels):
+            writes: tuple[int, ...] = (place[i + 1],)
+            if i in rewritten:
+                writes = (len(storages),) if is_depthwise(kernel.layer) else ()
+                storages += [Storage(kernel.path, self.buffer(kernel), "temporary")] * len(writes)
+            reads = tuple(dict.fromkeys([place[t] for t in kernel.reads if t in place]))
+            operators.append(Operator(kernel.path, reads, writes))
         given = (0,) if 0 in place else ()
-        kept = [place[tensor] for tensor in self.found.outputs if tensor in place]
-        kept += given if self.image == "held" else ()
-        return Schedule(tuple(storages), tuple(operators), given, tuple(dict.fromkeys(kept)))
+        kept = dict.fromkeys([place[tensor] for tensor in found.outputs if tensor in place])
+        if self.image == "held":
+            kept |= dict.fromkeys(given)
+        return Schedule(tuple(storages), tuple(operators), given, tuple(kept))
+
+    def rewritten(self) -> dict[int, int]:
+        """Return each operator that runs in place, and the tensor whose place it takes."""
+        found = self.found
+        last = {t: i for i, kernel in enumerate(found.kernels) for t in kernel.reads}
+        if self.image != "released":
+            last.pop(0, None)
+        for tensor in found.outputs:
+            last.pop(tensor, None)
+        taken: dict[int, int] = {}
+        for i, kernel in enumerate(found.kernels):
+            if self.may_rewrite(kernel):
+                free = [t for t in kernel.reads if last.get(t) == i and found.shape(t) == kernel.y]
+                taken |= {i: free[0]} if free else {}
+        return taken
+
+    def may_rewrite(self, kernel: Kernel) -> bool:
+        """Return whether an operator is one of those that run in place."""
+        if isinstance(kernel.layer, Add):
+            return "add" in self.in_place
+        if kernel.operator == "DEPTHWISE_CONV_2D":
+            return "depthwise" in self.in_place
+        return False
 
     def size(self, tensor: int) -> int:
         """Return the bytes of a tensor."""
         return prod(self.found.shape(tensor)) * self.batch * self.itemsize
 
-    def over(self, kernel: Kernel, ending: Collection[int]) -> int | None:
-        """Return the tensor whose place an operator takes, of those that nothing reads later."""
-        free = [tensor for tensor in kernel.reads if tensor in ending and self.is_ours(tensor)]
-        if "add" in self.in_place and isinstance(kernel.layer, Add):
-            return free[0] if free else None
-        if "depthwise" in self.in_place and is_depthwise(kernel.layer):
-            same = [tensor for tensor in free if self.found.shape(tensor) == kernel.y]
-            return same[0] if same else None
-        return None
-
-    def is_ours(self, tensor: int) -> bool:
-        """Return whether a tensor may be written over: no output, nor an image elsewhere."""
-        return tensor not in self.found.outputs and (tensor > 0 or self.image == "released")
-
     def buffer(self, kernel: Kernel) -> int:
-        """Return the bytes that an operator in place needs besides: a channel of one image."""
-        return prod(kernel.y[1:]) * self.itemsize if is_depthwise(kernel.layer) else 0
+        """Return the bytes of a channel of one image."""
+        return prod(kernel.y[1:]) * self.itemsize

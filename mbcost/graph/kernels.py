@@ -20,8 +20,9 @@
 
 Sources: the operators of TFLite's schema.fbs, and how TensorFlow's converter writes the Keras
 networks (hard-sigmoid, silu and a lone batch-norm have no operator). TFLite pads by ``SAME`` or
-``VALID``; a window that neither of them gives is a ``PAD`` before a ``VALID`` one. A global pool
-that is written as ``MEAN`` has the same tensors, and scratch memory besides, which is not modelled.
+``VALID``; a window that neither gives is a ``PAD`` (``PADV2`` before a maximum), then a ``VALID``
+one. A global pool that is written as ``MEAN`` has the same tensors, and scratch memory besides,
+which is not modelled.
 """
 
 from __future__ import annotations
@@ -56,10 +57,13 @@ from mbcost.graph.primitives import (
 Fusion = Literal["none", "tflite", "all"]
 FUSIONS: tuple[Fusion, ...] = get_args(Fusion)
 """Which activations are computed by the convolution, linear layer or addition before them."""
-TFLITE_FUSES = frozenset({"relu", "relu6"})
-"""Of ``ACTIVATIONS``, those that TFLite's ``ActivationFunctionType`` has."""
 NOT_FUSED = frozenset({"softmax"})
 """It needs every channel before it puts out the first."""
+FUSES: dict[Fusion, frozenset[str]] = {
+    "none": frozenset(),
+    "tflite": frozenset({"relu", "relu6"}),  # of schema.fbs's ``ActivationFunctionType``
+    "all": frozenset(ACTIVATIONS) - NOT_FUSED,
+}
 
 Padding = Literal["VALID", "SAME", "PAD"]
 
@@ -113,7 +117,7 @@ def kernels(graph: Graph, fuse: Fusion) -> Kernels:
     for i, source in folded(graph, readers).items():
         nodes[i] = with_bias(nodes[source])
         gone.add(source)
-    known = _fuses(fuse)
+    known = FUSES[fuse]
     for i, (_, _, layer, inputs, _, _) in enumerate(nodes):
         if isinstance(layer, Activation) and layer.name in known and readers[inputs[0]] == 1:
             source = inputs[0]
@@ -132,16 +136,15 @@ def kernels(graph: Graph, fuse: Fusion) -> Kernels:
     return Kernels(graph.x, tuple(found), tuple([tensors[i] for i in last]))
 
 
-def _fuses(fuse: Fusion) -> frozenset[str]:
-    match fuse:
-        case "none":
-            return frozenset()
-        case "tflite":
-            return TFLITE_FUSES
-        case "all":
-            return frozenset(ACTIVATIONS) - NOT_FUSED
-        case _:
-            assert_never(fuse)
+def in_order(found: Kernels, order: Sequence[int]) -> Kernels:
+    """Return the operators in another order, and tensors numbered by it."""
+    tensors = {0: 0} | {i + 1: at + 1 for at, i in enumerate(order)}
+
+    def renamed(kernel: Kernel) -> Kernel:
+        return kernel._replace(reads=tuple([tensors[tensor] for tensor in kernel.reads]))
+
+    outputs = tuple([tensors[tensor] for tensor in found.outputs])
+    return Kernels(found.x, tuple([renamed(found.kernels[i]) for i in order]), outputs)
 
 
 def _lowered(found: list[Kernel], node: Node, feeds: Sequence[int], activation: str) -> int:
@@ -155,7 +158,7 @@ def _lowered(found: list[Kernel], node: Node, feeds: Sequence[int], activation: 
     match layer:
         case Conv2d() | Pool2d():
             y = padded(layer, node.x, node.y)
-            source = x if y is None else put("PAD", x, y=y)
+            source = x if y is None else put("PADV2" if _is_max(layer) else "PAD", x, y=y)
             return put(_windowed(layer), source, fused=activation)
         case Linear():
             return put("FULLY_CONNECTED", x, fused=activation)
@@ -168,7 +171,7 @@ def _lowered(found: list[Kernel], node: Node, feeds: Sequence[int], activation: 
         case Add():
             for other in feeds[1:-1]:
                 x = put("ADD", x, other)
-            return put("ADD", x, *feeds[1:][-1:], fused=activation)
+            return put("ADD", x, feeds[-1], fused=activation)
         case Scale():
             return put("MUL", *feeds)
         case Concat():
@@ -183,12 +186,12 @@ def _lowered(found: list[Kernel], node: Node, feeds: Sequence[int], activation: 
             return put("RESIZE_BILINEAR", x)
         case LocalResponseNorm():
             return put("LOCAL_RESPONSE_NORMALIZATION", x)
-        case Activation("hardsigmoid"):
-            return put("MUL", put("ADD", x, fused="relu6"))
-        case Activation("silu"):
-            return put("MUL", x, put("LOGISTIC", x))
-        case Activation(name):
-            return put(ONE_OPERATOR[name], x)
+        case Activation():
+            if layer.name == "hardsigmoid":
+                return put("MUL", put("ADD", x, fused="relu6"))
+            if layer.name == "silu":
+                return put("MUL", x, put("LOGISTIC", x))
+            return put(ONE_OPERATOR[layer.name], x)
         case _:
             assert_never(layer)
 
@@ -196,7 +199,11 @@ def _lowered(found: list[Kernel], node: Node, feeds: Sequence[int], activation: 
 def _windowed(layer: Conv2d | Pool2d) -> str:
     if isinstance(layer, Conv2d):
         return "DEPTHWISE_CONV_2D" if is_depthwise(layer) else "CONV_2D"
-    return "MAX_POOL_2D" if layer.mode == "max" else "AVERAGE_POOL_2D"
+    return "MAX_POOL_2D" if _is_max(layer) else "AVERAGE_POOL_2D"
+
+
+def _is_max(layer: Layer) -> bool:
+    return isinstance(layer, Pool2d) and layer.mode == "max"
 
 
 def is_depthwise(layer: Layer) -> bool:

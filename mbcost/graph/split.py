@@ -7,7 +7,7 @@ from math import prod
 from typing import NamedTuple
 
 from mbcost.graph.graph import Graph
-from mbcost.graph.kernels import is_depthwise, kernels
+from mbcost.graph.kernels import Kernel, is_depthwise, kernels
 from mbcost.graph.primitives import Conv2d, Layer
 
 
@@ -38,19 +38,20 @@ class SplitPeak(NamedTuple):
 def bottlenecks(graph: Graph) -> Iterator[Bottleneck]:
     """Yield what section 5.1 splits: with SE inside, every inner channel waits for all others."""
     found = kernels(graph, "all")
+    readers: dict[int, list[Kernel | None]] = {tensor: [None] for tensor in found.outputs}
+    for kernel in found.kernels:
+        for tensor in kernel.reads:
+            readers.setdefault(tensor, []).append(kernel)
     for i, kernel in enumerate(found.kernels):
-        if not is_depthwise(kernel.layer) or not kernel.reads[0]:
+        x = kernel.reads[0]
+        if not is_depthwise(kernel.layer) or x == 0 or readers[x] != [kernel]:
             continue
-        above = found.kernels[kernel.reads[0] - 1]
-        below = [other for other in found.kernels[i + 1 :] if i + 1 in other.reads]
-        alone = sum(kernel.reads[0] in other.reads for other in found.kernels) == 1
-        if not (alone and len(below) == 1 and _mixes(above.layer) and _mixes(below[0].layer)):
-            continue
-        if above.y[0] != kernel.y[0] or {kernel.reads[0], i + 1} & {*found.outputs}:
-            continue
-        outside = prod(found.shape(above.reads[0])) + prod(below[0].y)
-        inside = (prod(above.y[1:]), prod(kernel.y[1:]))
-        yield Bottleneck(above.path, outside, inside, kernel.y[0])
+        above, below = found.kernels[x - 1], readers.get(i + 1, [])
+        if len(below) == 1 and below[0] and _mixes(above.layer) and _mixes(below[0].layer):
+            outside = prod(found.shape(above.reads[0])) + prod(below[0].y)
+            inside = (prod(above.y[1:]), prod(kernel.y[1:]))
+            if above.y[0] == kernel.y[0]:
+                yield Bottleneck(above.path, outside, inside, kernel.y[0])
 
 
 def split_peak(graph: Graph, groups: int | None, itemsize: int = 2) -> SplitPeak | None:
@@ -58,8 +59,8 @@ def split_peak(graph: Graph, groups: int | None, itemsize: int = 2) -> SplitPeak
 
     ``groups`` of None is a channel at a time. By our reading of the section, a bottleneck's input,
     its output and a group's share of both inner maps are alive together, in the two bytes an
-    element of the paper's Table 3, and layers outside bottlenecks with an expansion do not count:
-    so it gives 3,562,496 bytes for v2 in one group, and 583,296 a channel at a time.
+    element of the paper's Table 3, and layers outside bottlenecks do not count: so it gives
+    3,562,496 bytes for v2 in one group, and 583,296 a channel at a time.
     """
     found = [
         SplitPeak(block.elements(groups or block.channels) * itemsize, block.path)

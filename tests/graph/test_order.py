@@ -124,9 +124,9 @@ def test_an_order_renames_storages_as_they_are_written() -> None:
 def test_operators_in_place_cannot_be_ordered() -> None:
     graph = builtin("v2").graph()
     with pytest.raises(MbcostError, match="order first, then in place"):
-        best_order(deployed(graph, in_place=("add",)))
+        best_order(deployed(graph, in_place={"add"}))
     with pytest.raises(MbcostError, match="order first, then in place"):
-        best_order(deployed(graph, in_place=("depthwise",)))
+        best_order(deployed(graph, in_place={"depthwise"}))
 
 
 def test_an_empty_graph_has_one_order() -> None:

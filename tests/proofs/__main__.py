@@ -23,7 +23,17 @@ from pathlib import Path
 from tests import ROOT
 
 FOUND = ROOT / "reports" / "proofs"
-VERSIONS = ("torch", "torchvision", "timm", "torchinfo", "fvcore", "numpy", "pyarrow")
+VERSIONS = (
+    "torch",
+    "torchvision",
+    "timm",
+    "torchinfo",
+    "fvcore",
+    "numpy",
+    "pyarrow",
+    "ai-edge-litert",
+    "tflite-micro",
+)
 
 
 def proofs() -> list[str]:

@@ -10,13 +10,28 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast, get_args
 
 from mbcost.errors import MbcostError, missing, not_installed
+from mbcost.graph.arena import arena
+from mbcost.graph.deployed import deployed
+from mbcost.graph.graph import Graph
+from mbcost.modules.exported.constants import Dtype
+from mbcost.modules.exported.tflite import (
+    ITEMSIZE,
+    PACKAGES,
+    NotWrittenError,
+    WrittenFusion,
+    tflite_bytes,
+)
 
-ARENA = 2**30
-"""Bytes that the interpreter is offered; what it does not use is never touched."""
+SPARE = 2**28
+"""Bytes that the interpreter is offered besides its maps; what it does not use is never touched."""
+LARGEST = 2**31
+"""Its sizes are ``int``."""
+SECONDS = 300
 CODE = """
 import sys
 from tflite_micro.python.tflite_micro import runtime
@@ -34,30 +49,57 @@ class Allocated(NamedTuple):
     """Kept besides: of each tensor and operator, with this machine's pointers."""
 
 
-def is_installed() -> bool:
-    """Return whether there is an interpreter, and what writes the files for it."""
-    return not missing(("tflite_micro", "ai_edge_litert", "flatbuffers"))
+class NoOperatorError(MbcostError):
+    """TFLite Micro has no such operator."""
 
 
-def allocated(model: bytes, place: str = "") -> Allocated:
-    """Return what the interpreter allocates for a file, or raise with what it says."""
+def persistent_bytes(
+    graph: Graph, dtype: str, fuse: str, batch: int = 1, order: Sequence[int] | None = None
+) -> int | None:
+    """Return what TFLite Micro keeps besides the planned head, measured.
+
+    None where it is not installed, or cannot run this: an operator or a fusion that TFLite does not
+    have, another type, 2 GiB.
+    """
+    if missing(("tflite_micro", *PACKAGES)):
+        return None
+    if dtype not in get_args(Dtype) or fuse not in get_args(WrittenFusion):
+        return None
+    type_, fusion = cast(Dtype, dtype), cast(WrittenFusion, fuse)
+    schedule = deployed(graph, fuse=fusion, batch=batch, itemsize=ITEMSIZE[type_], order=order)
+    offered = arena(schedule).size + SPARE
+    if offered >= LARGEST:
+        return None
+    try:
+        model = tflite_bytes(graph, type_, fuse=fusion, batch=batch, order=order, hollow=True)
+        return allocated(model, offered).persistent
+    except (NotWrittenError, NoOperatorError):
+        return None
+
+
+def allocated(model: bytes, offered: int, place: str = "") -> Allocated:
+    """Return what the interpreter takes of an arena for a file, or raise with what it says."""
     if missing(("tflite_micro",)):
         raise not_installed(
-            "TFLite Micro's arena", ("tflite-micro",), place=place, install="'mbcost[tflite]'"
+            "TFLite Micro's arena", ["tflite-micro"], place=place, install="'mbcost[tflite]'"
         )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.tflite"
         path.write_bytes(model)
-        ran = subprocess.run(
-            [sys.executable, "-c", CODE, path, str(ARENA)],
-            capture_output=True,
-            text=True,
-            errors="replace",
-        )
+        try:
+            ran = subprocess.run(
+                [sys.executable, "-c", CODE, path, str(offered)],
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            problem = f"TFLite Micro has planned for {SECONDS} s"
+            raise MbcostError(problem, place=place, way_out="a smaller network") from None
     found = dict(re.findall(r"Arena allocation (head|tail) (\d+) bytes", ran.stderr))
-    if ran.returncode or len(found) != 2:
-        said = ran.stderr.strip().splitlines() or [f"exit code {ran.returncode}"]
-        raise MbcostError(
-            f"TFLite Micro: {said[0]}", place=place, way_out="another fusion or dtype"
-        )
-    return Allocated(int(found["head"]), int(found["tail"]))
+    if ran.returncode == 0 and len(found) == 2:
+        return Allocated(int(found["head"]), int(found["tail"]))
+    said = ran.stderr.strip().splitlines() or [f"exit code {ran.returncode}"]
+    kind = NoOperatorError if said[0].startswith("Didn't find op") else MbcostError
+    raise kind(f"TFLite Micro: {said[0]}", place=place, way_out="a network without it")

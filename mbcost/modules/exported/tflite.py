@@ -1,61 +1,82 @@
 """A network as a TFLite file with weights of zero, written by the schema that LiteRT ships.
 
 Tensors are batch × H × W × C, or batch × features. In int8 every map has a scale of 1/256 and a
-zero point of −128, weights a scale per output channel, biases 32 bits. To add an operator: its case
-in ``_options``, and in ``_constants`` what it reads beside maps.
+zero point of −128, weights a scale per output channel, biases 32 bits. To add an operator: its
+table in ``OPTIONS``, its fields in ``_fields``, and in ``constants`` what it reads beside maps.
 
 Two operators are not what a converter writes, since TFLite Micro copies what it reshapes, where
-LiteRT does not: a shuffle is a ``GATHER`` by the shuffled channels, and a flattened map stays one.
+LiteRT does not: a shuffle is a ``GATHER`` of the shuffled channels, and a flattened map stays one.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, assert_never
 
 from mbcost.errors import MbcostError, missing, not_installed
 from mbcost.graph.graph import Graph
-from mbcost.graph.kernels import Kernel, Kernels, is_depthwise, kernels, padding
+from mbcost.graph.kernels import Kernel, Kernels, in_order, kernels, padding
 from mbcost.graph.primitives import (
     Activation,
     AdaptiveAvgPool2d,
+    Add,
     BatchNorm2d,
     ChannelShuffle,
+    Concat,
     Conv2d,
+    Flatten,
     Linear,
     LocalResponseNorm,
     Pair,
     Pool2d,
+    Scale,
     Shape,
     Slice,
+    SpaceToDepth,
     Upsample,
 )
+from mbcost.graph.shapes import shape_of
+from mbcost.modules.exported.constants import ALIGNED, SCALE, ZERO_POINT, Constant, Constants, Dtype
 
-Dtype = Literal["fp32", "int8"]
-PACKAGES = ("ai-edge-litert", "flatbuffers")
-SCALE, ZERO_POINT = 1 / 256, -128
-"""What int8's ``SOFTMAX`` and ``LOGISTIC`` put out; additions and joins then rescale nothing."""
-ALIGNED = 16
-"""``force_align`` of a buffer in schema.fbs."""
+ITEMSIZE: Mapping[Dtype, int] = {"fp32": 4, "int8": 1}
+WrittenFusion = Literal["none", "tflite"]
+"""TFLite has no operator with another activation in it."""
+PACKAGES = ("ai_edge_litert", "flatbuffers")
+"""What writes a file: the schema, and the format."""
 WRITTEN_AS = {"TRANSPOSE": "GATHER"}
 
 
 def tflite_bytes(
-    graph: Graph, dtype: Dtype, fuse: Literal["none", "tflite"] = "tflite", batch: int = 1
+    graph: Graph,
+    dtype: Dtype,
+    *,
+    fuse: WrittenFusion = "tflite",
+    batch: int = 1,
+    order: Sequence[int] | None = None,
+    hollow: bool = False,
 ) -> bytes:
-    """Return ``graph`` as a ``.tflite`` file; its tensors are those of ``deployed``."""
-    if missing(("ai_edge_litert", "flatbuffers")):
-        raise not_installed("a TFLite file", ("ai-edge-litert",), install="'mbcost[tflite]'")
+    """Return ``graph`` as a ``.tflite`` file; its tensors and operators are those of ``deployed``.
+
+    ``order`` is as for ``deployed``. A ``hollow`` file has no weights: enough to plan its maps, not
+    to run.
+    """
+    if missing(PACKAGES):
+        raise not_installed("a TFLite file", ["ai-edge-litert"], install="'mbcost[tflite]'")
     import flatbuffers
 
     found = kernels(graph, fuse)
-    model = _Writer(found, dtype, batch).model()
+    if order is not None:
+        found = in_order(found, order)
+    model = _Writer(found, Constants(dtype, batch, hollow)).model()
     size = sum(len(buffer.data) + ALIGNED for buffer in model.buffers)
     builder = flatbuffers.Builder(size + 1024 * (len(found.kernels) + 1))
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
+
+
+class NotWrittenError(MbcostError):
+    """TFLite has no operator for a layer."""
 
 
 class _Buffer(NamedTuple):
@@ -76,40 +97,28 @@ class _Buffer(NamedTuple):
         return end
 
 
-class _Constant(NamedTuple):
-    """A tensor that an operator reads and nothing writes."""
-
-    shape: tuple[int, ...]
-    dtype: str
-    """``int32`` or the network's."""
-    data: bytes
-    scales: tuple[float, ...] = ()
-    axis: int = 0
-    """Along which there is a scale each."""
-
-
 class _Writer:
     """Collects tensors, buffers and operators; tensors of maps come first, as in ``Kernels``."""
 
-    def __init__(self, found: Kernels, dtype: Dtype, batch: int) -> None:
+    def __init__(self, found: Kernels, constants: Constants) -> None:
         from ai_edge_litert import schema_py_generated as schema
 
         self.schema: Any = schema
         self.found = found
-        self.is_int8 = dtype == "int8"
-        self.batch = batch
+        self.constants = constants
         self.tensors: list[Any] = []
         self.buffers = {b"": 0}
         self.codes: dict[str, int] = {}
 
     def model(self) -> Any:
         """Return the file as an object of the schema."""
-        schema, found = self.schema, self.found
+        schema, found, dtype = self.schema, self.found, self.constants.dtype
         names = ["input", *[f"{kernel.path}:{i}" for i, kernel in enumerate(found.kernels)]]
+        scales = (SCALE,) if dtype == "int8" else ()
         for tensor, name in enumerate(names):
-            dtype, scales = ("int8", (SCALE,)) if self.is_int8 else ("fp32", ())
-            shape = self.shape(found.shape(tensor))
-            self.tensor(name, _Constant(shape, dtype, b"", scales), ZERO_POINT)
+            c, *sides = found.shape(tensor)
+            shape = (self.constants.batch, *sides, c)
+            self.tensor(name, Constant(shape, dtype, b"", scales, zero_point=ZERO_POINT))
         operators = [self.operator(i, kernel) for i, kernel in enumerate(found.kernels)]
         graph = schema.SubGraphT(
             self.tensors, inputs=[0], outputs=[*found.outputs], operators=operators, name="main"
@@ -126,27 +135,22 @@ class _Writer:
             buffers=[_Buffer(data) for data in self.buffers],
         )
 
-    def shape(self, shape: Shape) -> tuple[int, ...]:
-        """Return a shape of one image as TFLite has it, the channels last."""
-        return (self.batch, *shape[1:], shape[0])
-
-    def tensor(self, name: str, what: _Constant, zero_point: int = 0) -> int:
-        """Append a tensor; one without data is planned. Equal data are written once."""
+    def tensor(self, name: str, what: Constant) -> int:
+        """Append a tensor. Equal data are written once."""
         schema = self.schema
-        types = {"int8": schema.TensorType.INT8, "int32": schema.TensorType.INT32}
+        types = {"fp32": "FLOAT32", "int8": "INT8", "int32": "INT32"}
+        quantization = schema.QuantizationParametersT(
+            scale=list(what.scales),
+            zeroPoint=[what.zero_point] * len(what.scales),
+            quantizedDimension=what.axis,
+        )
         self.tensors.append(
             schema.TensorT(
                 shape=list(what.shape),
-                type=types.get(what.dtype, schema.TensorType.FLOAT32),
+                type=getattr(schema.TensorType, types[what.dtype]),
                 buffer=self.buffers.setdefault(what.data, len(self.buffers)),
                 name=name,
-                quantization=schema.QuantizationParametersT(
-                    scale=list(what.scales),
-                    zeroPoint=[zero_point] * len(what.scales),
-                    quantizedDimension=what.axis,
-                )
-                if what.scales
-                else None,
+                quantization=quantization if what.scales else None,
             )
         )
         return len(self.tensors) - 1
@@ -154,140 +158,69 @@ class _Writer:
     def operator(self, i: int, kernel: Kernel) -> Any:
         """Return an operator, and append the constants that it reads."""
         _check(self.found, kernel)
+        schema, x = self.schema, self.found.shape(kernel.reads[0])
         name = WRITTEN_AS.get(kernel.operator, kernel.operator)
-        x = self.found.shape(kernel.reads[0])
+        kind = OPTIONS.get(name, "NONE")
         constants = [
             self.tensor(f"{kernel.path}:{i}.{n}", constant)
-            for n, constant in enumerate(self.constants(kernel, x))
+            for n, constant in enumerate(self.constants.of(kernel, x))
         ]
-        if kernel.operator == "PAD" and isinstance(kernel.layer, Pool2d) and len(constants) == 2:
-            name = "PADV2"
-        kind, options = self.options(name, kernel, x)
-        return self.schema.OperatorT(
-            opcodeIndex=self.codes.setdefault(name, len(self.codes)),
-            inputs=[*kernel.reads, *constants],
-            outputs=[i + 1],
-            builtinOptionsType=getattr(self.schema.BuiltinOptions, kind),
-            builtinOptions=options,
-        )
-
-    def options(self, name: str, kernel: Kernel, x: Shape) -> tuple[str, Any]:
-        """Return the options of an operator, and their name in the schema's union."""
-        schema, layer = self.schema, kernel.layer
-        kind = OPTIONS.get(name, "NONE")
-        fields: dict[str, Any] = {}
-        match name, layer:
-            case (("CONV_2D" | "DEPTHWISE_CONV_2D"), Conv2d()):
-                fields = self.window(layer.stride, self.scheme(kernel, x))
-                fields |= {
-                    "dilationHFactor": layer.dilation[0],
-                    "dilationWFactor": layer.dilation[1],
-                }
-                if name == "DEPTHWISE_CONV_2D":
-                    fields["depthMultiplier"] = layer.c_out // layer.c_in
-            case (("MAX_POOL_2D" | "AVERAGE_POOL_2D"), Pool2d()):
-                fields = self.window(layer.stride, self.scheme(kernel, x), layer.kernel)
-            case "AVERAGE_POOL_2D", AdaptiveAvgPool2d():
-                cells = (x[1] // layer.size[0], x[2] // layer.size[1])
-                fields = self.window(cells, "VALID", cells)
-            case "CONCATENATION" | "GATHER", _:
-                fields = {"axis": 3}
-            case "RESIZE_BILINEAR", _:
-                fields = {"halfPixelCenters": True}
-            case "SOFTMAX", _:
-                fields = {"beta": 1.0}
-            case "LOCAL_RESPONSE_NORMALIZATION", LocalResponseNorm():  # torch divides alpha by size
-                alpha = 1e-4 / layer.size
-                fields = {"radius": layer.size // 2, "bias": 1.0, "alpha": alpha, "beta": 0.75}
-            case _:
-                pass
+        fields = _fields(schema, kernel, x)
         if kernel.activation:
             function = getattr(schema.ActivationFunctionType, kernel.activation.upper())
             fields["fusedActivationFunction"] = function
-        return kind, getattr(schema, f"{kind}T")(**fields) if kind != "NONE" else None
+        return schema.OperatorT(
+            opcodeIndex=self.codes.setdefault(name, len(self.codes)),
+            inputs=[*kernel.reads, *constants],
+            outputs=[i + 1],
+            builtinOptionsType=getattr(schema.BuiltinOptions, kind),
+            builtinOptions=getattr(schema, f"{kind}T")(**fields) if kind != "NONE" else None,
+        )
 
-    def scheme(self, kernel: Kernel, x: Shape) -> str:
-        """Return ``SAME`` or ``VALID``, where a ``PAD`` before the window has done the rest."""
-        assert isinstance(kernel.layer, Conv2d | Pool2d)
-        return padding(kernel.layer, x, kernel.y)
 
-    def window(self, stride: Pair, scheme: str, kernel: Pair | None = None) -> dict[str, Any]:
-        """Return the fields of a window."""
-        fields = {
-            "strideH": stride[0],
-            "strideW": stride[1],
-            "padding": getattr(self.schema.Padding, scheme),
-        }
-        return fields | ({"filterHeight": kernel[0], "filterWidth": kernel[1]} if kernel else {})
+def _fields(schema: Any, kernel: Kernel, x: Shape) -> dict[str, Any]:
+    """Return the options of an operator that are not the schema's defaults."""
+    layer = kernel.layer
+    match layer:
+        case Conv2d() | Pool2d():
+            if kernel.operator.startswith("PAD"):
+                return {}
+            scheme = padding(layer, x, kernel.y)
+            if isinstance(layer, Pool2d):
+                return _window(schema, layer.stride, scheme, layer.kernel)
+            vertical, horizontal = layer.dilation
+            dilation = {"dilationHFactor": vertical, "dilationWFactor": horizontal}
+            if kernel.operator == "DEPTHWISE_CONV_2D":
+                dilation["depthMultiplier"] = layer.c_out // layer.c_in
+            return _window(schema, layer.stride, scheme) | dilation
+        case AdaptiveAvgPool2d():
+            cell = (x[1] // layer.size[0], x[2] // layer.size[1])
+            return _window(schema, cell, "VALID", cell)
+        case Concat() | ChannelShuffle():
+            return {"axis": len(x)}
+        case Upsample():
+            return {"halfPixelCenters": True}
+        case LocalResponseNorm():  # torch divides alpha by size
+            alpha = 1e-4 / layer.size
+            return {"radius": layer.size // 2, "bias": 1.0, "alpha": alpha, "beta": 0.75}
+        case SpaceToDepth():
+            return {"blockSize": layer.side}
+        case Activation():
+            return {"softmax": {"beta": 1.0}, "leaky_relu": {"alpha": 0.01}}.get(layer.name, {})
+        case Linear() | BatchNorm2d() | Flatten() | Add() | Scale() | Slice():
+            return {}
+        case _:
+            assert_never(layer)
 
-    def constants(self, kernel: Kernel, x: Shape) -> list[_Constant]:
-        """Return what an operator reads beside maps, in the order in which it reads them."""
-        layer = kernel.layer
-        match kernel.operator, layer:
-            case (("CONV_2D" | "DEPTHWISE_CONV_2D"), Conv2d()):
-                if is_depthwise(layer):
-                    return self.weighted((1, *layer.kernel, layer.c_out), 3, layer.bias)
-                inner = layer.c_in // layer.groups
-                return self.weighted((layer.c_out, *layer.kernel, inner), 0, layer.bias)
-            case "FULLY_CONNECTED", Linear():
-                return self.weighted((layer.features_out, layer.features_in), None, layer.bias)
-            case "PAD", Conv2d() | Pool2d():
-                return self.padding(layer, x, kernel.y)
-            case (("MUL" | "ADD"), BatchNorm2d()):
-                return [self.zeros((layer.c,))]
-            case "ADD", Activation("hardsigmoid"):
-                return [self.number(3.0)]
-            case "MUL", Activation("hardsigmoid"):
-                return [self.number(1 / 6)]
-            case "TRANSPOSE", ChannelShuffle():
-                each = x[0] // layer.groups
-                dealt = [g * each + i for i in range(each) for g in range(layer.groups)]
-                return [_integers(dealt)]
-            case "SLICE", Slice():
-                sizes = self.shape(kernel.y)
-                return [_integers([*[0] * (len(sizes) - 1), layer.start]), _integers(sizes)]
-            case "RESIZE_BILINEAR", Upsample():
-                return [_integers(layer.size)]
-            case _:
-                return []
 
-    def weighted(self, shape: tuple[int, ...], axis: int | None, bias: bool) -> list[_Constant]:
-        """Return weights, with a scale along an axis or one for all, and a bias."""
-        c = shape[axis or 0]
-        scales = (SCALE,) * (1 if axis is None else c)
-        found = [self.zeros(shape, scales, axis or 0)]
-        if bias and self.is_int8:
-            scales = tuple([SCALE * scale for scale in scales])
-            found.append(_Constant((c,), "int32", bytes(4 * c), scales))
-        elif bias:
-            found.append(self.zeros((c,)))
-        return found
-
-    def zeros(
-        self, shape: tuple[int, ...], scales: tuple[float, ...] = (SCALE,), axis: int = 0
-    ) -> _Constant:
-        """Return zeros of the network's type."""
-        if self.is_int8:
-            return _Constant(shape, "int8", bytes(prod(shape)), scales, axis)
-        return _Constant(shape, "fp32", bytes(4 * prod(shape)))
-
-    def number(self, value: float) -> _Constant:
-        """Return a number that is not a weight, and so is no zero."""
-        if self.is_int8:
-            return _Constant((1,), "int8", struct.pack("b", 127), (value / 127,))
-        return _Constant((1,), "fp32", struct.pack("<f", value))
-
-    def padding(self, layer: Conv2d | Pool2d, x: Shape, y: Shape) -> list[_Constant]:
-        """Return how much is padded before and after each axis, and with what by a maximum."""
-        sides = [0, 0]
-        for n, out, p in zip(x[1:], y[1:], layer.padding, strict=True):
-            sides += [p, out - n - p]
-        found = [_Constant((4, 2), "int32", struct.pack("<8i", *sides, 0, 0))]
-        if isinstance(layer, Pool2d) and layer.mode == "max":
-            lowest = struct.pack("b", -128) if self.is_int8 else struct.pack("<f", -3.4e38)
-            scales = (SCALE,) if self.is_int8 else ()
-            found.append(_Constant((1,), "int8" if self.is_int8 else "fp32", lowest, scales))
-        return found
+def _window(schema: Any, stride: Pair, scheme: str, kernel: Pair | None = None) -> dict[str, Any]:
+    """Return the fields of a window; those of a convolution are in the shape of its weights."""
+    fields = {
+        "strideH": stride[0],
+        "strideW": stride[1],
+        "padding": getattr(schema.Padding, scheme),
+    }
+    return fields | ({"filterHeight": kernel[0], "filterWidth": kernel[1]} if kernel else {})
 
 
 OPTIONS = {
@@ -301,6 +234,8 @@ OPTIONS = {
     "CONCATENATION": "ConcatenationOptions",
     "GATHER": "GatherOptions",
     "RESIZE_BILINEAR": "ResizeBilinearOptions",
+    "SPACE_TO_DEPTH": "SpaceToDepthOptions",
+    "LEAKY_RELU": "LeakyReluOptions",
     "SOFTMAX": "SoftmaxOptions",
     "LOCAL_RESPONSE_NORMALIZATION": "LocalResponseNormalizationOptions",
     "HARD_SWISH": "HardSwishOptions",
@@ -312,22 +247,20 @@ OPTIONS = {
 """By operator, the table of its options in the schema; the others have none."""
 
 
-def _integers(values: Sequence[int]) -> _Constant:
-    return _Constant((len(values),), "int32", struct.pack(f"<{len(values)}i", *values))
-
-
 def _check(found: Kernels, kernel: Kernel) -> None:
     """Raise where TFLite has no operator for what the schedule takes as one."""
-    x = found.shape(kernel.reads[0])
-    shapes = [found.shape(tensor) for tensor in kernel.reads]
-    layer = kernel.layer
-    if kernel.operator == "ADD" and len({prod(s[1:]) for s in shapes}) > 1:
-        raise MbcostError(
-            "adds a vector to a flattened map", place=kernel.path, way_out="a pool before it"
-        )
+    layer, x = kernel.layer, found.shape(kernel.reads[0])
+    if len(kernel.y) == 1 and not isinstance(layer, Linear):
+        for shape in map(found.shape, kernel.reads):
+            if prod(shape[1:]) > 1:
+                raise NotWrittenError(
+                    f"reads a flattened map of {shape_of(shape)} as a vector",
+                    place=kernel.path,
+                    way_out="a global pool before it",
+                )
     if isinstance(layer, AdaptiveAvgPool2d) and (x[1] % layer.size[0] or x[2] % layer.size[1]):
-        raise MbcostError(
-            f"cells of {x[1]}×{x[2]} ÷ {layer.size[0]}×{layer.size[1]} pixels are not of one size",
+        raise NotWrittenError(
+            f"{shape_of(layer.size)} cells of {shape_of(x[1:])} pixels are not of one size",
             place=kernel.path,
             way_out="an input of another size",
         )
