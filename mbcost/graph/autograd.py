@@ -1,0 +1,389 @@
+"""What a layer runs in training, what it saves for its backward, and what its backward runs.
+
+Autograd's graph of functions in closed form: one function for each of torch's that a layer calls,
+with what it saves, the operators of its backward, and whom they hand gradients to. A view owns
+nothing. To teach it a primitive: its case in ``Tape.layer``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from math import prod
+from typing import NamedTuple, assert_never
+
+from mbcost.graph.graph import Node
+from mbcost.graph.liveness import Operator, Storage
+from mbcost.graph.primitives import (
+    Activation,
+    AdaptiveAvgPool2d,
+    Add,
+    BatchNorm2d,
+    ChannelShuffle,
+    Concat,
+    Conv2d,
+    Flatten,
+    Linear,
+    LocalResponseNorm,
+    Pool2d,
+    Scale,
+    Shape,
+    Slice,
+    SpaceToDepth,
+    Upsample,
+)
+
+FP32 = 4
+INDEX = 8
+"""Bytes of an int64: where a maximum was found, the class of a pixel."""
+NUMBER = 8
+"""Bytes of a Python number that torch wraps in a tensor while an operator reads it."""
+SAVES_OUTPUT = ("relu", "sigmoid", "softmax")
+"""Activations whose backward reads what they put out; the others' reads what they were given."""
+
+
+class Tensor(NamedTuple):
+    """A map as it is passed on in the forward."""
+
+    storage: int
+    shape: Shape
+    """Of one image."""
+    itemsize: int
+    function: int | None = None
+    """The function that made it; None where nothing before it is trained."""
+    dense: bool = True
+    """Whether its storage holds it without gaps: a slice of several images does not."""
+
+
+class Work(NamedTuple):
+    """An operator of a backward: the bytes that it writes, and which of the results before it
+    it reads; the last one reads what came in and what was saved too."""
+
+    writes: tuple[int, ...]
+    reads: tuple[int, ...] = ()
+
+
+class Edge(NamedTuple):
+    """A gradient that a function hands on."""
+
+    target: int
+    """A function, or ``~i`` for parameter ``i``."""
+    result: int | None = None
+    """Which of the function's results; None is what came in, or a part of it."""
+    part: tuple[int, bool] | None = None
+    """Of a view of a part of what came in: its bytes, and whether it is dense."""
+
+
+class Function(NamedTuple):
+    """A function of autograd's graph."""
+
+    path: str
+    saved: tuple[int, ...]
+    works: tuple[Work, ...]
+    edges: tuple[Edge, ...]
+
+
+class Tape:
+    """A forward as it is written down, and the functions of its backward."""
+
+    def __init__(self, batch: int, amp: bool, observed: bool) -> None:
+        self.batch = batch
+        self.amp = amp
+        self.observed = observed
+        self.storages: list[Storage] = []
+        self.operators: list[Operator] = []
+        self.functions: list[Function] = []
+        self.parameters: list[tuple[str, int]] = []
+        """Path of the layer, and bytes in fp32."""
+        self.saved: dict[int, None] = {}
+        """Storages that functions save, in order; no parameter and no buffer is one of them."""
+        self.copies: list[int] = []
+        """Parameters in 2 bytes, which autocast keeps until it ends."""
+
+    def operator(
+        self,
+        path: str,
+        reads: Iterable[int],
+        *sizes: int,
+        category: str = "activation",
+        number: bool = False,
+    ) -> int:
+        """Note an operator that writes storages of these sizes; return the first.
+
+        Where it reads a Python ``number``, torch wraps it, unseen by an observer: one more, the
+        last.
+        """
+        first = len(self.storages)
+        for size in sizes:
+            self.storages.append(Storage(path, size, category))
+        if number and not self.observed:
+            self.storages.append(Storage(path, NUMBER, "temporary"))
+        written = tuple(range(first, len(self.storages)))
+        self.operators.append(Operator(path, tuple(reads), written))
+        return first
+
+    def hold(self, storages: Iterable[int]) -> None:
+        """Keep storages alive until the last operator has run."""
+        last = self.operators[-1]
+        self.operators[-1] = last._replace(reads=(*last.reads, *storages))
+
+    def size(self, x: Tensor) -> int:
+        """Return the bytes of a map."""
+        return self.batch * prod(x.shape) * x.itemsize
+
+    def function(
+        self,
+        path: str,
+        saved: Sequence[int],
+        works: Sequence[Work],
+        edges: Sequence[tuple[Tensor, int | None] | Edge],
+    ) -> int | None:
+        """Note a function; return it, or None where it hands nothing on."""
+        found = []
+        for edge in edges:
+            if isinstance(edge, Edge):
+                found.append(edge)
+            elif edge[0].function is not None:
+                found.append(Edge(edge[0].function, edge[1]))
+        if not found:
+            return None
+        tensors = [i for i in saved if self.storages[i].category != "temporary"]
+        self.saved.update(dict.fromkeys(tensors))
+        self.functions.append(Function(path, tuple(saved), tuple(works), tuple(found)))
+        return len(self.functions) - 1
+
+    def cast(self, path: str, x: Tensor, itemsize: int) -> Tensor:
+        """Return a map in so many bytes an element: itself, or a copy."""
+        if x.itemsize == itemsize:
+            return x
+        y = x._replace(itemsize=itemsize, dense=True)
+        y = y._replace(storage=self.operator(path, (x.storage,), self.size(y)))
+        made = self.function(path, (), (Work((self.size(x),)),), ((x, 0),))
+        return y._replace(function=made)
+
+    def layer(self, node: Node, inputs: Sequence[Tensor]) -> Tensor:
+        """Note what a layer runs in training; return its map."""
+        x = inputs[0]
+        match node.layer:
+            case Conv2d() | Linear():
+                return self._weighted(node, x, node.layer)
+            case BatchNorm2d():
+                return self._batch_norm(node, x)
+            case Activation():
+                return self._fresh(node, x, saves_output=node.layer.name in SAVES_OUTPUT)
+            case Pool2d():
+                indices = (INDEX,) if node.layer.mode == "max" else ()
+                return self._fresh(node, x, beside=indices)
+            case AdaptiveAvgPool2d():
+                return self._fresh(node, x, saves=node.layer.size != (1, 1))  # which is a mean
+            case Upsample():
+                return self._fresh(node, x, saves=False)
+            case Flatten():
+                return self._viewed(node, x, copied=not x.dense)
+            case Slice():
+                return self._sliced(node, x, node.layer)
+            case ChannelShuffle():
+                if node.layer.groups in (1, node.x[0]):  # every channel stays where it is
+                    return self._viewed(node, x, copied=False)
+                return self._fresh(node, x, saves=False)
+            case SpaceToDepth():
+                if node.layer.side == 1:
+                    return self._viewed(node, x, copied=False)
+                return self._fresh(node, x, saves=False)
+            case Add():
+                return reduce(lambda a, b: self.sum(node.path, a, b, inputs), inputs)
+            case Scale():
+                return self._product(node.path, x, inputs[1])
+            case Concat():
+                return self._joined(node, inputs)
+            case LocalResponseNorm():
+                return self._normalised(node, x, node.layer.size)
+            case _:
+                assert_never(node.layer)
+
+    def _fresh(
+        self,
+        node: Node,
+        x: Tensor,
+        *,
+        saves: bool = True,
+        saves_output: bool = False,
+        beside: tuple[int, ...] = (),
+    ) -> Tensor:
+        """One operator forward and one backward; ``beside`` are bytes an element of what else it
+        writes and saves."""
+        y = Tensor(0, node.y, x.itemsize)
+        elements = self.batch * prod(node.y)
+        first = self.operator(
+            node.path, (x.storage,), self.size(y), *[n * elements for n in beside]
+        )
+        kept = [first if saves_output else x.storage] if saves else []
+        kept += [first + 1 + i for i in range(len(beside))]
+        function = self.function(node.path, kept, (Work((self.size(x),)),), ((x, 0),))
+        return y._replace(storage=first, function=function)
+
+    def _viewed(self, node: Node, x: Tensor, copied: bool) -> Tensor:
+        """A view forward and backward; ``copied`` where what is below has gaps."""
+        y = x._replace(shape=node.y)
+        if copied:
+            written = self.operator(node.path, (x.storage,), self.size(y))
+            y = y._replace(storage=written, dense=True)
+        return y._replace(function=self.function(node.path, (), (), ((x, None),)))
+
+    def _sliced(self, node: Node, x: Tensor, layer: Slice) -> Tensor:
+        """A view of some channels; its backward fills a map with zeros around them."""
+        if layer.stop - layer.start == x.shape[0]:
+            return self._viewed(node, x, copied=False)
+        function = self.function(node.path, (), (Work((self.size(x),)),), ((x, 0),))
+        dense = x.dense and self.batch == 1
+        return x._replace(shape=node.y, function=function, dense=dense)
+
+    def _weighted(self, node: Node, x: Tensor, layer: Conv2d | Linear) -> Tensor:
+        """A convolution or a linear layer: autocast copies bias, weights and input, in this order.
+
+        A linear layer saves its weights only where its input has a gradient.
+        """
+        if isinstance(layer, Conv2d):
+            counts = [layer.c_out * layer.c_in // layer.groups * prod(layer.kernel)]
+            counts += [layer.c_out] * layer.bias
+        else:
+            counts = [layer.features_out * layer.features_in]
+            counts += [layer.features_out] * layer.bias
+        itemsize = 2 if self.amp else FP32
+        targets = [self._parameter(node.path, n * FP32) for n in counts]
+        copies: list[int] = []
+        if self.amp:
+            for i in reversed(range(len(counts))):
+                copy = self.operator(node.path, (), 2 * counts[i])
+                copies.insert(0, copy)
+                works = (Work((FP32 * counts[i],)),)
+                made = self.function(node.path, (), works, (Edge(targets[i], 0),))
+                assert made is not None
+                targets[i] = made
+            self.copies += copies
+        x = self.cast(node.path, x, itemsize)
+        y = Tensor(0, node.y, itemsize)
+        reads = (x.storage, *copies)
+        storage = self.operator(node.path, reads, self.size(y))
+        into = [self.size(x)] if x.function is not None else []
+        sizes = [*into, *[n * itemsize for n in counts]]
+        works = (Work(tuple(sizes)),)
+        saved = [x.storage]
+        if isinstance(layer, Linear):
+            works = tuple([Work((size,)) for size in sizes])
+        if copies and (into or isinstance(layer, Conv2d)):
+            saved.append(copies[0])
+        edges = [Edge(target, len(into) + i) for i, target in enumerate(targets)]
+        function = self.function(node.path, saved, works, ((x, 0), *edges))
+        return y._replace(storage=storage, function=function)
+
+    def _parameter(self, path: str, size: int) -> int:
+        self.parameters.append((path, size))
+        return ~(len(self.parameters) - 1)
+
+    def _batch_norm(self, node: Node, x: Tensor) -> Tensor:
+        """The mean and the inverse deviation of this batch, 8·C, are saved beside the input."""
+        if not self.observed:
+            self.operator(node.path, (x.storage,), number=True)  # batches are counted
+        each = FP32 * node.x[0]
+        first = self.operator(node.path, (x.storage,), self.size(x), each, each)
+        into = [self.size(x)] if x.function is not None else []
+        edges = [Edge(self._parameter(node.path, each), len(into) + i) for i in range(2)]
+        saved = (x.storage, first + 1, first + 2)
+        works = (Work((*into, each, each)),)
+        function = self.function(node.path, saved, works, ((x, 0), *edges))
+        return Tensor(first, node.y, x.itemsize, function)
+
+    def sum(self, path: str, a: Tensor, b: Tensor, held: Sequence[Tensor] = ()) -> Tensor:
+        """Note a sum, whose gradient is that of both: handed on as it is. ``held`` are maps that
+        the caller holds."""
+        itemsize = max(a.itemsize, b.itemsize)
+        y = Tensor(0, a.shape, itemsize)
+        reads = (a.storage, b.storage, *[x.storage for x in held])
+        storage = self.operator(path, reads, self.size(y))
+        works: list[Work] = []
+        edges = []
+        for x in (a, b):
+            narrow = x.itemsize < itemsize and x.function is not None
+            edges.append((x, len(works) if narrow else None))
+            if narrow:
+                works.append(Work((self.size(x),)))
+        return y._replace(storage=storage, function=self.function(path, (), works, edges))
+
+    def _product(self, path: str, a: Tensor, b: Tensor) -> Tensor:
+        """Each side is saved for the gradient of the other; that of a gate is added up."""
+        y = Tensor(0, a.shape, max(a.itemsize, b.itemsize))
+        storage = self.operator(path, (a.storage, b.storage), self.size(y))
+        results: dict[int, int] = {}
+        works: list[Work] = []
+        for side, x in ((1, b), (0, a)):
+            if x.function is not None:
+                results[side] = len(works)
+                works.append(Work((self.size(y),)))
+        for side, x in ((0, a), (1, b)):
+            if side not in results:
+                continue
+            sizes = []
+            if x.shape != y.shape:
+                sizes.append(self.batch * prod(x.shape) * y.itemsize)
+            if x.itemsize != y.itemsize:
+                sizes.append(self.size(x))
+            for size in sizes:
+                works.append(Work((size,), (results[side],)))
+                results[side] = len(works) - 1
+        saved = [x.storage for x, other in ((a, b), (b, a)) if other.function is not None]
+        edges = ((a, results.get(0)), (b, results.get(1)))
+        return y._replace(storage=storage, function=self.function(path, saved, works, edges))
+
+    def _joined(self, node: Node, inputs: Sequence[Tensor]) -> Tensor:
+        """Each map's gradient is a view of the whole one; autocast widens maps to the widest."""
+        itemsize = max(x.itemsize for x in inputs)
+        inputs = [self.cast(node.path, x, itemsize) for x in inputs]
+        y = Tensor(0, node.y, itemsize)
+        storage = self.operator(node.path, [x.storage for x in inputs], self.size(y))
+        edges = [
+            Edge(x.function, part=(self.size(x), self.batch == 1 or x.shape == node.y))
+            for x in inputs
+            if x.function is not None
+        ]
+        return y._replace(storage=storage, function=self.function(node.path, (), (), edges))
+
+    def _normalised(self, node: Node, x: Tensor, window: int) -> Tensor:
+        """x / (k + α · mean of neighbours' x²)^β: seven operators, and as many functions."""
+        path = node.path
+        held = (x.storage,)
+        squares = Tensor(self.operator(path, held, self.size(x)), x.shape, x.itemsize)
+        twice = (Work((self.size(x),)), Work((self.size(x),)))
+        squared = self.function(path, held, twice, ((x, 0), (x, 1)))
+        padded = Tensor(0, (x.shape[0] + window - 1, *x.shape[1:]), x.itemsize)
+        padded = padded._replace(
+            storage=self.operator(path, (*held, squares.storage), self.size(padded)),
+            function=self._then(path, (), squares._replace(function=squared)),
+        )
+        wide = self.cast(path, padded, FP32) if self.amp else padded
+        y = Tensor(0, x.shape, wide.itemsize)
+        size = self.size(y)
+        mean = self.operator(path, (*held, padded.storage, wide.storage), size)
+        averaged = self._then(path, (wide.storage,), wide)
+        y = y._replace(function=averaged)
+        scaled = self.operator(path, (*held, mean), size, number=True)  # which is saved
+        number = () if self.observed else (scaled + 1,)
+        y = y._replace(function=self._then(path, number, y))
+        shifted = self.operator(path, (*held, mean, scaled), size, number=True)
+        divisor = self.operator(path, (*held, mean, shifted), size)
+        power = (Work((size,)), Work((size,)), Work((size,), (0, 1)))
+        y = y._replace(function=self.function(path, (shifted, divisor), power, ((y, 2),)))
+        storage = self.operator(path, (*held, divisor), size)
+        divided = [Work((size,)), Work((size,)), Work((size,)), Work((size,), (0, 1, 2))]
+        result = 4
+        divided.append(Work((size,)))
+        if x.itemsize != y.itemsize:
+            divided.append(Work((self.size(x),), (4,)))
+            result = 5
+        edges = ((x, result), (y, 3))
+        function = self.function(path, (x.storage, divisor), divided, edges)
+        return y._replace(storage=storage, function=function)
+
+    def _then(self, path: str, saved: Sequence[int], x: Tensor) -> int | None:
+        """Note a function whose backward writes a gradient of its input ``x``."""
+        return self.function(path, saved, (Work((self.size(x),)),), ((x, 0),))
