@@ -41,6 +41,30 @@ def test_no_grad_and_inference_mode_change_no_row_and_no_operator(name: str) -> 
         assert other.coverage == plain.coverage
 
 
+class Windows(nn.Module):
+    """A linear layer on windows of a map, as in twins' attention: no view of two dimensions."""
+
+    def __init__(self, bias: bool) -> None:
+        super().__init__()
+        self.layer = nn.Linear(6, 5, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, c, h, w = x.shape
+        y: Tensor = self.layer(x.reshape(n, c, h // 2, 2, w // 4, 4).permute(0, 2, 4, 3, 5, 1))
+        return y
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_linear_layer_is_one_also_where_torch_runs_it_in_batches(bias: bool) -> None:
+    """Where no gradient can be asked for, torch expands its weight: bmm, and then an addition."""
+    module, inputs = Windows(bias), [torch.zeros(2, 6, 8, 8)]
+    plain, inside = trace(module, inputs), trace(Inferring(module), inputs)
+    assert (set(plain.coverage.counted), set(inside.coverage.counted)) == ({"mm"}, {"bmm"})
+    assert [row.kind for row in inside.report.layers] == ["linear"]
+    assert rows(inside.report) == rows(plain.report)
+    assert inside.report.terms.bias_adds == (2 * 64 * 5 if bias else 0)
+
+
 def test_a_model_made_in_inference_mode_is_counted() -> None:
     with torch.inference_mode():
         module = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Flatten())

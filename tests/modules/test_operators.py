@@ -130,6 +130,20 @@ OPERATORS: dict[str, tuple[Callable[..., Any], tuple[Tensor, ...], int]] = {
 }
 
 
+def test_an_operator_that_reads_no_tensor_costs_nothing() -> None:
+    """As torchvision's own version, which it asks for where it is imported in a forward."""
+    import torchvision
+
+    def forward(x: Tensor) -> Tensor:
+        assert torchvision.ops is not None  # which registers it
+        torch.ops.torchvision._cuda_version()
+        return x @ x
+
+    coverage = trace(Call(forward), (meta(3, 3),), "version").coverage
+    assert coverage.zero == {"torchvision._cuda_version": 1}
+    assert coverage.unknown == {}
+
+
 @pytest.mark.parametrize("inference", [False, True])
 @pytest.mark.parametrize("name", OPERATORS)
 def test_an_operator_costs_what_nested_loops_count(name: str, inference: bool) -> None:

@@ -73,4 +73,5 @@ def is_zero(func: Any, name: str) -> bool:
         or torch.Tag.inplace_view in func.tags
         or torch.Tag.pointwise in func.tags
         or name.startswith(_FREE_SPACES)
+        or not any("Tensor" in str(argument.type) for argument in func._schema.arguments)
     )

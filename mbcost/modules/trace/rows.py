@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from math import prod
 
 from torch import nn
@@ -52,7 +53,7 @@ class _Rows:
                 terms = _with_excess(call, self.take(own, "other"))
                 self.append(call, call.path, OpCost("other", (), call.y), terms, saved=True)
             return
-        main = max(call.events, key=_importance).cost
+        main = _as_linear(call.module, max(call.events, key=_importance))
         terms = call.terms
         for event in call.events:
             terms = terms.plus(event.cost.terms)
@@ -188,6 +189,15 @@ def _with_excess(call: Call, terms: Terms) -> Terms:
     return terms._replace(parameter_rule_excess=found - known)
 
 
+def _as_linear(module: nn.Module, event: Event) -> OpCost:
+    """Return an operator's cost, that of a linear layer in batches as of one product: where no
+    gradient can be asked for, torch expands its weight over a map that it cannot view as 2-D."""
+    cost = event.cost
+    if isinstance(module, nn.Linear) and id(module.weight) in event.params and len(cost.x) == 3:
+        return replace(cost, kind="linear", x=(prod(cost.x[:-1]), cost.x[-1]))
+    return cost
+
+
 def _as_function(terms: Terms) -> Terms:
     return terms._replace(
         functional_mult_adds=terms.mult_adds, functional_bias_adds=terms.bias_adds
@@ -215,8 +225,6 @@ def _importance(event: Event) -> tuple[int, int]:
 
 
 def _with_shapes(cost: OpCost, x: Shape, y: Shape) -> OpCost:
-    from dataclasses import replace
-
     return cost if cost.kind in CONVOLUTIONS else replace(cost, x=x, y=y)
 
 
