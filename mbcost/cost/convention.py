@@ -171,13 +171,13 @@ TORCHPROFILE = Convention(
     " additions are free.",
 )
 
-# TensorFlow's profiler, FLOAT_OPS: what python/framework and python/profiler/internal/flops_registry
-# register with ops.RegisterStatistics(…, "flops"), over the graph that DeepLab's eval.py builds
-# (tensorflow/models, research/deeplab, on research/slim). Of each rule, where it stands:
+# TensorFlow's profiler, FLOAT_OPS: what is registered with ops.RegisterStatistics(…, "flops"), in
+# python/profiler/internal/flops_registry.py and python/ops, of the graph that DeepLab's eval.py
+# builds (tensorflow/models, research/deeplab, on research/slim). Of each rule, where it stands:
 TENSORFLOW_PROFILE = Convention(
     "tensorflow-profile",
     "two per multiply-add (maps of dilated convolutions padded to a multiple of the dilation), "
-    "biases, additions, gates, k·k per pooled element, h-swish, 5 per weight, image scaling, arg max",
+    "biases, additions, gates, k·k per pooled element, h-swish, 5 per weight, scaling, arg max",
     Terms(
         # ops/nn_ops.py, _calc_conv_flops and _calc_depthwise_conv_flops; math_ops.py, MatMul: two
         mult_adds=2,
@@ -212,8 +212,8 @@ TENSORFLOW_PROFILE = Convention(
     closed_form_only=True,
 )
 # the Object Detection API, exporter.py, profile_inference_graph: the same without what is named
-# BatchNorm, Initializer, Regularizer or BiasAdd. It scales images whose size the graph does not know,
-# which the profiler skips
+# BatchNorm, Initializer, Regularizer or BiasAdd. It scales images whose size the graph does not
+# know, which the profiler skips
 TENSORFLOW_EXPORTER = Convention(
     "tensorflow-exporter",
     "tensorflow-profile without biases, weights, image scaling and arg max",

@@ -58,7 +58,9 @@ def test_a_convolution_multiplies_every_weight_at_every_place(
         per_group * groups, out * groups, kernel, groups=groups, bias=bias, dilation=dilation
     )
     outputs = (out * groups, *y)
-    padded = [next(n for n in range(side, 9) if n % d == 0) for side, d in zip(y, dilation)]
+    padded = [
+        next(n for n in range(side, 9) if n % d == 0) for side, d in zip(y, dilation, strict=True)
+    ]
     weights = counted(out * groups, per_group, *kernel)
     assert terms(layer, (per_group * groups, 9, 9), outputs) == Terms(
         weights=weights,
