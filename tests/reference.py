@@ -102,6 +102,7 @@ IN_PLACE = {
     ("paper", "printed"): ("text", "as printed"),
     ("paper", "ours"): ("text", "ours, in the manner of the printed one"),
     ("paper", "value"): ("number", "ours, every digit"),
+    ("paper", "id"): ("text", "the printed row that it is a figure of, as `v1-t6-01`"),
     ("paper", "verdict"): ("text", "see [the papers](papers.md)"),
     ("paper", "reason"): ("text", "why, where it is not simply reproduced"),
     ("list", "kind"): ("text", "`network`, `detection`, `segmentation`, `block` or `space`"),

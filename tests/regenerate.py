@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 from tests import ROOT
 from tests.pages import CONSOLE, PAGES, run_block, runnable, text_of, write_generated
+from tests.paper_ways import WAYS_MARK, ways_table
 from tests.reference import (
     CONVENTIONS_MARK,
     FLOORS_MARK,
@@ -35,6 +36,7 @@ def write_pages() -> None:
     (ROOT / "docs" / "columns.md").write_text(columns_page(), "utf-8")
     write_generated(ROOT / "docs" / "conventions.md", CONVENTIONS_MARK, conventions_table())
     write_generated(ROOT / "docs" / "architecture.md", FLOORS_MARK, floors_table())
+    write_generated(ROOT / "reports" / "papers" / "README.md", WAYS_MARK, ways_table())
     for page in PAGES:
         text = text_of(page)
         for block in runnable(page):

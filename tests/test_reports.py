@@ -10,6 +10,8 @@ from matplotlib import __version__ as matplotlib_version
 from tests import ROOT
 from tests.conftest import Cli
 from tests.output.test_formats import unversioned
+from tests.pages import generated
+from tests.paper_ways import WAYS_MARK, ways_table
 from tests.proofs.__main__ import proofs
 from tests.regenerate import report_commands
 
@@ -42,10 +44,17 @@ def test_reports_are_what_their_command_writes(
 
 
 def test_every_report_has_its_command() -> None:
-    written = {name for args in report_commands() for name in outputs(args)} | {"reports/README.md"}
+    written = {name for args in report_commands() for name in outputs(args)}
+    written |= {"reports/README.md", "reports/papers/README.md"}
     kept = {str(p.relative_to(ROOT)) for p in (ROOT / "reports").rglob("*") if p.is_file()}
     written |= {f"reports/proofs/{name}.txt" for name in proofs()} & kept
     assert kept == written
+
+
+def test_what_the_papers_count_is_what_their_verdicts_say() -> None:
+    kept = generated(ROOT / "reports" / "papers" / "README.md", WAYS_MARK)
+    assert kept == ways_table(), "make reports writes it"
+    assert kept.count("\n| V") > 15
 
 
 def test_every_figure_has_its_values_beside_it() -> None:

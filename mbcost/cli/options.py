@@ -93,7 +93,19 @@ ConventionName = Annotated[
         "--convention",
         metavar="NAME",
         help="State mult-adds as another counter would: papers (the default), torch, torchinfo, "
-        "fvcore, ptflops-aten, ptflops-pytorch, thop or torchprofile.",
+        "fvcore, ptflops-aten, ptflops-pytorch, thop, torchprofile; of mbcost's own networks also "
+        "tensorflow-profile and tensorflow-exporter.",
+        show_default=False,
+    ),
+]
+Apart = Annotated[
+    str | None,
+    typer.Option(
+        "--convention",
+        metavar="NAME",
+        help="Take this convention apart beside the closed form, and run no counter but its own: "
+        "one of those above, or of mbcost's own networks tensorflow-profile or "
+        "tensorflow-exporter, which no counter speaks.",
         show_default=False,
     ),
 ]

@@ -4,7 +4,7 @@
 does, ``report`` collects the layers of a network, ``weights`` says what they take when stored.
 """
 
-from mbcost.cost.convention import CONVENTIONS, PAPERS, Convention
+from mbcost.cost.convention import CONVENTIONS, FLOPS_PER_MULT_ADD, PAPERS, Convention
 from mbcost.cost.coverage import Coverage, UncountedWarning
 from mbcost.cost.formulas import CONVOLUTIONS, KINDS, WITH_PARAMS, Terms, kind, terms
 from mbcost.cost.report import LAYER_KEYS, CostReport, LayerCost, cost_of
@@ -14,6 +14,7 @@ __all__ = [
     "CONVENTIONS",
     "CONVOLUTIONS",
     "DTYPES",
+    "FLOPS_PER_MULT_ADD",
     "KINDS",
     "LAYER_KEYS",
     "PAPERS",

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from mbcost.cost.formulas import Terms
 
+FLOPS_PER_MULT_ADD = 2
+
 
 class Convention(NamedTuple):
     """What a counter's total is, as a weight per term of one image (eval mode)."""
@@ -22,6 +24,14 @@ class Convention(NamedTuple):
     """How often each term counts; a term that is not named counts nothing."""
     how_to_read: str
     """Why its total is what it is, for readers of ``mbcost reconcile``."""
+    closed_form_only: bool = False
+    """Whether it counts terms that a trace does not know, of a graph of one image: mbcost's own
+    networks alone can be stated in it."""
+
+    @property
+    def in_flops(self) -> bool:
+        """Whether a multiply-add is two."""
+        return self.weights.mult_adds == FLOPS_PER_MULT_ADD
 
     def words(self, *, upsampling: bool) -> str:
         """Return what is counted, with upsampling where the networks in question have it."""
@@ -161,6 +171,66 @@ TORCHPROFILE = Convention(
     " additions are free.",
 )
 
+# TensorFlow's profiler, FLOAT_OPS: what is registered with ops.RegisterStatistics(…, "flops"), in
+# python/profiler/internal/flops_registry.py and python/ops, of the graph that DeepLab's eval.py
+# builds (tensorflow/models, research/deeplab, on research/slim). Of each rule, where it stands:
+TENSORFLOW_PROFILE = Convention(
+    "tensorflow-profile",
+    "two per multiply-add (maps of dilated convolutions padded to a multiple of the dilation), "
+    "biases, additions, gates, k·k per pooled element, h-swish, 5 per weight, scaling, arg max",
+    Terms(
+        # ops/nn_ops.py, _calc_conv_flops and _calc_depthwise_conv_flops; math_ops.py, MatMul: two
+        mult_adds=2,
+        # ops/nn_ops.py, with_space_to_batch: the map is padded to a multiple of the rate first
+        padded_mult_adds=2,
+        # ops/nn_ops.py, _calc_bias_add_flops: one per element
+        bias_adds=1,
+        # flops_registry.py, Add and AddV2, Mul: one per element that is put out
+        sum_elements=1,
+        gated_elements=1,
+        # flops_registry.py, AvgPool and MaxPool: the window's area per element that is put out
+        window_elements=1,
+        # the same of a window as large as the map, as DeepLab pools; Mean, as slim's
+        # squeeze_excite pools, is one per element too
+        adaptive_pool_inputs=1,
+        # slim's mobilenet_v3.py, hard_swish, and conv_blocks.py, the gates; ReLU6: no statistics
+        activation_operations=1,
+        # the initialiser of each weight, scale and shift (truncated_normal_initializer)
+        weights=2,
+        # slim.l2_regularizer: L2Loss of flops_registry.py, 3·N − 1, and a product with the decay;
+        # MobileNet's depthwise weights have none (mobilenet.py, training_scope)
+        regularised_weights=3,
+        # feature_extractor.py, _preprocess_zero_mean_unit_range: a product and a difference
+        image_elements=2,
+        # deeplab/model.py, predict_labels; ArgMax of flops_registry.py: what is read less what is
+        # put out
+        ranked_elements=1,
+    ),
+    "TensorFlow's profiler adds what is registered of each operator of the graph of an evaluation, "
+    "initialisers and regularisers among them; fused batch-norm, ReLU6 and resizing have none. "
+    "DeepLab's authors print half of it as multiply-adds.",
+    closed_form_only=True,
+)
+# the Object Detection API, exporter.py, profile_inference_graph: the same without what is named
+# BatchNorm, Initializer, Regularizer or BiasAdd. It scales images whose size the graph does not
+# know, which the profiler skips
+TENSORFLOW_EXPORTER = Convention(
+    "tensorflow-exporter",
+    "tensorflow-profile without biases, weights, image scaling and arg max",
+    Terms(
+        mult_adds=2,
+        padded_mult_adds=2,
+        sum_elements=1,
+        gated_elements=1,
+        window_elements=1,
+        adaptive_pool_inputs=1,
+        activation_operations=1,
+    ),
+    "the Object Detection API's exporter runs the same profiler, and leaves out what is named "
+    "BatchNorm, Initializer, Regularizer or BiasAdd.",
+    closed_form_only=True,
+)
+
 CONVENTIONS = {
     convention.name: convention
     for convention in (
@@ -172,5 +242,7 @@ CONVENTIONS = {
         PTFLOPS_PYTORCH,
         THOP,
         TORCHPROFILE,
+        TENSORFLOW_PROFILE,
+        TENSORFLOW_EXPORTER,
     )
 }

@@ -109,6 +109,24 @@ class Terms(NamedTuple):
     parameter_rule_excess: int = 0
     """What torchinfo's rule, a module's parameters times its output positions, gives beyond the
     terms above: on transposed convolutions, recurrent layers, norms of a batch."""
+    padded_mult_adds: int = 0
+    """What a dilated convolution computes beyond ``mult_adds`` where its map is padded to a
+    multiple of the dilation and dealt out into that many maps; closed form alone, as all below."""
+    window_elements: int = 0
+    """Elements that pools with a window look at: the window's area for each that they put out."""
+    sum_elements: int = 0
+    """Additions of residuals and of joined maps: one per element and input after the first."""
+    gated_elements: int = 0
+    """Elements that products of a map and its gate put out."""
+    activation_operations: int = 0
+    """Additions, products and quotients that activations are written as (see ``_OPERATIONS``)."""
+    regularised_weights: int = 0
+    """Of ``weights``, those of all but depthwise convolutions."""
+    image_elements: int = 0
+    """Elements of the image, at the first layer of a network that reads three channels."""
+    ranked_elements: int = 0
+    """Comparisons of an arg max over the classes of each pixel, at the upsampling that a network
+    for segmentation ends in."""
 
     @property
     def params(self) -> int:
@@ -126,23 +144,27 @@ _HOOKED_MODULES = ("relu", "relu6", "leaky_relu", "gelu")
 """Of our activations, those whose module has a hook in ptflops."""
 _HOOKED_FUNCTIONS = ("relu", "silu", "gelu", "softmax")
 """Those whose module calls a function that ptflops patches (``nn.ReLU6`` calls ``F.hardtanh``)."""
+_OPERATIONS = {"hardswish": 3, "hardsigmoid": 2, "silu": 2, "gelu": 4, "softmax": 5}
+"""Operations per element of activations that TensorFlow writes with arithmetic, as its profiler
+counts them: x · relu6(x + 3) · 1/6 is three, as slim's ``hard_swish`` has it. The others (ReLU6,
+sigmoid) are operators of their own, of which no statistics are registered."""
 
 
-def terms(layer: Layer, x: Shape, y: Shape) -> Terms:
-    """Return the terms of ``layer``, which maps one image of shape ``x`` to ``y``.
+def terms(layer: Layer, x: Shape, y: Shape, inputs: int = 2) -> Terms:
+    """Return the terms of ``layer``, which maps one image of shape ``x`` to ``y``; ``inputs`` is
+    how many maps an addition reads.
 
     A convolution has kh · kw · c_in/groups · c_out weights, each used h_out · w_out times.
     """
     match layer:
         case Conv2d():
-            kh, kw = layer.kernel
-            weights = kh * kw * (layer.c_in // layer.groups) * layer.c_out
-            return _products(weights, layer.c_out if layer.bias else 0, y[1] * y[2])
+            return _convolution(layer, y)
         case BatchNorm2d():
             return Terms(norm_params=2 * layer.c, norm_buffers=2 * layer.c, norm_elements=prod(y))
         case Linear():
             biases = layer.features_out if layer.bias else 0
-            return _products(layer.features_in * layer.features_out, biases, 1)
+            weights = layer.features_in * layer.features_out
+            return _products(weights, biases, 1, regularised=weights)
         case AdaptiveAvgPool2d():
             read, put_out = prod(x), prod(y)
             return Terms(
@@ -159,6 +181,7 @@ def terms(layer: Layer, x: Shape, y: Shape) -> Terms:
                 pool_function_inputs=prod(x),
                 average_pool_module_outputs=average,
                 average_outputs=average,
+                window_elements=prod(layer.kernel) * prod(y),
             )
         case Activation():
             softmax = 3 * prod(y) - prod(y[1:]) if layer.name == "softmax" else 0
@@ -167,6 +190,7 @@ def terms(layer: Layer, x: Shape, y: Shape) -> Terms:
                 leaky_relu_elements=prod(y) if layer.name == "leaky_relu" else 0,
                 activation_module_elements=prod(y) if layer.name in _HOOKED_MODULES else 0,
                 activation_function_elements=prod(y) if layer.name in _HOOKED_FUNCTIONS else 0,
+                activation_operations=_OPERATIONS.get(layer.name, 0) * prod(y),
             )
         case Upsample():
             return Terms(upsampled_elements=prod(y), upsample_module_elements=prod(y))
@@ -180,21 +204,46 @@ def terms(layer: Layer, x: Shape, y: Shape) -> Terms:
                 response_norm_elements=prod(y),
             )
         case Scale():
-            return Terms(product_outputs=prod(y))
-        case Flatten() | Add() | Concat() | Slice() | ChannelShuffle() | SpaceToDepth():
+            return Terms(product_outputs=prod(y), gated_elements=prod(y))
+        case Add():
+            return Terms(sum_elements=(inputs - 1) * prod(y))
+        case Flatten() | Concat() | Slice() | ChannelShuffle() | SpaceToDepth():
             return _NOTHING
         case _:
             assert_never(layer)
 
 
-def _products(weights: int, biases: int, positions: int) -> Terms:
-    """Return the terms of weights and biases that are each used once at every position."""
+def _products(
+    weights: int, biases: int, positions: int, *, padded: int = 0, regularised: int
+) -> Terms:
+    """Return the terms of weights and biases that are each used once at every position; at
+    ``padded`` further ones zeros are multiplied."""
     return Terms(
         weights=weights,
         bias_params=biases,
         mult_adds=weights * positions,
         bias_adds=biases * positions,
+        padded_mult_adds=weights * padded,
+        regularised_weights=regularised,
     )
+
+
+def _convolution(layer: Conv2d, y: Shape) -> Terms:
+    kh, kw = layer.kernel
+    weights = kh * kw * (layer.c_in // layer.groups) * layer.c_out
+    positions = y[1] * y[2]
+    padded = prod(-(-side // rate) * rate for side, rate in zip(y[1:], layer.dilation, strict=True))
+    return _products(
+        weights,
+        layer.c_out if layer.bias else 0,
+        positions,
+        padded=padded - positions,
+        regularised=0 if _depthwise(layer) else weights,
+    )
+
+
+def _depthwise(layer: Conv2d) -> bool:
+    return layer.groups == layer.c_in > 1
 
 
 def kind(layer: Layer) -> str:
@@ -203,7 +252,7 @@ def kind(layer: Layer) -> str:
         case Linear():
             return "linear"
         case Conv2d():
-            if layer.groups == layer.c_in > 1:
+            if _depthwise(layer):
                 return "depthwise"
             if layer.kernel == (1, 1) and layer.groups == 1:
                 return "pointwise"

@@ -16,7 +16,7 @@ from mbcost.cost.formulas import KINDS, Terms, kind, terms
 from mbcost.cost.storage import DTYPES, PARAMS, weight_bytes
 from mbcost.errors import MbcostError, not_installed, shown
 from mbcost.graph.graph import Graph, Node
-from mbcost.graph.primitives import Conv2d, Layer, Shape
+from mbcost.graph.primitives import Conv2d, Layer, Shape, Upsample
 from mbcost.units import thousands
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 BYTES_PER_ELEMENT = 4
 """float32, as torchinfo counts."""
+IMAGE_CHANNELS = 3
+"""A network that reads so many channels reads an image; a block of other channels a map."""
 
 
 LAYER_KEYS = (
@@ -278,20 +280,32 @@ class CostReport:
 
 def cost_of(graph: Graph, name: str, batch: int = 1) -> CostReport:
     """Return the closed-form costs of a graph."""
-    layers = tuple(_row(node) for node in graph.nodes)
+    layers = [_row(node) for node in graph.nodes]
+    _mark_ends(graph, layers)
     ys = graph.ys if graph.outputs else ()
-    return CostReport(name, layers, graph.x, graph.y, batch, ys)
+    return CostReport(name, tuple(layers), graph.x, graph.y, batch, ys)
+
+
+def _mark_ends(graph: Graph, layers: list[LayerCost]) -> None:
+    """Set the terms of a network's ends: its image at the first layer, at the last the arg max."""
+    if layers and len(graph.x) == 3 and graph.x[0] == IMAGE_CHANNELS:
+        first = layers[0]
+        layers[0] = first._replace(terms=first.terms._replace(image_elements=prod(graph.x)))
+    if layers and isinstance(graph.nodes[-1].layer, Upsample):
+        last = layers[-1]
+        ranked = prod(last.y) - prod(last.y[1:])
+        layers[-1] = last._replace(terms=last.terms._replace(ranked_elements=ranked))
 
 
 def _row(node: Node) -> LayerCost:
-    path, block, layer, _, x, y = node
-    name, costs = _costs(layer, x, y)
+    path, block, layer, inputs, x, y = node
+    name, costs = _costs(layer, x, y, len(inputs))
     if isinstance(layer, Conv2d):
         return LayerCost(path, block, name, x, y, costs, layer.kernel, layer.stride, layer.groups)
     return LayerCost(path, block, name, x, y, costs)
 
 
 @lru_cache(maxsize=2**14)
-def _costs(layer: Layer, x: Shape, y: Shape) -> tuple[str, Terms]:
+def _costs(layer: Layer, x: Shape, y: Shape, inputs: int) -> tuple[str, Terms]:
     """Return a layer's kind and terms: networks repeat layers as they repeat blocks."""
-    return kind(layer), terms(layer, x, y)
+    return kind(layer), terms(layer, x, y, inputs)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mbcost.cost import CONVENTIONS, CONVOLUTIONS, Convention, CostReport, LayerCost
+from mbcost.cost import CONVENTIONS, CONVOLUTIONS, PAPERS, Convention, CostReport, LayerCost
 from mbcost.errors import missing
 from mbcost.modules.counters import COUNTERS, Counter
 from mbcost.output.table import PENDING, Column, Record, Table
@@ -29,6 +29,7 @@ _PRODUCTS = (
     "repeated_linear",
     "unhandled_mult_adds",
     "parameter_rule_excess",
+    "padded_mult_adds",
 )
 PARTS = {
     "core conv": _PRODUCTS,
@@ -49,6 +50,7 @@ PARTS = {
     ),
     "activation": (
         "activation_module_elements",
+        "activation_operations",
         "activation_function_elements",
         "softmax_module_operations",
         "leaky_relu_elements",
@@ -60,15 +62,22 @@ PARTS = {
         "adaptive_pool_module_elements",
         "average_pool_module_outputs",
         "average_outputs",
+        "window_elements",
     ),
+    "weights": ("weights", "regularised_weights"),
+    "image and classes": ("image_elements", "ranked_elements"),
     "other": (
         "product_outputs",
+        "sum_elements",
+        "gated_elements",
         "upsampled_elements",
         "upsample_module_elements",
         "response_norm_elements",
     ),
 }
 """The terms of each part; products are told apart by the kind of their layer."""
+_WHERE_USED = ("core matmul", "weights", "image and classes")
+"""The parts that stand in a table only where a convention in it counts them."""
 
 
 def part_of(row: LayerCost, term: str) -> str:
@@ -94,11 +103,16 @@ def parts(report: CostReport, convention: Convention) -> dict[str, int]:
     return found
 
 
-def reconciliation(subject: Subject, counters: Sequence[Counter]) -> Reconciliation:
-    """Return a subject with those of the counters that are installed, none of which has run."""
+def reconciliation(
+    subject: Subject, counters: Sequence[Counter], convention: Convention = PAPERS
+) -> Reconciliation:
+    """Return a subject with those of the counters that are installed, none of which has run, and
+    with ``convention``, whether a counter speaks it or not."""
+    subject.check_states(convention)
     ready = {counter.name for counter in counters if counter.installed}
     order = [name for name in CONVENTIONS if name in ready]
-    found = {name: parts(subject.report, CONVENTIONS[name]) for name in ("papers", *order)}
+    names = [name for name in CONVENTIONS if name in ("papers", *order, convention.name)]
+    found = {name: parts(subject.report, CONVENTIONS[name]) for name in names}
     return Reconciliation(Comparison([subject], [COUNTERS[name] for name in order]), found)
 
 
@@ -133,11 +147,12 @@ class Reconciliation:
 
     def pending(self, name: str) -> bool:
         """Whether a counter has yet to run."""
-        return name != "papers" and (0, name) not in self.comparison.verified.done
+        runs = any(counter.name == name for counter in self.comparison.counters)
+        return runs and (0, name) not in self.comparison.verified.done
 
     def rows(self) -> list[Record]:
         """Return a record per part, then the prediction, the count and the residue."""
-        used = [part for part in PARTS if part != "core matmul" or self._uses(part)]
+        used = [part for part in PARTS if part not in _WHERE_USED or self._uses(part)]
         rows: list[Record] = [
             {"part": part, **{name: found[part] for name, found in self.parts.items()}}
             for part in used
@@ -220,6 +235,8 @@ class Reconciliation:
         ran = [n for n in self.parts if n != "papers" and self.counted(n) is not None]
         left = [name for name in ran if residue[name]]
         verdict = f"residue 0: {len(ran)} counters are taken apart to the unit"
+        if not ran:
+            verdict = "no counter ran: the parts are what the closed form predicts"
         if left:
             verdict = f"residue left of {', '.join(left)}"
         lacking = missing(counter.package for counter in COUNTERS.values())

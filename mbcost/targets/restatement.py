@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mbcost.cost import CONVENTIONS, PAPERS, Convention, Terms
+from mbcost.cost import CONVENTIONS, FLOPS_PER_MULT_ADD, PAPERS, Convention
 from mbcost.errors import MbcostError, did_you_mean
 
 
@@ -22,7 +22,7 @@ class Restatement(NamedTuple):
     @property
     def in_flops(self) -> bool:
         """Return whether the figure asked for is in flops, two per mult-add."""
-        return self.flops or self.convention.weights.mult_adds == 2
+        return self.flops or self.convention.in_flops
 
     @property
     def unit(self) -> str:
@@ -34,13 +34,16 @@ class Restatement(NamedTuple):
         """Return the key of the figure asked for; ``mult_adds`` are never flops."""
         return "flops" if self.in_flops else "mult_adds"
 
-    @property
-    def in_mult_adds(self) -> Convention:
-        """Return the convention, with one per multiply-add where it counts two."""
-        if self.convention.weights.mult_adds != 2:
-            return self.convention
-        halved = Terms(*(weight // 2 for weight in self.convention.weights))
-        return self.convention._replace(weights=halved)
+    def mult_adds(self, figure: int) -> int | float:
+        """Return a figure of the convention in mult-adds: half of flops, ending in .5 where odd."""
+        if not self.convention.in_flops:
+            return figure
+        half, odd = divmod(figure, FLOPS_PER_MULT_ADD)
+        return half + 0.5 if odd else half
+
+    def flop_count(self, figure: int) -> int:
+        """Return a figure of the convention in flops."""
+        return figure if self.convention.in_flops else FLOPS_PER_MULT_ADD * figure
 
     @property
     def title(self) -> str:
@@ -80,7 +83,7 @@ def restatement(convention: str | None, unit: str | None) -> Restatement:
             f"unknown unit {unit!r}", place="--unit", way_out="mult-add, or flop: two of them"
         )
     chosen = CONVENTIONS[name]
-    if unit == "flop" and chosen.weights.mult_adds == 2:
+    if unit == "flop" and chosen.in_flops:
         raise MbcostError(
             f"{name} counts two per multiply-add already",
             place="--unit",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from mbcost.cost import PAPERS, CostReport, cost_of
+from mbcost.cost import PAPERS, Convention, CostReport, cost_of
 from mbcost.errors import MbcostError
 from mbcost.graph.graph import Graph
 from mbcost.modules.counters import Workbench
@@ -116,11 +116,31 @@ class Subject:
     def shown(self) -> CostReport:
         """The costs as tables show them: restated where another convention was asked for.
 
-        In mult-adds always; flops are twice as many.
+        Its ``mult_adds`` are the convention's own figure, flops where that counts two per
+        multiply-add; ``restatement`` tells both.
         """
-        if self.restatement.convention is PAPERS:
+        convention = self.restatement.convention
+        if convention is PAPERS:
             return self.report
-        return self.report.restated(self.restatement.in_mult_adds)
+        self.check_states(convention)
+        return self.report.restated(convention)
+
+    def check_states(self, convention: Convention) -> None:
+        """Raise where the costs cannot be stated in ``convention``."""
+        if not convention.closed_form_only:
+            return
+        if self.traced:
+            raise MbcostError(
+                f"{convention.name} counts operations that a trace does not see",
+                place=self.target,
+                way_out="one of mbcost's own networks or a YAML file, or another --convention",
+            )
+        if self.batch != 1:
+            raise MbcostError(
+                f"{convention.name} is of a graph of one image, not of {self.batch}",
+                place=self.target,
+                way_out="leave out batch, or another --convention",
+            )
 
     def workbench(self) -> Workbench:
         """Return what counters work on."""

@@ -33,6 +33,17 @@ EXPECTED = {
     # upsampling is 11 an element; the average pools: outputs, and inputs with outputs
     "thop": CONV + 4 * MAP + POOLED + 11 * MAP + MAP + 4 + LINEAR,
     "torchprofile": CONV + MAP + POOLED + 4 * MAP + MAP + 4 + LINEAR,
+    # the pool's windows are of 2×2, the mean reads its map; the initialiser is 2 a weight and the
+    # regulariser 3, the image is scaled and shifted; the last layer is no upsampling: no arg max
+    "tensorflow-profile": 2 * (CONV + LINEAR)
+    + BIAS
+    + 5
+    + 4 * POOLED
+    + MAP
+    + MAP
+    + 5 * (4 * 3 * 9 + 20)
+    + 2 * 3 * 6 * 8,
+    "tensorflow-exporter": 2 * (CONV + LINEAR) + 4 * POOLED + MAP + MAP,
 }
 
 

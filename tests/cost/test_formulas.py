@@ -42,27 +42,45 @@ def counted(*sides: int) -> int:
     groups=st.integers(1, 3),
     kernel=st.tuples(st.integers(1, 3), st.integers(1, 3)),
     y=st.tuples(st.integers(1, 3), st.integers(1, 4)),
+    dilation=st.tuples(st.integers(1, 3), st.integers(1, 3)),
     bias=st.booleans(),
 )
 def test_a_convolution_multiplies_every_weight_at_every_place(
-    per_group: int, out: int, groups: int, kernel: tuple[int, int], y: tuple[int, int], bias: bool
+    per_group: int,
+    out: int,
+    groups: int,
+    kernel: tuple[int, int],
+    y: tuple[int, int],
+    dilation: tuple[int, int],
+    bias: bool,
 ) -> None:
-    layer = Conv2d(per_group * groups, out * groups, kernel, groups=groups, bias=bias)
+    layer = Conv2d(
+        per_group * groups, out * groups, kernel, groups=groups, bias=bias, dilation=dilation
+    )
     outputs = (out * groups, *y)
+    padded = [
+        next(n for n in range(side, 9) if n % d == 0) for side, d in zip(y, dilation, strict=True)
+    ]
+    weights = counted(out * groups, per_group, *kernel)
     assert terms(layer, (per_group * groups, 9, 9), outputs) == Terms(
-        weights=counted(out * groups, per_group, *kernel),
+        weights=weights,
+        regularised_weights=0 if per_group == 1 and groups > 1 else weights,
+        padded_mult_adds=weights * (counted(*padded) - counted(*y)),
         bias_params=counted(out * groups) if bias else 0,
         mult_adds=counted(*outputs, per_group, *kernel),
         bias_adds=counted(*outputs) if bias else 0,
     )
 
 
+LINEAR = Terms(weights=21, mult_adds=21, regularised_weights=21)
+
+
 @pytest.mark.parametrize(
     ("layer", "x", "y", "expected"),
     [
         (BatchNorm2d(5), (5, 2, 3), (5, 2, 3), Terms(0, 0, 10, 0, 10, norm_elements=30)),
-        (Linear(7, 3), (7,), (3,), Terms(weights=21, bias_params=3, mult_adds=21, bias_adds=3)),
-        (Linear(7, 3, bias=False), (7,), (3,), Terms(weights=21, mult_adds=21)),
+        (Linear(7, 3), (7,), (3,), LINEAR._replace(bias_params=3, bias_adds=3)),
+        (Linear(7, 3, bias=False), (7,), (3,), LINEAR),
         (
             AdaptiveAvgPool2d((1, 2)),
             (5, 4, 6),
@@ -84,13 +102,14 @@ def test_a_convolution_multiplies_every_weight_at_every_place(
                 pool_function_inputs=120,
                 average_pool_module_outputs=20,
                 average_outputs=20,
+                window_elements=20 * 6,
             ),
         ),
         (
             Pool2d("max", (2, 3), (2, 3)),
             (5, 4, 6),
             (5, 2, 2),
-            Terms(pool_module_inputs=120, pool_function_inputs=120),
+            Terms(pool_module_inputs=120, pool_function_inputs=120, window_elements=20 * 6),
         ),
         (
             Upsample((4, 6)),
@@ -109,9 +128,9 @@ def test_a_convolution_multiplies_every_weight_at_every_place(
                 response_norm_elements=40,
             ),
         ),
-        (Scale(), (4, 2, 5), (4, 2, 5), Terms(product_outputs=40)),
+        (Scale(), (4, 2, 5), (4, 2, 5), Terms(product_outputs=40, gated_elements=40)),
         (Flatten(), (4, 2, 5), (40,), Terms()),
-        (Add(), (4, 2, 5), (4, 2, 5), Terms()),
+        (Add(), (4, 2, 5), (4, 2, 5), Terms(sum_elements=40)),
         (Concat(), (4, 2, 5), (8, 2, 5), Terms()),
         (Slice(1, 3), (4, 2, 5), (2, 2, 5), Terms()),
         (ChannelShuffle(2), (4, 2, 5), (4, 2, 5), Terms()),
@@ -126,6 +145,8 @@ def test_every_term_of_a_layer_is_as_worked_out_by_hand(
 
 HOOKED = {"relu": (30, 30), "relu6": (30, 0), "gelu": (30, 30), "silu": (0, 30), "softmax": (0, 30)}
 """Elements that ptflops counts of a module, and of the function that it calls."""
+PROFILED = {"hardswish": 3, "hardsigmoid": 2, "silu": 2, "gelu": 4, "softmax": 5}
+"""Operations per element that the profiler of TensorFlow 2.15 said of slim's and its own."""
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -136,7 +157,12 @@ def test_an_activation_costs_what_is_hooked_of_it(name: str) -> None:
         activation_module_elements=module,
         activation_function_elements=function,
         softmax_module_operations=6 * each if name == "softmax" else 0,
+        activation_operations=30 * PROFILED.get(name, 0),
     )
+
+
+def test_an_addition_of_many_maps_is_one_less_for_each_element() -> None:
+    assert terms(Add(), (4, 2, 5), (4, 2, 5), inputs=4) == Terms(sum_elements=3 * 40)
 
 
 def test_a_softmax_of_a_vector_is_one_sum() -> None:

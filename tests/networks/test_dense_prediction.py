@@ -160,7 +160,9 @@ def backbone_end(name: str) -> int:
     return 1 + next(i for i, row in enumerate(rows) if row.name == "c5")
 
 
-OWN_BACKBONE = ("yolov2", "ssd300-vgg", "ssd512-vgg", "ssd-inception-v2")
+OWN_BACKBONE = (
+    "yolov2", "ssd300-vgg", "ssd512-vgg", "ssd-inception-v2", "deeplabv3-resnet101-beta",
+)  # fmt: skip
 """Networks whose backbone is changed, or no network of ours by itself."""
 BACKBONES = {"v1": "v1", "v2": "v2", "v3-large": "v3-large", "v3-small": "v3-small"}
 

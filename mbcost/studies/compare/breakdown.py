@@ -78,8 +78,9 @@ def model_table(
     report = subject.shown
     known, rows_of = VIEWS[by]
     restated = subject.restatement
-    rows = _stated(rows_of(report), restated)
-    total = _stated([add_up(rows, report)], restated)[0]
+    counted = rows_of(report)
+    total = _stated([_with_shares(add_up(counted, report), report)], restated)[0]
+    whole = _stated([_with_shares(row, report) for row in counted], restated)
     default = [restated.figure if key == "mult_adds" else key for key in known]
     known = {
         **known,
@@ -87,13 +88,14 @@ def model_table(
         restated.figure: Column(restated.figure, restated.title, "count"),
     }
     chosen = choose_columns(known, columns, default)
-    shown = [_with_shares(row, report) for row in rows if row["params"] or row["mult_adds"]]
+    shown = [row for row in whole if row["params"] or row["mult_adds"]]
     first = next(iter(known))
     own = LAYER_KEYS if by == "layer" else (first, "params", "mult_adds")
     fields = tuple(dict.fromkeys((*own, restated.figure, *_UNIT)))
+    rows = _stated(counted, restated)
     if columns is not None:
         fields = tuple(column.key for column in chosen)
-        rows = [{key: _with_shares(row, report)[key] for key in fields} for row in rows]
+        rows = [{key: row[key] for key in fields} for row in whole]
     document = {**comparison.records()[0], "params_ratio": None, "mult_adds_ratio": None}
     document["layers"] = rows if by == "layer" else _stated(_by_layer(report), restated)
     if by != "layer":
@@ -110,7 +112,7 @@ def model_table(
         document,
         title=_title(comparison),
         caption=f"{subject.target}: {comparison.caption()}",
-        total={**_with_shares(total, report), first: "total"},
+        total={**total, first: "total"},
         notes=(
             *memory_lines(report),
             *counter_lines(comparison),
@@ -126,10 +128,17 @@ _UNIT = ("unit", "convention")
 
 
 def _stated(rows: Iterable[Record], restated: Restatement) -> list[Record]:
-    """Return the rows, with flops, two per mult-add, where they were asked for."""
+    """Return the rows in mult-adds, with flops beside them where they were asked for."""
     if not restated.in_flops:
         return list(rows)
-    return [{**row, "flops": 2 * row["mult_adds"]} for row in rows]
+    return [
+        {
+            **row,
+            "mult_adds": restated.mult_adds(row["mult_adds"]),
+            "flops": restated.flop_count(row["mult_adds"]),
+        }
+        for row in rows
+    ]
 
 
 def add_up(rows: Iterable[Record], report: CostReport) -> Record:
@@ -196,10 +205,11 @@ def counter_lines(comparison: Comparison) -> list[str]:
     """Return a line per figure: the closed form's totals, then each counter's."""
     subject = comparison.subjects[0]
     report = subject.shown
-    factor = 2 if subject.restatement.in_flops else 1
+    restated = subject.restatement
+    figure = restated.flop_count(report.mult_adds) if restated.in_flops else report.mult_adds
     lines = [
         f"params: {thousands(report.params)} (weights alone {thousands(report.params_weights)})",
-        f"{subject.restatement.title}: {thousands(factor * report.mult_adds)}",
+        f"{restated.title}: {thousands(figure)}",
     ]
     for verification in comparison.verified.done.values():
         if verification.total is not None:

@@ -84,7 +84,8 @@ def record(
 
     Ratios are this ÷ ``reference``; null without one.
     """
-    report = subject.shown
+    report, restated = subject.shown, subject.restatement
+    by_kind = report.by_kind("mult_adds")
     ran = verifications or {}
     facts = subject.spec.facts(subject.settings)
     counted = {
@@ -103,7 +104,7 @@ def record(
         "params": report.params,
         "params_weights": report.params_weights,
         "params_all": report.params_all,
-        "mult_adds": report.mult_adds,
+        "mult_adds": restated.mult_adds(report.mult_adds),
         "params_ratio": _ratio(report.params, reference.params if reference else None),
         "mult_adds_ratio": _ratio(report.mult_adds, reference.mult_adds if reference else None),
         **counted,
@@ -117,20 +118,21 @@ def record(
         "unit": subject.restatement.unit,
         "settings": as_record(subject.settings),
         "params_by_kind": report.by_kind("params"),
-        "mult_adds_by_kind": report.by_kind("mult_adds"),
+        "mult_adds_by_kind": {k: restated.mult_adds(n) for k, n in by_kind.items()},
         **({} if report.coverage is None else {"uncounted": report.uncounted}),
         **_flops(subject),
     }
 
 
 def _flops(subject: Subject) -> Record:
-    """Return two per mult-add where flops were asked for."""
-    if not subject.restatement.in_flops:
+    """Return the flops where they were asked for."""
+    restated = subject.restatement
+    if not restated.in_flops:
         return {}
     by_kind = subject.shown.by_kind("mult_adds")
     return {
-        "flops": 2 * subject.shown.mult_adds,
-        "flops_by_kind": {kind: 2 * figure for kind, figure in by_kind.items()},
+        "flops": restated.flop_count(subject.shown.mult_adds),
+        "flops_by_kind": {k: restated.flop_count(n) for k, n in by_kind.items()},
     }
 
 

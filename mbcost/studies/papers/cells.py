@@ -76,13 +76,18 @@ class Cell:
     def case(self) -> Case:
         """What the figure is computed from; ``NotBuiltError`` where a network is missing."""
         than = self.row.facts.get("than")
-        return Case(
-            self.subject(),
-            self.column,
-            self.paper.nets[self.row.net],
-            self.row.facts,
-            self.subject(than) if than else None,
-        )
+        nets = self.paper.nets
+        other = Case(self.subject(than), self.column, nets[than], {}) if than else None
+        return Case(self.subject(), self.column, nets[self.row.net], self.row.facts, other)
+
+    @property
+    def convention(self) -> str:
+        """Why the figure counts otherwise than the paper: its column's reason, its networks'."""
+        reasons = [self.column.convention]
+        if self.figure.startswith("mult_adds") and not self.column.of_printed:
+            names = (self.row.net, self.row.facts.get("than", self.row.net))
+            reasons += dict.fromkeys(self.paper.nets[name].convention for name in names)
+        return " ".join(filter(None, reasons))
 
     @cached_property
     def answer(self) -> Answer:
@@ -94,8 +99,19 @@ class Cell:
                 return self._formula()
             case "output":
                 return self._output()
+            case _ if self.column.of_printed:
+                return self.number(self._quotient())
             case _:
                 return self.number(FIGURES[self.figure](self.case))
+
+    def _quotient(self) -> Fraction:
+        """Return the quotient of two printed figures, which the row names."""
+        of = self.row.facts["of"]
+        table = self.paper.tables[of["table"]]
+        key = self.figure.removesuffix("_ratio")
+        rows = {row.label: row for row in table.rows if row.version == self.row.version}
+        over, under = (parse_printed(rows[of[side]].figures[key]) for side in ("over", "under"))
+        return over.value / under.value
 
     def number(self, value: Fraction) -> Answer:
         """Return the answer that ``value`` is ours."""
@@ -134,7 +150,7 @@ class Cell:
         value = formula_value(text, self.table.letters)
         ours = mult_adds(self.case)
         if self.case.than is not None:
-            ours /= mult_adds(replace(self.case, subject=self.case.than))
+            ours /= mult_adds(self.case.than)
         shown = thousands(int(ours)) if ours.denominator == 1 else decimals(float(ours), 4)
         raw = int(ours) if ours.denominator == 1 else float(ours)
         return Answer(text, shown, raw, value == ours)
@@ -172,13 +188,14 @@ def is_built(target: str) -> bool:
 
 
 @cache
-def _subject(target: str, settings: tuple[tuple[str, Any], ...]) -> Subject:
-    return subject_of(target, dict(settings), Column())
+def _subject(target: str, settings: tuple[tuple[str, Any], ...], plus_one: bool) -> Subject:
+    return subject_of(target, dict(settings), Column(plus_one=plus_one))
 
 
 def cached_subject(target: str, settings: tuple[tuple[str, Any], ...], column: Column) -> Subject:
     """Return the target under the row's settings, lowered once however many figures it has."""
-    return _subject(target, tuple(sorted({**dict(settings), **column.settings}.items())))
+    given = tuple(sorted({**dict(settings), **column.settings}.items()))
+    return _subject(target, given, column.plus_one)
 
 
 def cells_of(paper: Paper, table: PaperTable) -> Iterator[Cell]:

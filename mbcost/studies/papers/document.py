@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
-from mbcost.cost import PARAMS
+from mbcost.cost import CONVENTIONS, PAPERS, PARAMS
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.networks import rules
 from mbcost.networks.network import MAX_ROWS
@@ -43,8 +43,11 @@ MEASURES = (
 )
 """The printed figures that are one number."""
 EXPRESSIONS = ("formula", "ratio_formula", "output")
-FACTS = ("than", "at", "kind", "map", "without", "note")
+FACTS = ("than", "of", "at", "kind", "map", "without", "scales", "flips", "plus", "note")
 """What a row says that its figures need to know beyond the network."""
+COUNTED = ("all", "convolutions", "pools too")
+"""What enters a network's mult-adds: all of it, its convolutions alone, or also the inputs of its
+average pools, one each."""
 SOME = rules.MappingOf(rules.Anything())
 
 
@@ -59,8 +62,20 @@ class Column:
     digits: Annotated[int | None, rules.Whole(1, 18, "significant digits")] = None
     """Significant digits of whole numbers that end in zeros: of 2, 1600 is 16 hundreds."""
     adds_up_to: Annotated[Printed | None, rules.Text("a figure as printed")] = None
+    counted_as: Annotated[str, rules.OneOf(tuple(CONVENTIONS), "a convention")] = PAPERS.name
+    """How mult-adds are counted, halved where it counts two per multiply-add."""
+    fitted: Annotated[int, rules.Whole(0, 10**6, "operations per pixel of the image")] = 0
+    """A constant that no source gives: fitted to the column."""
+    plus_one: Annotated[bool, rules.Truth("an image one pixel larger than the row says")] = False
+    of_printed: Annotated[bool, rules.Truth("a quotient of printed figures")] = False
     convention: Annotated[str, rules.Text("a sentence")] = ""
     """Why this column counts otherwise than the rest of the paper; empty where it does not."""
+
+    @property
+    def own_way(self) -> bool:
+        """Whether it counts otherwise than a column that says nothing, but for its params."""
+        plain = Column(self.counts, digits=self.digits, adds_up_to=self.adds_up_to)
+        return replace(self, convention="") != plain
 
 
 @dataclass(frozen=True)
@@ -75,6 +90,11 @@ class Net:
     from_row: Annotated[int, rules.Whole(0, MAX_ROWS, "a row")] = 0
     """The first row that the paper counts: the head of a detector without its backbone."""
     missing: Annotated[str, rules.Text("why there is none")] = ""
+    counted: Annotated[str, rules.OneOf(COUNTED, "what counts")] = "all"
+    """Whose mult-adds are printed, wherever the paper prints them: what the source of a network
+    counts that is cited, or the paper of its own networks."""
+    convention: Annotated[str, rules.Text("a sentence")] = ""
+    """Why it is counted otherwise than the rest of the paper, with the source."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +110,7 @@ class Explained:
 class Row:
     """A printed row: what it is about and its figures, as printed."""
 
+    id: Annotated[str, rules.Text("of the printed row, as v1-t6-01")]
     label: Annotated[str, rules.Text("as printed"), rules.As("row")]
     net: Annotated[str, rules.Text("a name of nets")]
     settings: Mapping[str, Any]
@@ -173,8 +194,31 @@ def read_paper(document: Document, key: str) -> Paper:
     values["column"] = Column(values["column"])
     tables = values.pop("tables")
     paper = Paper(key=key, tables={}, **values)
+    _check_nets(document, paper.nets)
     read = [_table(document, paper, table, "tables", i) for i, table in enumerate(tables)]
     return replace(paper, tables={table.name: table for table in read})
+
+
+def _check_nets(document: Document, nets: Mapping[str, Net]) -> None:
+    """Refuse a way of counting without a reason, and two names for one network that differ in it:
+    a row could choose between them."""
+    ways: dict[str, tuple[str, str]] = {}
+    for name, net in nets.items():
+        if (net.counted != "all") != bool(net.convention):
+            raise document.error(
+                "a reason stands at a network that is counted in its own way, and only there",
+                "nets",
+                name,
+                way_out="convention: the reason, with its source",
+            )
+        first, way = ways.setdefault(net.target or f"@{name}", (name, net.counted))
+        if way != net.counted:
+            raise document.error(
+                f"is the network of {first!r}, counted otherwise",
+                "nets",
+                name,
+                way_out="one way of counting for every row of a network",
+            )
 
 
 def _table(document: Document, paper: Paper, values: Mapping[str, Any], *keys: Key) -> PaperTable:
@@ -200,8 +244,8 @@ def _column(document: Document, whole: Column, values: Mapping[str, Any], *keys:
     column = replace(whole, **values)
     if isinstance(column.adds_up_to, str):
         column = replace(column, adds_up_to=parse_printed(column.adds_up_to))
-    differs = not column.classifier or column.settings or column.counts != whole.counts
-    if bool(differs) != bool(column.convention):
+    differs = column.own_way or column.counts != whole.counts
+    if differs != bool(column.convention):
         raise document.error(
             "a reason stands at a column that counts in its own way, and only there",
             *keys,
@@ -215,7 +259,7 @@ def _row(document: Document, paper: Paper, value: Any, *keys: Key) -> Row:
     plain = (*FACTS, *SETTINGS, *figures, *ARCHITECTURE, *paper.left_out)
     known = {**fields_of(Row), **{key: rules.Field(key, rules.Anything()) for key in plain}}
     data = check(rules.Keys(known), value, document, *keys)
-    own = {key: data[key] for key in ("label", "net", "version") if key in data}
+    own = {key: data[key] for key in ("id", "label", "net", "version") if key in data}
     if own["net"] not in paper.nets:
         way_out = did_you_mean(own["net"], paper.nets)
         raise document.error(f"unknown net {own['net']!r}", *keys, "net", way_out=way_out)

@@ -5,17 +5,19 @@ To add a figure: one function and its line in ``FIGURES``, and its name in ``doc
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import prod
 from typing import Any
 
-from mbcost.cost import PARAMS, LayerCost
+from mbcost.cost import CONVENTIONS, CONVOLUTIONS, FLOPS_PER_MULT_ADD, PARAMS, CostReport, LayerCost
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.graph.graph import Node
 from mbcost.networks.settings import parse_all
 from mbcost.studies.papers.document import Column, Net
+from mbcost.studies.papers.printed import parse_printed
 from mbcost.targets.resolve import resolve_one
 from mbcost.targets.subject import Subject
 
@@ -31,11 +33,11 @@ class Case:
     column: Column
     net: Net
     facts: Mapping[str, Any]
-    than: Subject | None = None
+    than: Case | None = None
 
-    def counted(self, subject: Subject | None = None) -> tuple[LayerCost, ...]:
+    def counted(self, report: CostReport | None = None) -> tuple[LayerCost, ...]:
         """Return the layers that the column counts: all, or all but the classifier."""
-        layers = (subject or self.subject).report.layers
+        layers = (report or self.subject.report).layers
         if self.net.from_row:
             layers = tuple(c for c in layers if int(c.path.split(".")[1]) >= self.net.from_row)
         if self.column.classifier:
@@ -51,7 +53,17 @@ def subject_of(target: str, settings: Mapping[str, Any], column: Column) -> Subj
     parsed = parse_all(subject.spec.accepts, given, target)
     shown = ",".join(f"{key}={value}" for key, value in given.items())
     name = f"{target}{',' if '@' in target else '@'}{shown}" if shown else target
-    return Subject(name, subject.spec, {**subject.settings, **parsed})
+    found = Subject(name, subject.spec, {**subject.settings, **parsed})
+    if not column.plus_one:
+        return found
+    _, h, w = found.graph.x
+    return at_size(found, h + 1, w + 1)
+
+
+def at_size(subject: Subject, h: int, w: int) -> Subject:
+    """Return the subject on an image of another size."""
+    target = re.sub(r"([@,])size=[^,]*", rf"\1size={h}x{w}", subject.target)
+    return replace(subject, target=target, settings={**subject.settings, "size": (h, w)})
 
 
 def classifier_index(layers: tuple[LayerCost, ...]) -> int:
@@ -62,12 +74,57 @@ def classifier_index(layers: tuple[LayerCost, ...]) -> int:
 
 def mult_adds(case: Case) -> Fraction:
     """Return the multiply-adds of what the column counts."""
-    return Fraction(sum(layer.mult_adds for layer in case.counted()))
+    figure = sum(counted_as(layer, case) for layer in case.counted()) + _further_passes(case)
+    _, h, w = case.subject.report.x if case.column.fitted else (0, 0, 0)
+    figure += case.column.fitted * h * w
+    halved = FLOPS_PER_MULT_ADD if CONVENTIONS[case.column.counted_as].in_flops else 1
+    return Fraction(figure, halved) + _printed_beside(case)
+
+
+def counted_as(layer: LayerCost, case: Case) -> int:
+    """Return what the column's convention says of a layer, as the network is counted."""
+    figure = CONVENTIONS[case.column.counted_as].total(layer.terms)
+    match case.net.counted:
+        case "convolutions":
+            return figure if layer.kind in CONVOLUTIONS else 0
+        case "pools too":
+            return figure + layer.terms.adaptive_pool_inputs
+        case _:
+            return figure
+
+
+ONCE = ("weights", "regularised_weights", "ranked_elements")
+"""Terms that a graph of several passes has once: the variables, and the arg max of the mean."""
+
+
+def _further_passes(case: Case) -> int:
+    """Return what an evaluation on a pyramid of scaled images adds to the pass at full size, by
+    DeepLab's rule (model.py, scale_dimension): a side of (h − 1) · scale + 1, each image also
+    mirrored where the row says so."""
+    scales = [Fraction(str(scale)) for scale in case.facts.get("scales", ())]
+    passes = 2 if case.facts.get("flips") else 1
+    weights = CONVENTIONS[case.column.counted_as].weights
+    _, *sides = case.subject.report.x
+    total = 0
+    for scale in scales or [Fraction(1)]:
+        h, w = (int((side - 1) * scale + 1) for side in sides) if scales else (0, 0)
+        report = case.subject.report if scale == 1 else at_size(case.subject, h, w).report
+        for layer in case.counted(report):
+            once = sum(getattr(weights, name) * getattr(layer.terms, name) for name in ONCE)
+            again = passes - 1 if scale == 1 else passes
+            total += again * (counted_as(layer, case) - once)
+    return total
+
+
+def _printed_beside(case: Case) -> Fraction:
+    """Return what the row says comes on top, as printed: a last layer on a vector, whose weights
+    are each used once."""
+    return parse_printed(case.facts["plus"]).value if "plus" in case.facts else Fraction(0)
 
 
 def params(case: Case) -> Fraction:
     """Return the parameters of what the column counts."""
-    return Fraction(sum(params_of(layer, case) for layer in case.counted()))
+    return Fraction(sum(params_of(layer, case) for layer in case.counted())) + _printed_beside(case)
 
 
 def params_of(layer: LayerCost, case: Case) -> int:
@@ -95,7 +152,7 @@ def _other(case: Case, figure: Callable[[Case], Fraction]) -> Fraction:
         raise MbcostError(
             "a comparison needs 'than'", place=case.subject.target, way_out="than: another net"
         )
-    return figure(Case(case.than, case.column, case.net, case.facts))
+    return figure(case.than)
 
 
 def mult_adds_ratio(case: Case) -> Fraction:

@@ -52,6 +52,11 @@ class Printed:
             zeros = min(len(whole) - len(whole.rstrip("0")), max(0, len(whole) - significant))
         return Fraction(10) ** (zeros - len(decimals)) * UNITS[self.unit]
 
+    def range(self) -> tuple[Fraction, Fraction]:
+        """Return the least value that rounds to the digits, and the first that does not truncate
+        to them any more."""
+        return self.value - self.step() / 2, self.value + self.step()
+
     def agrees(self, value: Fraction, significant: int | None = None) -> bool:
         """Return whether ``value`` rounds or truncates to the printed digits, or is in range."""
         if self.bound == ">":

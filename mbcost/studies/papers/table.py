@@ -16,6 +16,7 @@ COLUMNS = {
     column.key: column
     for column in (
         Column("paper", "paper"),
+        Column("id", "id"),
         Column("version", "version"),
         Column("table", "table"),
         Column("row", "row", "prose"),
@@ -77,6 +78,7 @@ def record_of(cell: Cell) -> Record:
     answer = verdict.answer
     return {
         "paper": cell.paper.key,
+        "id": cell.row.id,
         "version": cell.row.version,
         "table": cell.table.name,
         "row": cell.row.label,

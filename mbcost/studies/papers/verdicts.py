@@ -1,8 +1,9 @@
 """The verdict on each printed figure, by rule.
 
 *Reproduced*: ours rounds or truncates to the printed digits. *Convention*: the same, in a column
-that counts otherwise than its paper. *Misprint*: it does not, and a witness says so. Everything
-else is *not reproduced*, with what was tried, or *not built*.
+that counts otherwise than its paper, or of a network that its own source counts so; *one constant
+fitted*: a number that no source gives was chosen to fit the column. *Misprint*: it does not, and a
+witness says so. Everything else is *not reproduced*, with what was tried, or *not built*.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from fractions import Fraction
 from functools import partial
 from itertools import product
 
-from mbcost.cost import PARAMS
+from mbcost.cost import PAPERS, PARAMS
 from mbcost.studies.papers.cells import Answer, Cell, NotBuiltError, cached_subject, is_built
 from mbcost.studies.papers.document import TOTALS
 from mbcost.studies.papers.witnesses import testimony
 
 REPRODUCED = "reproduced"
 CONVENTION = "convention"
+FITTED = "convention, one constant fitted"
 MISPRINT = "misprint"
 NOT_REPRODUCED = "not reproduced"
 NOT_BUILT = "not built"
@@ -27,6 +29,7 @@ NOT_BUILT = "not built"
 SUMMARY = {
     REPRODUCED: "{} reproduced",
     CONVENTION: "{} by a convention named",
+    FITTED: "{} with one constant fitted",
     MISPRINT: "{} misprints named",
     NOT_REPRODUCED: "{} not reproduced",
     NOT_BUILT: "{} not built",
@@ -50,16 +53,21 @@ def verdict_on(cell: Cell) -> Verdict:
     except NotBuiltError as missing:
         return Verdict(NOT_BUILT, str(missing), None)
     if answer.agrees:
-        reason = cell.column.convention
-        return Verdict(CONVENTION if reason else REPRODUCED, reason, answer)
+        return Verdict(_agreeing(cell), cell.convention, answer)
     explained = cell.explained
     reason = explained.reason if explained else ""
     said = testimony(cell)
     if said:
         return Verdict(MISPRINT, f"{reason} Witness: {said}.", answer)
     tried = "; ".join(attempts(cell))
-    parts = [reason or cell.column.convention, f"Tried: {tried}." if tried else ""]
+    parts = [reason or cell.convention, f"Tried: {tried}." if tried else ""]
     return Verdict(NOT_REPRODUCED, " ".join(filter(None, parts)) or "No reason found.", answer)
+
+
+def _agreeing(cell: Cell) -> str:
+    if cell.column.fitted:
+        return FITTED
+    return CONVENTION if cell.convention else REPRODUCED
 
 
 Attempt = Callable[[Cell], Answer]
@@ -81,7 +89,12 @@ def attempts(cell: Cell) -> Iterator[str]:
 
 def _other_counts(cell: Cell) -> Iterator[tuple[str, Attempt]]:
     column = cell.column
-    if cell.figure == "mult_adds":
+    if cell.figure == "mult_adds" and column.counted_as != PAPERS.name:
+        yield (
+            "convolutions and linear weights alone",
+            lambda c: c.under(counted_as=PAPERS.name, fitted=0),
+        )
+    elif cell.figure == "mult_adds":
         word = "without" if column.classifier else "with"
         yield f"{word} the classifier", lambda c: c.under(classifier=not column.classifier)
         yield "convolutions alone", _convolutions

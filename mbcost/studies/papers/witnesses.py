@@ -7,7 +7,9 @@ reproduced. To add a kind of witness: one function and its line in ``WITNESSES``
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
+from math import prod
 from typing import Any
 
 from mbcost.cost import terms
@@ -17,6 +19,7 @@ from mbcost.networks.widths import make_divisible
 from mbcost.studies.papers.architecture import built_parts
 from mbcost.studies.papers.cells import Cell, cached_subject, is_built
 from mbcost.studies.papers.document import LATEST, load_paper
+from mbcost.studies.papers.measures import BYTES_PER_NUMBER
 from mbcost.studies.papers.printed import parse_printed
 
 
@@ -39,6 +42,92 @@ def printed_elsewhere(cell: Cell, where: Any) -> str | None:
     paper = f"{other.paper.key.upper()}'s " if other.paper.key != cell.paper.key else ""
     version = f" ({other.row.version} version)" if other.row.version != cell.row.version else ""
     return f"{paper}{table_name(other.table.name)}{version} prints {other.answer.printed}"
+
+
+def kept_from(cell: Cell, where: Any) -> str | None:
+    """The same digits in another version, of the network as it was then, which has them."""
+    other = cell_named(cell, where)
+    if other.row.version == cell.row.version or other.printed != cell.printed:
+        return None
+    if not other.answer.agrees:
+        return None
+    return (
+        f"{table_name(other.table.name)} of the {other.row.version} version prints "
+        f"{other.printed} of {other.case.subject.target}, which costs {other.answer.ours}"
+    )
+
+
+def between(cell: Cell, where: Any) -> str | None:
+    """Two rows of the same table at a smaller and a larger image, both reproduced.
+
+    Mult-adds are a part on maps, as the square of the side, and a part behind the pooling: what
+    was printed of two sizes leaves a range for one between them.
+    """
+    small, large = (cell_named(cell, {**where, "row": row}) for row in where["rows"])
+    mine = cell.case.subject
+    if any(not c.answer.agrees or c.case.subject.spec != mine.spec for c in (small, large)):
+        return None
+    low, here, high = (c.case.subject.graph.x[1] ** 2 for c in (small, cell, large))
+    at = Fraction(here - low, high - low)
+    ends = [c.printed.range() for c in (small, large)]
+    least, most = (a + at * (b - a) for a, b in zip(*ends, strict=True))
+    if not low < here < high or not least <= Fraction(cell.answer.raw) < most:
+        return None
+    if least <= cell.printed.value < most:
+        return None
+    unit = cell.printed
+    return (
+        f"the printed {small.printed} at {small.case.subject.graph.x[1]} pixels and "
+        f"{large.printed} at {large.case.subject.graph.x[1]} leave {unit.like(least)} to "
+        f"{unit.like(most)}"
+    )
+
+
+def version_apart(cell: Cell, where: Any) -> str | None:
+    """The figure printed of the network as another version has it, and what the two differ by."""
+    other = cell_named(cell, where)
+    if other.row.version == cell.row.version or not other.answer.agrees:
+        return None
+    apart = Fraction(cell.answer.raw) - Fraction(other.answer.raw)
+    least, most = (end + apart for end in other.printed.range())
+    if least <= cell.printed.value < most or not least <= Fraction(cell.answer.raw) < most:
+        return None
+    unit = cell.printed
+    return (
+        f"the {other.row.version} version prints {other.printed} of {other.case.subject.target}; "
+        f"what differs costs {unit.like(apart)}, which leaves {unit.like(least)} to "
+        f"{unit.like(most)}"
+    )
+
+
+def printed_input(cell: Cell, where: Any) -> str | None:
+    """The input printed in an architecture table, of the row that is named or the largest at this
+    row's map: which is ours."""
+    paper = load_paper(where["paper"]) if "paper" in where else cell.paper
+    table = paper.tables[where["table"]]
+    maps = [
+        tuple(map(int, row.facts["printed"]["input"].split("x")))
+        for row in table.rows
+        if row.version == LATEST
+        and "printed" in row.facts
+        and where.get("row", row.label) == row.label
+    ]
+    wanted, without = cell.row.facts["map"], cell.row.facts.get("without", [])
+    fitting = [m for m in maps if wanted in ("max", m[0]) and m[0] not in without]
+    h, w, c = max(fitting, key=prod)
+    value = Fraction(c) if cell.figure == "channels" else Fraction(h * w * c * BYTES_PER_NUMBER)
+    if value != cell.answer.raw:
+        return None
+    name = f"{paper.key.upper()}'s " if paper.key != cell.paper.key else ""
+    held = "" if cell.figure == "channels" else f", which are {cell.printed.like(value)} at 16 bits"
+    return f"{name}{table_name(table.name)} prints {c} channels of {h}×{w}{held}"
+
+
+def other_unit(cell: Cell, where: Any) -> str | None:
+    """The same digits in another unit, which are ours."""
+    meant = replace(cell.printed, unit=where)
+    ours = Fraction(cell.answer.raw)
+    return f"ours is {meant.like(ours)}" if meant.agrees(ours) else None
 
 
 def printed_by(cell: Cell, where: Any) -> str | None:
@@ -102,16 +191,6 @@ def next_input(cell: Cell, where: Any) -> str | None:
     return f"the next row's printed input is {printed.replace('x', '×')}"
 
 
-def same_row_channels(cell: Cell, where: Any) -> str | None:
-    """The channels printed in the same row, times the map, times two bytes: which is ours."""
-    printed = parse_printed(cell.row.figures["channels"])
-    side = int(cell.row.facts["map"])
-    size = printed.value * side * side * 2
-    if size != cell.answer.raw:
-        return None
-    return f"{printed} channels of {side}×{side} at 16 bits are {cell.printed.like(size)}"
-
-
 def whole_without(cell: Cell, where: Any) -> str | None:
     """The printed parameters of the whole network, reproduced without this row's
     squeeze-and-excite and not with it."""
@@ -135,12 +214,16 @@ def whole_without(cell: Cell, where: Any) -> str | None:
 
 WITNESSES: dict[str, Callable[[Cell, Any], str | None]] = {
     "figure": printed_elsewhere,
+    "kept": kept_from,
+    "between": between,
+    "apart": version_apart,
+    "input": printed_input,
+    "unit": other_unit,
     "elsewhere": printed_by,
     "build": named_build,
     "column": column_adds_up,
     "sum": sum_of_column,
     "next_input": next_input,
-    "channels": same_row_channels,
     "whole": whole_without,
 }
 
