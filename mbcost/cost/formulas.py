@@ -17,6 +17,7 @@ from mbcost.graph.primitives import (
     ChannelShuffle,
     Concat,
     Conv2d,
+    Crop,
     Flatten,
     Layer,
     Linear,
@@ -191,7 +192,7 @@ def terms(layer: Layer, x: Shape, y: Shape) -> Terms:
             )
         case Scale():
             return Terms(product_outputs=prod(y))
-        case Flatten() | Add() | Concat() | Slice() | ChannelShuffle() | SpaceToDepth():
+        case Flatten() | Add() | Concat() | Slice() | ChannelShuffle() | SpaceToDepth() | Crop():
             return _NOTHING
         case _:
             assert_never(layer)
@@ -228,6 +229,8 @@ def kind(layer: Layer) -> str:
             return "shuffle"
         case SpaceToDepth():
             return "space_to_depth"
+        case Crop():
+            return "crop"
         case LocalResponseNorm():
             return "local_response_norm"
         case Upsample():
@@ -255,6 +258,7 @@ KINDS = (
     "slice",
     "shuffle",
     "space_to_depth",
+    "crop",
     "local_response_norm",
     "upsample",
     "other",
