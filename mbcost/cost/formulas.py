@@ -17,6 +17,7 @@ from mbcost.graph.primitives import (
     ChannelShuffle,
     Concat,
     Conv2d,
+    Crop,
     Flatten,
     Layer,
     Linear,
@@ -207,7 +208,7 @@ def terms(layer: Layer, x: Shape, y: Shape, inputs: int = 2) -> Terms:
             return Terms(product_outputs=prod(y), gated_elements=prod(y))
         case Add():
             return Terms(sum_elements=(inputs - 1) * prod(y))
-        case Flatten() | Concat() | Slice() | ChannelShuffle() | SpaceToDepth():
+        case Flatten() | Concat() | Slice() | ChannelShuffle() | SpaceToDepth() | Crop():
             return _NOTHING
         case _:
             assert_never(layer)
@@ -277,6 +278,8 @@ def kind(layer: Layer) -> str:
             return "shuffle"
         case SpaceToDepth():
             return "space_to_depth"
+        case Crop():
+            return "crop"
         case LocalResponseNorm():
             return "local_response_norm"
         case Upsample():
@@ -304,6 +307,7 @@ KINDS = (
     "slice",
     "shuffle",
     "space_to_depth",
+    "crop",
     "local_response_norm",
     "upsample",
     "other",

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from math import prod
@@ -62,13 +63,17 @@ class LayerCost(NamedTuple):
     transposed: bool = False
     put_out: int | None = None
     """Elements of the output, of all the images the layer stands for; None where ``y`` says it."""
+    times: int = 1
+    """How often it runs for one image; ``terms`` are of one run. More than once behind a crop."""
+    maps: int = 1
+    """How many maps of shape ``y`` there are then: as often as it runs, but for the crop itself."""
     saved: bool | None = None
     """Whether torchinfo's forward/backward size has the output; None: where there are params."""
 
     @property
     def elements(self) -> int:
         """Return the elements of the output."""
-        return prod(self.y) if self.put_out is None else self.put_out
+        return self.maps * prod(self.y) if self.put_out is None else self.put_out
 
     @property
     def params(self) -> int:
@@ -78,7 +83,11 @@ class LayerCost(NamedTuple):
     @property
     def mult_adds(self) -> int:
         """Return the multiply-adds of the weights for one image."""
-        return self.terms.mult_adds
+        return self.times * self.terms.mult_adds
+
+    def counted(self, convention: Convention) -> int:
+        """Return what a counter of ``convention`` says of the layer for one image."""
+        return self.times * convention.total(self.terms)
 
     @property
     def module(self) -> str:
@@ -94,11 +103,16 @@ class LayerCost(NamedTuple):
             "kernel": _side(self.kernel),
             "stride": _side(self.stride),
             "groups": self.groups,
-            "input": list(self.x),
-            "output": list(self.y),
+            "input": _apart(self.times, self.x),
+            "output": _apart(self.maps, self.y),
             "params": self.params,
             "mult_adds": self.mult_adds * times,
         }
+
+
+def _apart(maps: int, shape: Shape) -> list[int]:
+    """Return the shape of so many maps, their number first where it is not one."""
+    return [*shape] if maps == 1 else [maps, *shape]
 
 
 def _side(sides: tuple[int, ...] | None) -> int | str | None:
@@ -144,8 +158,16 @@ class CostReport:
 
     @cached_property
     def terms(self) -> Terms:
-        """Return the sum of the layers' terms, for ``images`` images."""
-        return Terms(*map(sum, zip(*(layer.terms for layer in self.layers), strict=True)))
+        """Return the sum of the layers' terms, each of one run, for ``images`` images."""
+        return _summed(layer.terms for layer in self.layers)
+
+    @cached_property
+    def terms_by_times(self) -> dict[int, Terms]:
+        """Return the sums of the terms of those layers that run once for an image, 300 times, …"""
+        if all(layer.times == 1 for layer in self.layers):
+            return {1: self.terms}
+        found = dict.fromkeys(layer.times for layer in self.layers)
+        return {n: _summed(row.terms for row in self.layers if row.times == n) for n in found}
 
     @property
     def params(self) -> int:
@@ -174,7 +196,8 @@ class CostReport:
 
     def total(self, convention: Convention) -> int:
         """Return what a counter of ``convention`` says of the batch."""
-        return self.scale * convention.total(self.terms)  # linear in the terms
+        runs = self.terms_by_times.items()
+        return self.scale * sum(n * convention.total(terms) for n, terms in runs)  # it is linear
 
     @property
     def inputs(self) -> tuple[Shape, ...]:
@@ -298,11 +321,19 @@ def _mark_ends(graph: Graph, layers: list[LayerCost]) -> None:
 
 
 def _row(node: Node) -> LayerCost:
-    path, block, layer, inputs, x, y = node
+    path, block, layer, inputs, x, y, times = node
     name, costs = _costs(layer, x, y, len(inputs))
+    kernel: tuple[int, ...] | None = None
+    stride: tuple[int, ...] | None = None
+    groups: int | None = None
     if isinstance(layer, Conv2d):
-        return LayerCost(path, block, name, x, y, costs, layer.kernel, layer.stride, layer.groups)
-    return LayerCost(path, block, name, x, y, costs)
+        kernel, stride, groups = layer.kernel, layer.stride, layer.groups
+    row = LayerCost(path, block, name, x, y, costs, kernel, stride, groups)
+    return row if node.maps == 1 else row._replace(times=times, maps=node.maps)
+
+
+def _summed(terms: Iterable[Terms]) -> Terms:
+    return Terms(*map(sum, zip(*terms, strict=True)))
 
 
 @lru_cache(maxsize=2**14)

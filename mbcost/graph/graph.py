@@ -7,10 +7,11 @@ A block lowers to ``Step``s (layers with names), a network wires steps into a ``
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import NamedTuple
 
 from mbcost.errors import LayerError
-from mbcost.graph.primitives import MAX_FEATURES, Layer, Shape
+from mbcost.graph.primitives import MAX_BOXES, MAX_FEATURES, Crop, Layer, Shape
 from mbcost.graph.shapes import output_shape
 
 
@@ -33,6 +34,23 @@ class Node(NamedTuple):
     x: Shape
     """Shape of the first input."""
     y: Shape
+    times: int = 1
+    """How often the layer runs for one image: once for each box behind a ``Crop``."""
+
+    @property
+    def maps(self) -> int:
+        """How many maps of shape ``y`` there are for one image."""
+        return self.times * self.layer.boxes if isinstance(self.layer, Crop) else self.times
+
+    @property
+    def elements(self) -> int:
+        """Elements of all that the layer puts out for one image."""
+        return self.maps * prod(self.y)
+
+    @property
+    def put_out(self) -> Shape:
+        """Shape of all that the layer puts out for one image: boxes first, where it runs by box."""
+        return self.y if self.maps == 1 else (self.maps, *self.y)
 
 
 class Graph(NamedTuple):
@@ -53,7 +71,7 @@ class Graph(NamedTuple):
         """Shapes of all outputs of one image."""
         if not self.nodes:
             return (self.x,)
-        return tuple(self.nodes[i].y for i in self.outputs or (-1,))
+        return tuple(self.nodes[i].put_out for i in self.outputs or (-1,))
 
 
 def wire(
@@ -77,6 +95,7 @@ def wire(
         feeds = [known[name] for name in inputs] if inputs else (last,)
         path = f"{prefix}.{name}" if prefix else name
         try:
+            times = _runs(nodes, [i for i, _ in feeds])
             y = output_shape(layer, [shape for _, shape in feeds])
         except LayerError as error:
             raise error.at(path) from None
@@ -86,6 +105,20 @@ def wire(
                 place=path,
                 way_out="fewer rows that multiply them" if y[0] else "a larger t, or more channels",
             )
-        nodes.append(Node(path, block, layer, tuple([i for i, _ in feeds]), feeds[0][1], y))
+        node = Node(path, block, layer, tuple([i for i, _ in feeds]), feeds[0][1], y, times)
+        if node.maps > MAX_BOXES:
+            raise LayerError(f"makes {node.maps:.3g} crops", place=path, way_out="fewer boxes")
+        nodes.append(node)
         last = known[name] = (len(nodes) - 1, y)
     return last
+
+
+def _runs(nodes: Sequence[Node], sources: Sequence[int]) -> int:
+    """Return how often a layer runs for one image that reads these nodes: once for each map."""
+    counts = {nodes[i].maps if i >= 0 else 1 for i in sources}
+    if len(counts) > 1:
+        raise LayerError(
+            f"reads {' and '.join(map(str, sorted(counts)))} maps of one image together",
+            way_out="maps of the same boxes, or none of them a crop",
+        )
+    return counts.pop()

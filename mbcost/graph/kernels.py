@@ -12,6 +12,7 @@
 | concat, slice | ``CONCATENATION``, ``SLICE``: both copy |
 | shuffle | ``TRANSPOSE`` between two reshapes, which are views |
 | space to depth | ``SPACE_TO_DEPTH`` |
+| crops | none: refused |
 | upsample | ``RESIZE_BILINEAR`` |
 | relu, relu6, leaky relu, sigmoid, hardswish, gelu, softmax | one operator of that name |
 | hardsigmoid | ``ADD`` of 3 with relu6 fused, ``MUL`` by 1/6 |
@@ -30,6 +31,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, assert_never, get_args
 
+from mbcost.errors import LayerError
 from mbcost.graph.fold import count_readers, folded, with_bias
 from mbcost.graph.graph import Graph, Node
 from mbcost.graph.primitives import (
@@ -41,6 +43,7 @@ from mbcost.graph.primitives import (
     ChannelShuffle,
     Concat,
     Conv2d,
+    Crop,
     Flatten,
     Layer,
     Linear,
@@ -182,6 +185,12 @@ def _lowered(found: list[Kernel], node: Node, feeds: Sequence[int], activation: 
             return put("TRANSPOSE", x)
         case SpaceToDepth():
             return put("SPACE_TO_DEPTH", x)
+        case Crop():
+            raise LayerError(
+                "TFLite has no operator that crops a map by boxes",
+                place=node.path,
+                way_out="a network without a crop row",
+            )
         case Upsample():
             return put("RESIZE_BILINEAR", x)
         case LocalResponseNorm():

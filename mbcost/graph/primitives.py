@@ -14,6 +14,9 @@ Shape = tuple[int, ...]
 MAX_FEATURES = 2**64
 """Channels or features that a layer may put out: rows that multiply them soon have no bound."""
 
+MAX_BOXES = 2**20
+"""Crops of one image that a network may work on: boxes of boxes soon have no bound."""
+
 Pair = tuple[int, int]
 """(vertical, horizontal)."""
 
@@ -135,6 +138,14 @@ class SpaceToDepth:
 
 
 @dataclass(frozen=True, slots=True)
+class Crop:
+    """So many boxes of a map, each resized to one size: what reads them runs once for each box."""
+
+    boxes: int
+    size: Pair
+
+
+@dataclass(frozen=True, slots=True)
 class LocalResponseNorm:
     """AlexNet's normalisation over ``size`` neighbouring channels; it has no parameters."""
 
@@ -155,6 +166,7 @@ Layer = (
     | Slice
     | ChannelShuffle
     | SpaceToDepth
+    | Crop
     | LocalResponseNorm
     | Upsample
 )

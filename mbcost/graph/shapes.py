@@ -18,6 +18,7 @@ from mbcost.graph.primitives import (
     ChannelShuffle,
     Concat,
     Conv2d,
+    Crop,
     Flatten,
     Layer,
     Linear,
@@ -64,6 +65,8 @@ def output_shape(layer: Layer, inputs: Sequence[Shape]) -> Shape:
             return _joined(inputs)
         case Upsample():
             return (_map(x, "upsampling")[0], *layer.size)
+        case Crop():
+            return (_map(x, "a crop")[0], *layer.size)
         case _:
             assert_never(layer)
 

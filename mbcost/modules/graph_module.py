@@ -25,6 +25,7 @@ from mbcost.graph.primitives import (
     ChannelShuffle,
     Concat,
     Conv2d,
+    Crop,
     Flatten,
     Layer,
     Linear,
@@ -76,9 +77,14 @@ class GraphModule(nn.Module):
             maps[i] = self._layers[i](*[maps[source] for source in node.inputs])
             for source in self._freed[i]:
                 del maps[source]
-        if self.graph.outputs:
-            return tuple(maps[i] for i in self.graph.outputs)
-        return maps[len(self.graph.nodes) - 1]
+        if not self.graph.outputs:
+            return self._by_image(len(self.graph.nodes) - 1, maps)
+        return tuple(self._by_image(i, maps) for i in self.graph.outputs)
+
+    def _by_image(self, index: int, maps: dict[int, Tensor]) -> Tensor:
+        """Return an output with the boxes of each image apart from the images."""
+        y, boxes = maps[index], self.graph.nodes[index].maps if index >= 0 else 1
+        return y if boxes == 1 else y.view(-1, boxes, *y.shape[1:])
 
 
 def primitive(layer: Layer) -> Callable[..., Tensor]:
@@ -124,6 +130,8 @@ def primitive(layer: Layer) -> Callable[..., Tensor]:
             return partial(_sliced, channels=slice(layer.start, layer.stop))
         case ChannelShuffle():
             return partial(_shuffled, groups=layer.groups)
+        case Crop():
+            return partial(_cropped, boxes=layer.boxes, size=layer.size)
         case SpaceToDepth():
             return partial(pixel_unshuffle, downscale_factor=layer.side)
         case _:
@@ -140,6 +148,18 @@ def _joined(*maps: Tensor) -> Tensor:
 
 def _sliced(x: Tensor, channels: slice) -> Tensor:
     return x[:, channels]
+
+
+def _cropped(x: Tensor, boxes: int, size: tuple[int, int]) -> Tensor:
+    """Return each image's boxes as images of the batch: each is its whole map, cells as they are.
+
+    Where the boxes lie is for the network to say, and of no cost; how a cell between cells is made
+    is counted by nobody.
+    """
+    for dim, length in zip((2, 3), size, strict=True):
+        cells = [i * x.shape[dim] // length for i in range(length)]
+        x = x.index_select(dim, torch.tensor(cells, device=x.device))
+    return x.repeat_interleave(boxes, dim=0)
 
 
 def _shuffled(x: Tensor, groups: int) -> Tensor:

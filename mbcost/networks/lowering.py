@@ -25,9 +25,11 @@ def lowered(block: Block, x: Shape) -> tuple[tuple[Node, ...], Shape]:
 
 @lru_cache(maxsize=4096)
 def placed(
-    block: Block, x: Shape, prefix: str, source: int, first: int
+    block: Block, x: Shape, prefix: str, source: int, first: int, times: int = 1
 ) -> tuple[tuple[Node, ...], Shape]:
     """Return a block's layers as nodes ``first``, ``first + 1``, … of a network, and its output.
+
+    ``times`` are the maps of one image that it is fed, each of which it runs on.
 
     Searches count a network under many settings, most of which leave most of its blocks alike.
     """
@@ -37,9 +39,9 @@ def placed(
         wire([], block.steps(x), prefix, prefix, source, x)  # the error with its whole path
         raise
     nodes = []
-    for path, _, layer, inputs, x_in, y_out in own:
+    for path, _, layer, inputs, x_in, y_out, runs in own:
         feeds = tuple([source if i < 0 else first + i for i in inputs])
-        nodes.append(Node(f"{prefix}.{path}", prefix, layer, feeds, x_in, y_out))
+        nodes.append(Node(f"{prefix}.{path}", prefix, layer, feeds, x_in, y_out, times * runs))
     return tuple(nodes), y
 
 
@@ -96,7 +98,8 @@ class Lowering:
                 prefix = f"{path}.{repeat}" if row.n > 1 else path
                 first = len(self.nodes)
                 block, after = self.block(row, scaled, repeat, feed)
-                nodes, x = placed(block, feed.x, prefix, feed.node, first)
+                times = self.nodes[feed.node].maps if feed.node >= 0 else 1
+                nodes, x = placed(block, feed.x, prefix, feed.node, first, times)
                 self.nodes += nodes
                 source = len(self.nodes) - 1 if nodes else feed.node
                 self.last = Feed(source, x, after.nominal, after.stride, after.rate)

@@ -97,7 +97,7 @@ def parts(report: CostReport, convention: Convention) -> dict[str, int]:
     weights = {term: n for term, n in convention.weights._asdict().items() if n}
     for row in report.layers:
         for term, weight in weights.items():
-            figure = getattr(row.terms, term)
+            figure = row.times * getattr(row.terms, term)
             if figure:
                 found[part_of(row, term)] += report.scale * weight * figure
     return found

@@ -11,8 +11,10 @@ from mbcost.graph.graph import Graph, Node, Step, wire
 from mbcost.graph.primitives import Activation, Add, BatchNorm2d, Conv2d, Linear, pair
 from mbcost.modules import build
 from mbcost.modules.counters import COUNTERS, Workbench, verify
+from mbcost.networks.network import Network
 from mbcost.networks.yaml import builtin, builtins
 from tests.conftest import Cli
+from tests.strategies import with_few_boxes
 
 if TYPE_CHECKING:
     from torch import nn
@@ -93,6 +95,8 @@ STAY = {
 
 def built_in(name: str) -> Graph:
     spec = builtin(name)
+    if isinstance(spec, Network):
+        spec = with_few_boxes(spec)
     return spec.graph(SMALLEST.get(name, SMALL))
 
 

@@ -24,11 +24,13 @@ from mbcost.networks.published import Published
 from mbcost.networks.yaml import builtin, builtins
 from mbcost.studies.papers.printed import parse_printed
 from mbcost.targets.resolve import resolve_one
+from mbcost.targets.subject import Subject
 from mbcost.units import parse_count
 from tests.conftest import Cli
 from tests.modules.test_counters import THREE, assert_all_agree
 from tests.networks.test_independent_networks import torchvisions
 from tests.networks.test_published import differing
+from tests.strategies import with_few_boxes
 
 KINDS = ("detection", "segmentation")
 
@@ -55,7 +57,47 @@ def test_counters_equal_the_closed_form(name: str) -> None:
     if accepted:
         variants.append({"size": "65", "alpha": 0.5, **accepted})
     for given, counters in zip(variants, (tuple(COUNTERS), THREE), strict=False):
-        assert_all_agree(resolve_one(name, given), counters)
+        assert_all_agree(on_few_boxes(resolve_one(name, given)), counters)
+
+
+def on_few_boxes(subject: Subject) -> Subject:
+    assert isinstance(subject.spec, Network)
+    return Subject(subject.target, with_few_boxes(subject.spec), subject.settings)
+
+
+CROPPING = [name for name in names() if any(row.block == "crop" for row in network(name).rows)]
+
+
+@pytest.mark.parametrize("name", CROPPING)
+def test_every_proposal_counts_where_all_of_them_run(name: str) -> None:
+    """On the meta device, by torch."""
+    subject = resolve_one(name, {"size": "300", "batch": 2})
+    assert_all_agree(subject, ("torch",))
+    few = on_few_boxes(subject).report
+    second = [sum(n.mult_adds for n in r.layers if n.times > 1) for r in (subject.report, few)]
+    assert second[0] == 150 * second[1] > 0
+    assert subject.report.params == few.params
+
+
+def test_faster_rcnn_on_vgg_is_torchvisions_vgg_run_once_a_proposal() -> None:
+    with torch.device("meta"):
+        vgg = torchvisions("vgg16")
+        body, fc = vgg.features[:30], vgg.classifier[:6]
+        rpn = nn.Conv2d(512, 512, 3, padding=1)
+        first = nn.ModuleList((nn.Conv2d(512, 24, 1), nn.Conv2d(512, 48, 1)))
+        last = nn.ModuleList((nn.Linear(4096, 91), nn.Linear(4096, 360)))
+
+    def run(x: Tensor) -> None:
+        cells = rpn(body(x))
+        first[0](cells)
+        first[1](cells)
+        boxes = fc(torch.empty(300, 512 * 7 * 7, device="meta"))
+        last[0](boxes)
+        last[1](boxes)
+
+    model = nn.ModuleList((body, fc, rpn, first, last)).eval()
+    for size in (300, 600):
+        assert ours("faster-rcnn-vgg", size=size) == counted(model, run, size)
 
 
 def counted(module: nn.Module, run: Callable[[Tensor], object], size: int) -> tuple[int, int]:
@@ -161,8 +203,9 @@ def backbone_end(name: str) -> int:
 
 
 OWN_BACKBONE = (
-    "yolov2", "ssd300-vgg", "ssd512-vgg", "ssd-inception-v2", "deeplabv3-resnet101-beta",
-)  # fmt: skip
+    *("yolov2", "ssd300-vgg", "ssd512-vgg", "ssd-inception-v2", "faster-rcnn"),
+    "deeplabv3-resnet101-beta",
+)
 """Networks whose backbone is changed, or no network of ours by itself."""
 BACKBONES = {"v1": "v1", "v2": "v2", "v3-large": "v3-large", "v3-small": "v3-small"}
 
@@ -251,10 +294,18 @@ def test_the_params_that_differ_from_print_and_the_mult_adds_of_detection_are_th
         if key == "params" or builtins()[name].kind == "detection"
     ]
     assert [(name, key) for name, key, _ in found] == [
+        ("faster-rcnn-vgg", "mult_adds"),
+        ("ssd300-vgg", "params"),
+        ("ssd300-vgg", "mult_adds"),
+        ("ssd300-vgg", "params"),
+        ("ssd512-vgg", "mult_adds"),
+        ("ssd512-vgg", "params"),
         ("ssdlite-v3-large", "mult_adds"),
+        ("yolov2-voc-2016", "mult_adds"),
+        ("yolov2-voc-2016", "params"),
         ("lraspp-v2-f256", "params"),
     ]
-    assert "reduced_tail" not in found[0][2]
+    assert "reduced_tail" not in {name: settings for name, _, settings in found}["ssdlite-v3-large"]
 
 
 def test_one_changed_channel_turns_rows_into_differences() -> None:
@@ -316,7 +367,12 @@ def test_padding_to_the_dilation_explains_the_aspp_of_v2() -> None:
     assert agrees(2 * once, "387B")
 
 
-OUTPUTS = {"yolov2": 2, "yolov2-voc-2016": 2, "ssd512-vgg": 14}
+OUTPUTS = {
+    "yolov2": 2,
+    "yolov2-voc-2016": 2,
+    "ssd512-vgg": 14,
+    **dict.fromkeys(("faster-rcnn-v1", "faster-rcnn-inception-v2", "faster-rcnn-vgg"), 4),
+}
 """Maps that a detector puts out, where they are not classes and boxes of six."""
 
 

@@ -111,6 +111,7 @@ def test_a_default_written_out_changes_nothing(block: str) -> None:
     from mbcost.networks.yaml.specs import read_network
 
     needed = {"c": 48, "t": 2, "exp": 64, "k": 3, "act": "relu", "anchors": 3, "squeeze": 8}
+    needed |= {"boxes": 2, "size": 3}
     widths = dict.fromkeys(
         ("expand1", "expand3", "c1", "reduce3", "c3", "reduce5", "c5", "pool"), 8
     )

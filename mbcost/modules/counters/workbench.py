@@ -42,7 +42,8 @@ class Workbench:
     @cached_property
     def map_bytes(self) -> int:
         """What the largest layer's input and output take, for one image."""
-        return 4 * max((prod(n.x) + prod(n.y) for n in self.graph.nodes), default=0)
+        found = (n.times * prod(n.x) + n.elements for n in self.graph.nodes)
+        return 4 * max(found, default=0)
 
     @cached_property
     def weight_bytes(self) -> int:
@@ -217,7 +218,7 @@ def predicted_by_module(convention: Convention, report: CostReport) -> dict[str,
     """Return what a counter should say of each module: the calls of one, and its own functions."""
     predicted: dict[str, int] = {}
     for layer in report.layers:
-        figure = report.scale * convention.total(layer.terms)
+        figure = report.scale * layer.counted(convention)
         predicted[layer.module] = predicted.get(layer.module, 0) + figure
     return predicted
 

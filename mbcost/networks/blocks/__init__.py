@@ -55,6 +55,7 @@ BLOCKS: Mapping[str, type[Block]] = _Blocks(
         "factorized_reduction": "nasnet:FactorizedReduction",
         "pool": "pooling:Pooling",
         "reorg": "pooling:Reorganisation",
+        "crop": "pooling:Cropping",
         "local_response_norm": "pooling:LocalResponseNormalisation",
         "global_pool": "head:GlobalPool",
         "window_pool": "head:WindowPool",

@@ -1,4 +1,4 @@
-"""Rows without weights between convolutions: pooling, reorg, and AlexNet's normalisation."""
+"""Rows without weights: pooling, reorg, crops, and AlexNet's normalisation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from mbcost.graph.graph import Step
-from mbcost.graph.primitives import LocalResponseNorm, Pool2d, Shape, SpaceToDepth, pair
+from mbcost.graph.primitives import Crop, LocalResponseNorm, Pool2d, Shape, SpaceToDepth, pair
 from mbcost.networks.blocks.fields import Kernel, Stride
 from mbcost.networks.rules import MAX_CHANNELS, MAX_KERNEL, OneOf, Truth, Whole
 
@@ -40,6 +40,21 @@ class Reorganisation:
     def steps(self, x: Shape) -> tuple[Step, ...]:
         """Return reorg."""
         return (Step("reorg", SpaceToDepth(self.s)),)
+
+
+@dataclass(frozen=True, slots=True)
+class Cropping:
+    """Boxes of a map, each resized to size × size: every row behind it runs once for each box.
+
+    The proposals of Faster R-CNN (arXiv:1506.01497); which boxes they are is of no cost.
+    """
+
+    boxes: Annotated[int, Whole(1, 10_000, "boxes an image: how often the rows behind it run")]
+    size: Annotated[int, Whole(1, MAX_KERNEL, "height and width of each crop")]
+
+    def steps(self, x: Shape) -> tuple[Step, ...]:
+        """Return crop."""
+        return (Step("crop", Crop(self.boxes, pair(self.size))),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,8 +122,11 @@ CAUSES = {
 def seen(report: CostReport, convention: Convention) -> tuple[float, list[str]]:
     """Return which share of the products, with the biases it counts, a counter sees, and what
     makes the difference."""
-    weights, terms = convention.weights, report.terms
-    whole = weights.mult_adds * terms.mult_adds + weights.bias_adds * terms.bias_adds
+    weights = convention.weights
+    whole = sum(
+        times * (weights.mult_adds * terms.mult_adds + weights.bias_adds * terms.bias_adds)
+        for times, terms in report.terms_by_times.items()
+    )
     if not whole:
         return 1.0, []
     differences = dict.fromkeys(CAUSES, 0)

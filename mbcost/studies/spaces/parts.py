@@ -298,5 +298,6 @@ def _is_chain(network: Network) -> bool:
     matter of a row either.
     """
     return network.output_stride is None and not any(
-        row.block in MERGES or row.inputs or row.taps or row.output for row in network.rows
+        row.block in (*MERGES, "crop") or row.inputs or row.taps or row.output
+        for row in network.rows
     )
