@@ -37,7 +37,7 @@ class Storages(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has
         self.samples: list[Sample] = []
         self.largest = 0
         self._paths = {id(part): path for path, part in module.named_modules()} if module else {}
-        self._stack = [""]
+        self._stack = [(0, "")]
         self._alive: dict[int, tuple[int, ref[Any]]] = {}
         self._others: dict[int, ref[Any]] = {}
         self._bytes = 0
@@ -57,7 +57,7 @@ class Storages(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has
             if isinstance(x, Tensor):
                 self._watch(x)
         if self._bytes > before:
-            self.samples.append(Sample(self._stack[-1], str(func), self._bytes))
+            self.samples.append(Sample(self.path, str(func), self._bytes))
         return out
 
     def _read(self, x: Tensor) -> None:
@@ -91,7 +91,7 @@ class Storages(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has
         """Watch what runs inside, and which module runs it."""
         handles = (
             register_module_forward_pre_hook(self._enter),
-            register_module_forward_hook(self._leave, always_call=True),
+            register_module_forward_hook(self._leave),
         )
         try:
             with self:
@@ -100,11 +100,17 @@ class Storages(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has
             for handle in handles:
                 handle.remove()
 
+    @property
+    def path(self) -> str:
+        """Return the path of the innermost module that runs."""
+        return self._stack[-1][1]
+
     def _enter(self, module: nn.Module, args: Any) -> None:
-        self._stack.append(self._paths.get(id(module), self._stack[-1]))
+        self._stack.append((id(module), self._paths.get(id(module), self.path)))
 
     def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
-        self._stack.pop()
+        while len(self._stack) > 1 and self._stack.pop()[0] != id(module):
+            pass  # one that raised, and whose error was caught
 
 
 def _storage(x: Tensor) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor
 
 
 class NoCopyError(Exception):
@@ -24,9 +25,11 @@ class NoCopyError(Exception):
 class Data:
     """Copies of tensors that share a storage where the tensors do."""
 
-    def __init__(self, *, real: bool) -> None:
-        """Copy on the meta device, or, ``real``, with their values to the CPU."""
+    def __init__(self, *, real: bool, fake: Any = None) -> None:
+        """Copy on the meta device, or, ``real``, with their values to the CPU; or as tensors of a
+        ``FakeTensorMode``, which are on the CPU and have no values."""
         self.real = real
+        self.fake = fake
         self.shares = False
         """Whether a storage was met twice."""
         self._first: dict[int, Tensor] = {}
@@ -39,11 +42,17 @@ class Data:
                 way_out="count a model whose weights have values",
             )
         if x.layout is torch.strided and not x.is_quantized:
-            return self._strided(x)
-        try:
-            return x.detach().to("cpu", copy=True) if self.real else x.detach().to("meta")
-        except Exception as error:
-            raise NoCopyError(f"a {x.layout} tensor of {x.dtype} has no twin on meta") from error
+            made = self._strided(x)
+        else:
+            try:
+                made = x.detach().to("cpu", copy=True) if self.real else x.detach().to("meta")
+            except Exception as error:
+                raise NoCopyError(
+                    f"a {x.layout} tensor of {x.dtype} has no twin on meta"
+                ) from error
+        if self.fake is None:
+            return made
+        return FakeTensor(self.fake, made, torch.device("cpu"))  # type: ignore[no-untyped-call]
 
     def _strided(self, x: Tensor) -> Tensor:
         storage: Any = x.untyped_storage()

@@ -45,7 +45,7 @@ def record_forward(
     On the meta device, or ``real``: with its values, on the CPU. Raises ``NeedsValuesError`` where
     only the second can be.
     """
-    _refuse_lazy(module, name)
+    refuse_lazy(module, name)
     if real:
         refuse_too_large(module, name)
     plainly = plain_operators() if real else nullcontext()  # on meta there are no others
@@ -83,12 +83,16 @@ def _run(recorder: Recorder, args: Any, kwargs: Any, name: str) -> Any:
 def _explained(
     recorder: Recorder, error: Exception, inputs: Iterable[Tensor], name: str
 ) -> MbcostError:
-    path = recorder.stack[-1].path
+    if not recorder.real and asks_for_values(error):
+        return NeedsValuesError(why_values(error), place=name)
+    return failed_forward(error, inputs, name, recorder.stack[-1].path)
+
+
+def failed_forward(error: Exception, inputs: Iterable[Tensor], name: str, path: str) -> MbcostError:
+    """Return in words that the module at ``path`` of a model fails on such inputs."""
     shapes = " and ".join("x".join(map(str, x.shape)) for x in inputs)
     lines = str(error).strip().splitlines() or [""]
     text = f"{type(error).__name__}: {lines[0][:300]}"
-    if not recorder.real and asks_for_values(error):
-        return NeedsValuesError(why_values(error), place=name)
     return MbcostError(
         f"its forward fails on an input of {shapes}: {text}",
         place=f"{name}: {path}" if path else name,
@@ -96,7 +100,8 @@ def _explained(
     )
 
 
-def _refuse_lazy(module: nn.Module, name: str) -> None:
+def refuse_lazy(module: nn.Module, name: str) -> None:
+    """Raise where a module does not know its widths yet."""
     for tensors in (module.parameters(), module.buffers()):
         if any(torch.nn.parameter.is_lazy(tensor) for tensor in tensors):
             raise MbcostError(

@@ -54,14 +54,17 @@ _LOCKS = {type(make()): make for make in (threading.Lock, threading.RLock)}
 class Twin:
     """``model`` copied: the copy, and which original each of its modules and tensors stands for."""
 
-    def __init__(self, model: nn.Module, name: str, *, real: bool = False) -> None:
-        """Copy ``model``; ``real`` copies the values of its tensors too, to the CPU."""
+    def __init__(
+        self, model: nn.Module, name: str, *, real: bool = False, fake: Any = None
+    ) -> None:
+        """Copy ``model``; ``real`` copies the values of its tensors too, to the CPU; ``fake`` is
+        the ``FakeTensorMode`` whose tensors without values the copy then has, on the CPU too."""
         self.original = unwrapped(model)
         self.real = real
         self._name = name
         self._memo: dict[int, Any] = {}
         self._alive: list[Any] = []  # an id in the memo must not be used twice
-        self._data = Data(real=real)
+        self._data = Data(real=real, fake=fake)
         self._in_hook = False
         self._class_states: dict[type, list[tuple[str, Any]]] = {}
         self.modules: dict[int, nn.Module] = {}
