@@ -271,6 +271,12 @@ def parse_word(text: str, words: Sequence[str]) -> str:
     return text
 
 
+def parse_words(text: str, words: Sequence[str]) -> tuple[str, ...]:
+    """Return the words in ``text``, commas between, each once and in the order of ``words``."""
+    found = {parse_word(word.strip(), words) for word in text.split(",")}
+    return tuple(word for word in words if word in found)
+
+
 _DIGITS = r"\s*(\d{1,18}(?:[_,]\d{3}){0,5}(?:\.\d{1,15})?)\s*"
 
 

@@ -20,6 +20,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 COMMANDS = {
     "compare": "compare",
     "model": "model",
+    "memory": "memory",
     "explain": "explain",
     "reconcile": "reconcile",
     "sweep": "sweep",
@@ -38,6 +39,7 @@ COMMANDS = {
 PAGES = {
     "compare": "compare.md",
     "model": "compare.md",
+    "memory": "memory.md",
     "explain": "explain.md",
     "reconcile": "any-model.md",
     "sweep": "sweep-and-search.md",

@@ -121,7 +121,7 @@ def kernels(graph: Graph, fuse: Fusion) -> Kernels:
         nodes[i] = with_bias(nodes[source])
         gone.add(source)
     known = FUSES[fuse]
-    for i, (_, _, layer, inputs, _, _) in enumerate(nodes):
+    for i, (_, _, layer, inputs, *_) in enumerate(nodes):
         if isinstance(layer, Activation) and layer.name in known and readers[inputs[0]] == 1:
             source = inputs[0]
             if source in activations or source < 0:

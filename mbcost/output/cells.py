@@ -149,6 +149,9 @@ def _format(kind: str, values: Sequence[Any], exact: bool) -> tuple[str, Callabl
     if kind == "delta":
         prefix = units.prefix_for(numbers)
         return ("", _delta(None)) if exact else (prefix, _delta(prefix))
+    if kind == "memory":
+        prefix = units.prefix_for(numbers)
+        return ("bytes", units.thousands) if exact else (f"{prefix}B", _count(prefix))
     if kind == "bytes":
         return ("bytes", units.thousands) if exact else ("MB", units.megabytes)
     return ("%" if kind == "percent" else ""), SHOW[kind]

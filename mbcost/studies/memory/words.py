@@ -1,0 +1,105 @@
+"""What a table of memory says around its figures: definitions, and what is not modelled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mbcost.output.table import Record
+from mbcost.studies.compare.words import title_of
+from mbcost.studies.memory.how import How
+from mbcost.targets.subject import Subject
+from mbcost.units import decimals, thousands
+
+NOT_MODELLED = (
+    "not modelled: workspace of kernels (oneDNN, im2col), caching allocators (CUDA), LiteRT's own "
+    "planner and delegates, inference in patches"
+)
+
+
+def caption_of(subjects: Sequence[Subject], how: How, *, steps: bool = False) -> str:
+    """Return what the figures mean, under which choices."""
+    parts = [f"{title_of(subjects)}."] if not steps and title_of(subjects) else []
+    parts.append(f"Maps in {how.dtype}.")
+    if how.train:
+        parts += _training(how)
+    else:
+        parts += _inference(how)
+        if not steps:
+            parts += _deployed(how)
+    return " ".join(parts)
+
+
+def _inference(how: How) -> list[str]:
+    image = {
+        "held": "the image held by its caller",
+        "released": "the image freed after its last reader",
+        "excluded": "without the image",
+    }[how.image or "held"]
+    return [
+        "Peak: the most bytes of maps alive in eager inference when a layer has run and freed "
+        f"nothing yet, every layer writing a new map, {image}; weights are not in it."
+    ]
+
+
+def _deployed(how: How) -> list[str]:
+    fused = {
+        "none": "no activation fused",
+        "tflite": "relu and relu6 fused as TFLite fuses them",
+        "all": "every activation fused",
+    }[how.fuse]
+    image = {
+        "held": "the image held throughout",
+        "released": "the image planned like any tensor",
+        "excluded": "the image elsewhere",
+    }[how.image or "released"]
+    over = f", {' and '.join(how.in_place)} in place" if how.in_place else ""
+    return [
+        f"Bound: the same of the deployed network (batch-norms folded, {fused}{over}, {image}). "
+        f"Arena: those maps placed greedily by size, as TFLite Micro does, {how.align} bytes "
+        "aligned."
+    ]
+
+
+def _training(how: How) -> list[str]:
+    amp = " under autocast (bf16)" if how.amp else ""
+    return [
+        f"A step of training with {how.optimizer}{amp}, gradients accumulated in place: weights, "
+        "buffers, optimizer state, batch and targets are in every peak. Saved: what the forward "
+        "keeps for the backward, parameters not counted again."
+    ]
+
+
+def notes_of(subjects: Sequence[Subject]) -> tuple[str, ...]:
+    """Return what is not in the figures."""
+    if not any(subject.traced for subject in subjects):
+        return (NOT_MODELLED,)
+    return (
+        "models from elsewhere are run on tensors without values; bound and arena are of networks "
+        "in closed form alone",
+        NOT_MODELLED,
+    )
+
+
+def fit_lines(records: Sequence[Record], how: How) -> tuple[str, ...]:
+    """Return the answer to ``--fit`` for each record."""
+    if how.fit is None:
+        return ()
+    return tuple(_fit_line(row, "trains" if how.train else "runs", how.fit) for row in records)
+
+
+def _fit_line(row: Record, does: str, limit: int) -> str:
+    within = f"within {in_both(limit)}"
+    after = f"batch {thousands(row['max_batch'] + 1)} takes {in_both(row['next_batch_bytes'])}"
+    if not row["max_batch"]:
+        return f"{row['target']} {does} at no batch {within}: {after}"
+    return (
+        f"{row['target']} {does} at batch {thousands(row['max_batch'])} {within}: "
+        f"{in_both(row['max_batch_bytes'])}; {after}"
+    )
+
+
+def in_both(size: int) -> str:
+    """Return bytes with MB of 10⁶ and MiB of 2²⁰."""
+    return (
+        f"{thousands(size)} bytes ({decimals(size / 10**6, 1)} MB, {decimals(size / 2**20, 1)} MiB)"
+    )
