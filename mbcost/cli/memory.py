@@ -2,58 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from mbcost.cli.app import app
-from mbcost.cli.groups import Group
+from mbcost.cli.memory_options import HowGiven
 from mbcost.cli.options import Rows, Settings, Targets
 from mbcost.cli.output import ExactSink
 from mbcost.errors import MbcostError, did_you_mean
-from mbcost.studies.memory.how import RULES, How, how
-
-_METAVARS = {
-    "in_place": "none|add|depthwise",
-    "align": "BYTES",
-    "fit": "BYTES",
-}
-_HELP = {
-    "in_place": "Deployed layers that write over their input; several with commas. Default none."
-}
-_FLAGS = ("train", "amp")
-
-
-def _option(name: str) -> tuple[Any, Any]:
-    """Return the option of a choice, and its default."""
-    flag = f"--{name.replace('_', '-')}"
-    if name in _FLAGS:
-        return Annotated[bool, typer.Option(flag, help=_sentence(name))], False
-    words = getattr(RULES.get(name), "words", ())
-    option = typer.Option(
-        flag,
-        metavar=_METAVARS.get(name) or "|".join(words),
-        help=_sentence(name),
-        show_default=False,
-    )
-    return Annotated[str | None, option], None
-
-
-def _sentence(name: str) -> str:
-    if name in _HELP:
-        return _HELP[name]
-    doc = RULES[name].doc
-    default = getattr(How, name)
-    shown = f" Default {default}." if isinstance(default, str | int) and name not in _FLAGS else ""
-    return f"{doc[:1].upper()}{doc[1:]}.{shown}"
-
-
-def _made(**given: Any) -> How:
-    return how({name: value or None for name, value in given.items()})
-
-
-HowGiven = Annotated[How, Group(_made, {name: _option(name) for name in How.__dataclass_fields__})]
 
 
 @app.command()
@@ -91,7 +48,7 @@ def memory(
     mbcost memory v2 --size 96 --train --optimizer adam --fit 200MB
     """
     from mbcost.studies.compare.comparison import DEFAULT_BLOCKS
-    from mbcost.studies.memory.table import VIEWS, memory_table, steps_table
+    from mbcost.studies.memory.table import VIEWS, memory_table, parts_table
     from mbcost.targets.resolve import resolve, resolve_one
 
     if by is not None:
@@ -99,12 +56,12 @@ def memory(
             raise MbcostError(f"unknown view {by!r}", place="--by", way_out=did_you_mean(by, VIEWS))
         if verify or len(targets or ()) != 1:
             raise MbcostError(
-                "shows the steps of one target",
+                "shows the steps or tensors of one target",
                 place="--by",
                 way_out="one TARGET, without --verify",
             )
         subject = resolve_one((targets or [""])[0], settings)
-        where.show(lambda: steps_table(subject, under, rows.columns, rows.sort))
+        where.show(lambda: parts_table(subject, under, by, rows.columns, rows.sort))
         return
     subjects = resolve(targets or DEFAULT_BLOCKS, settings)
     if not verify:
@@ -112,12 +69,8 @@ def memory(
         return
     from mbcost.studies.memory import verify as runs
 
-    ran: list[runs.Ran | None] = [None for _ in subjects]
-
-    def run() -> Iterator[None]:
-        for i, subject in enumerate(subjects):
-            ran[i] = runs.verify(subject, under)
-            yield
-
-    where.show(lambda: memory_table(subjects, under, ran, rows.columns, rows.sort), run())
-    runs.raise_if_different(subjects, [found for found in ran if found])
+    ran = where.fill_in(
+        runs.verify_all(subjects, under),
+        lambda ran: memory_table(subjects, under, ran, rows.columns, rows.sort),
+    )
+    runs.raise_if_different(subjects, ran)

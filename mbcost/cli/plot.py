@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mbcost.cli.app import App, app
 from mbcost.cli.easel import DrawnFigure
+from mbcost.cli.memory_options import HowGiven
 from mbcost.cli.options import Settings, Target, Targets
 from mbcost.cli.output import say
-from mbcost.errors import MbcostError
+from mbcost.errors import MbcostError, did_you_mean
+
+if TYPE_CHECKING:
+    from mbcost.output.plots import Plot
+    from mbcost.studies.memory.how import How
+    from mbcost.targets.subject import Subject
 
 plot_app = App(
     help="Figures for papers: PNG, SVG or PDF by the suffix of -o.",
@@ -149,3 +156,33 @@ def _listed(name: str, text: str) -> list[str]:
 
     values = parse_values(SETTINGS[name], text, f"--{name}") if text else ()
     return [as_text(value) for value in values]
+
+
+@plot_app.command()
+def memory(
+    *,
+    target: Target,
+    by: Annotated[
+        str,
+        typer.Option(
+            "--by", metavar="layer|tensor", help="Bytes at each step, or the map of the arena."
+        ),
+    ] = "layer",
+    under: HowGiven,
+    where: DrawnFigure,
+    settings: Settings,
+) -> None:
+    """Bytes alive at each step, stacked by category; or where the arena puts each tensor.
+
+    mbcost plot memory v2 --train --optimizer adam --batch 4 -o memory.pdf
+
+    mbcost plot memory v3-small --by tensor --dtype int8 -o arena.pdf
+    """
+    from mbcost.studies import figures
+    from mbcost.targets.resolve import resolve_one
+
+    drawn: dict[str, Callable[[Subject, How], Plot]]
+    drawn = {"layer": figures.memory, "tensor": figures.arena_map}
+    if by not in drawn:
+        raise MbcostError(f"unknown view {by!r}", place="--by", way_out=did_you_mean(by, drawn))
+    where.show(drawn[by](resolve_one(target, settings), under))

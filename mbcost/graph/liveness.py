@@ -166,6 +166,12 @@ def spans(schedule: Schedule) -> list[tuple[int, int]]:
     return [(first[storage], last[storage]) for storage in range(len(schedule.storages))]
 
 
+def without_input(schedule: Schedule) -> Schedule:
+    """Return a schedule in which the image takes no bytes: it lies somewhere else."""
+    storages = [s._replace(size=0) if s.category == "input" else s for s in schedule.storages]
+    return schedule._replace(storages=tuple(storages))
+
+
 def freed_after(nodes: Sequence[Node], outputs: Sequence[int] = ()) -> list[list[int]]:
     """Return, for each node, the maps that nothing reads once it has run; -1 is the input.
 

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 
 from mbcost.errors import MbcostError, did_you_mean
+from mbcost.graph.liveness import peak
 from mbcost.networks.network import Network
 from mbcost.networks.yaml import builtins
 from mbcost.output.formats.csv import plain
-from mbcost.output.plots import Accuracy, Bars, HeatMap, Layers, Share
+from mbcost.output.plots import Accuracy, ArenaMap, Bars, HeatMap, Layers, Share
+from mbcost.output.plots import Memory as MemoryPlot
 from mbcost.output.plots.accuracy import COSTS, POINT_KEYS
 from mbcost.output.plots.bars import BAR_KEYS
 from mbcost.output.plots.heatmap import MOST_CELLS
@@ -25,6 +28,9 @@ from mbcost.studies.compare.breakdown import VIEWS
 from mbcost.studies.compare.comparison import Comparison
 from mbcost.studies.compare.conditions import differing, given
 from mbcost.studies.compare.records import COLUMNS, record
+from mbcost.studies.memory.figures import Memory
+from mbcost.studies.memory.how import How
+from mbcost.studies.memory.steps import arena_rows, step_rows
 from mbcost.studies.pareto import pareto_front
 from mbcost.targets.resolve import resolve, resolve_one
 from mbcost.targets.subject import Subject
@@ -106,6 +112,23 @@ def layers(subject: Subject) -> Layers:
             way_out="a network or block with a convolution or linear layer",
         )
     return Layers(rows)
+
+
+def memory(subject: Subject, how: How) -> MemoryPlot:
+    """Return the bytes alive at each layer of inference, or of training, by category: at that of
+    its operators where they are most."""
+    found = Memory(subject.graph, subject.batch, how)
+    rows = step_rows(found.schedule, found.ends)
+    parts = groupby(rows, key=lambda row: (row["phase"], row["path"]))
+    most = [max(part, key=lambda row: int(row["alive_bytes"])) for _, part in parts]
+    return MemoryPlot([{**row, "step": i} for i, row in enumerate(most)])
+
+
+def arena_map(subject: Subject, how: How) -> ArenaMap:
+    """Return where the arena of the deployed network puts each tensor."""
+    found = Memory(subject.graph, subject.batch, how)
+    rows = arena_rows(found.deployed, found.arena)
+    return ArenaMap(rows, found.arena.size, peak(found.deployed).size)
 
 
 def accuracy(targets: Sequence[str], cost: str = "mult_adds") -> Accuracy:

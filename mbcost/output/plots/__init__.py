@@ -9,6 +9,7 @@ from mbcost.output.plots.accuracy import Accuracy
 from mbcost.output.plots.bars import Bars
 from mbcost.output.plots.heatmap import HeatMap
 from mbcost.output.plots.layers import Layers
+from mbcost.output.plots.memory import ArenaMap, Memory
 from mbcost.output.plots.page import (
     COLUMN_IN,
     FIGURE_SUFFIXES,
@@ -24,9 +25,11 @@ __all__ = [
     "COLUMN_IN",
     "FIGURE_SUFFIXES",
     "Accuracy",
+    "ArenaMap",
     "Bars",
     "HeatMap",
     "Layers",
+    "Memory",
     "Plot",
     "Share",
     "check_figure_path",

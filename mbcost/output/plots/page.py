@@ -195,7 +195,7 @@ def count_axis(
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
     prefix = prefix_for(values)
-    scale = f"{prefix} {unit}".strip()
+    scale = f"{prefix}B" if unit == "B" else f"{prefix} {unit}".strip()
     axis.set_label_text(f"{title} ({scale})" if scale else title)
     axis.set_major_formatter(FuncFormatter(lambda value, _: number(value, prefix)))
     if log:

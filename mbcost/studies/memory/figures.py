@@ -13,7 +13,7 @@ from mbcost.graph.arena import Arena, arena
 from mbcost.graph.deployed import deployed
 from mbcost.graph.eager import eager
 from mbcost.graph.graph import Graph
-from mbcost.graph.liveness import Schedule, largest_activation, peak
+from mbcost.graph.liveness import Schedule, largest_activation, peak, without_input
 from mbcost.graph.order import Ordered, best_order
 from mbcost.graph.primitives import BatchNorm2d
 from mbcost.graph.training import Fit, Training, max_batch, smallest_batch, training
@@ -67,8 +67,15 @@ class Memory:
     @cached_property
     def eager(self) -> Schedule:
         """Inference as torch runs it, a kernel per layer."""
-        image = self.how.image or "held"
-        return eager(self.graph, batch=self.batch, itemsize=self.how.itemsize, image=image)
+        how = self.how
+        held = how.image in (None, "held")
+        found = eager(
+            self.graph,
+            batch=self.batch,
+            itemsize=how.itemsize,
+            image="held" if held else "released",
+        )
+        return without_input(found) if how.image == "excluded" else found
 
     @cached_property
     def weight_bytes(self) -> int:
@@ -126,8 +133,17 @@ class Memory:
 
     @property
     def schedule(self) -> Schedule:
-        """What ``--by layer`` and the figure show: the step of training where one is asked for."""
+        """What is shown step by step: the step of training where one is asked for."""
         return self.training.schedule if self.how.train else self.eager
+
+    @property
+    def ends(self) -> tuple[tuple[str, int], ...]:
+        """The operators of that schedule before which its phases end."""
+        if not self.how.train:
+            return (("forward", len(self.eager.operators)),)
+        step = self.training
+        ends = (step.forward_end, step.backward_end, len(step.schedule.operators))
+        return tuple(zip(("forward", "backward", "step"), ends, strict=True))
 
 
 def record(subject: Subject, how: How) -> Record:
@@ -176,9 +192,9 @@ def _deployed(memory: Memory) -> Record:
 
 
 def _trained(step: Training) -> Record:
-    keys = ("saved", "weight", "grad", "optimizer", "buffer")
-    keys += ("peak_forward", "peak_backward", "peak_step", "train_peak")
-    return {f"{key}_bytes": getattr(step, f"{key}_bytes") for key in keys}
+    standing = ("saved_bytes", "weight_bytes", "grad_bytes", "optimizer_bytes", "buffer_bytes")
+    peaks = ("peak_forward_bytes", "peak_backward_bytes", "peak_step_bytes", "train_peak_bytes")
+    return {key: getattr(step, key) for key in (*standing, *peaks)}
 
 
 def fitted(subject: Subject, how: How, limit: int) -> Fit:

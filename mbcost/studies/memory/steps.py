@@ -22,11 +22,24 @@ STEP_COLUMNS = {
     )
 }
 
+TENSOR_COLUMNS = {
+    column.key: column
+    for column in (
+        Column("name", "tensor"),
+        Column("first", "first step", "whole"),
+        Column("last", "last step", "whole"),
+        Column("offset_bytes", "offset", "memory"),
+        Column("size_bytes", "size", "memory"),
+    )
+}
 
-def step_rows(schedule: Schedule, ends: Sequence[tuple[str, int]] = ()) -> list[Record]:
+
+def step_rows(schedule: Schedule, ends: Sequence[tuple[str, int]]) -> list[Record]:
     """Return a row per operator: all bytes alive when it has run, by category too, and what it
-    then frees. ``ends`` says before which operator each phase ends; without it all is forward."""
-    phases = _phases(len(schedule.operators), ends)
+    then frees. ``ends`` says before which operator each phase ends."""
+    phases: list[str] = []
+    for name, end in ends:
+        phases += [name] * (end - len(phases))
     rows = []
     for i, moment in enumerate(moments(schedule)):
         by_category = dict.fromkeys(CATEGORIES, 0)
@@ -62,13 +75,6 @@ def arena_rows(schedule: Schedule, plan: Arena) -> list[Record]:
         }
         for storage, (first, last), offset in found
     ]
-
-
-def _phases(count: int, ends: Sequence[tuple[str, int]]) -> list[str]:
-    found: list[str] = []
-    for name, end in ends:
-        found += [name] * (end - len(found))
-    return found + ["forward"] * (count - len(found))
 
 
 def _size(storages: Sequence[Storage]) -> int:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mbcost.output.table import PENDING, Column, Record, Table, choose_columns, sort_rows
+from mbcost.output.table import PENDING, Column, Table, choose_columns, sort_rows
 from mbcost.studies.compare import conditions
 from mbcost.studies.compare.words import title_of
 from mbcost.studies.memory.figures import COLUMNS, KEYS, Memory, record
 from mbcost.studies.memory.how import How
-from mbcost.studies.memory.steps import STEP_COLUMNS, step_rows
+from mbcost.studies.memory.steps import STEP_COLUMNS, TENSOR_COLUMNS, arena_rows, step_rows
 from mbcost.studies.memory.verify import Ran, added, lines
 from mbcost.studies.memory.words import caption_of, fit_lines, notes_of
 from mbcost.targets.subject import Subject
 
-VIEWS = ("layer",)
+VIEWS = ("layer", "tensor")
 VERIFIED = Column("verified", "verified", "truth")
 VERIFIED_PENDING = {"verified": PENDING, "arena_persistent_bytes": PENDING}
 
@@ -84,29 +84,30 @@ def memory_table(
     )
 
 
-def steps_table(
-    subject: Subject, how: How, columns: str | None = None, sort: str | None = None
+def parts_table(
+    subject: Subject,
+    how: How,
+    by: str,
+    columns: str | None = None,
+    sort: str | None = None,
 ) -> Table:
-    """Return a row per step of what is run: all that is alive, and what the step frees."""
-    rows = steps_of(subject, how)
-    default = [key for key in STEP_COLUMNS if how.train or key != "phase"]
-    chosen = choose_columns(STEP_COLUMNS, columns, default)
-    fields = tuple(column.key for column in chosen) if columns else tuple(STEP_COLUMNS)
+    """Return a row per step of what is run, or per tensor of the arena; ``by`` is of ``VIEWS``."""
+    memory = Memory(subject.graph, subject.batch, how)
+    known, rows = TENSOR_COLUMNS, arena_rows(memory.deployed, memory.arena)
+    default = list(known)
+    if by == "layer":
+        known, rows = STEP_COLUMNS, step_rows(memory.schedule, memory.ends)
+        default = [key for key in known if how.train or key != "phase"]
+    chosen = choose_columns(known, columns, default)
+    fields = tuple(column.key for column in chosen) if columns else tuple(known)
     data = [{key: row[key] for key in fields} for row in rows]
     return Table(
         chosen,
         sort_rows(data, sort),
         fields,
         data,
-        {**record(subject, how), "steps": data},
+        {**record(subject, how), f"by_{by}": data},
         title=f"{subject.target}: {title_of([subject])}",
-        caption=f"{subject.target}: {caption_of([subject], how, steps=True)}",
+        caption=f"{subject.target}: {caption_of([subject], how, by)}",
         notes=notes_of([subject]),
     )
-
-
-def steps_of(subject: Subject, how: How) -> list[Record]:
-    """Return what is alive at each step of inference, or of training."""
-    memory = Memory(subject.graph, subject.batch, how)
-    ends = memory.training.ends if how.train else ()
-    return step_rows(memory.schedule, ends)

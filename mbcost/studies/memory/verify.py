@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from mbcost.errors import CheckFailedError, MbcostError
@@ -55,6 +56,15 @@ def verify(subject: Subject, how: How) -> Ran:
     return Ran((*figures, head), persistent)
 
 
+def verify_all(subjects: Sequence[Subject], how: How) -> Iterator[tuple[Ran | None, ...]]:
+    """Run subjects one after the other; yield what is known of each, first nothing."""
+    found: list[Ran | None] = [None for _ in subjects]
+    yield tuple(found)
+    for i, subject in enumerate(subjects):
+        found[i] = verify(subject, how)
+        yield tuple(found)
+
+
 def _measured(figure: str, predicted: int, needed: int, run: Callable[[], int]) -> Measured:
     """Return a figure measured by ``run``, unless the run would take too many bytes."""
     if needed > LIMIT_BYTES:
@@ -105,8 +115,9 @@ def _training(memory: Memory) -> Iterator[Measured]:
         return ran[name]
 
     for phase in PHASES:
-        predicted = getattr(step, f"peak_{phase}_bytes")
-        yield _measured(phase, predicted, needed, lambda name=phase: peak_of(name))
+        yield _measured(
+            phase, getattr(step, f"peak_{phase}_bytes"), needed, partial(peak_of, phase)
+        )
 
 
 def _arena(memory: Memory) -> tuple[Measured, int | None]:
@@ -151,13 +162,13 @@ def lines(subject: Subject, ran: Ran) -> list[str]:
     return [*found, *(f"{subject.target}: {why}" for why in skipped)]
 
 
-def raise_if_different(subjects: Sequence[Subject], ran: Sequence[Ran]) -> None:
+def raise_if_different(subjects: Sequence[Subject], ran: Sequence[Ran | None]) -> None:
     """Raise ``CheckFailedError`` naming each figure that a run has not as predicted."""
     wrong = [
         f"{subject.target}: {f.figure} {thousands(f.predicted)} bytes, measured "
         f"{thousands(f.measured or 0)}"
         for subject, found in zip(subjects, ran, strict=True)
-        for f in found.figures
+        for f in (found.figures if found else ())
         if f.agrees is False
     ]
     if wrong:

@@ -16,32 +16,34 @@ NOT_MODELLED = (
 )
 
 
-def caption_of(subjects: Sequence[Subject], how: How, *, steps: bool = False) -> str:
-    """Return what the figures mean, under which choices."""
-    parts = [f"{title_of(subjects)}."] if not steps and title_of(subjects) else []
+def caption_of(subjects: Sequence[Subject], how: How, by: str = "target") -> str:
+    """Return what the figures mean, under which choices; a row is ``by`` target or one of the
+    views."""
+    title = title_of(subjects)
+    parts = [f"{title}."] if title else []
     parts.append(f"Maps in {how.dtype}.")
-    if how.train:
-        parts += _training(how)
-    else:
-        parts += _inference(how)
-        if not steps:
-            parts += _deployed(how)
+    if how.train and by != "tensor":
+        parts.append(_training(how))
+    elif by != "tensor":
+        parts.append(_inference(how))
+    if by == "tensor" or (by == "target" and not how.train):
+        parts.append(_deployed(how))
     return " ".join(parts)
 
 
-def _inference(how: How) -> list[str]:
+def _inference(how: How) -> str:
     image = {
         "held": "the image held by its caller",
         "released": "the image freed after its last reader",
         "excluded": "without the image",
     }[how.image or "held"]
-    return [
+    return (
         "Peak: the most bytes of maps alive in eager inference when a layer has run and freed "
         f"nothing yet, every layer writing a new map, {image}; weights are not in it."
-    ]
+    )
 
 
-def _deployed(how: How) -> list[str]:
+def _deployed(how: How) -> str:
     fused = {
         "none": "no activation fused",
         "tflite": "relu and relu6 fused as TFLite fuses them",
@@ -53,20 +55,20 @@ def _deployed(how: How) -> list[str]:
         "excluded": "the image elsewhere",
     }[how.image or "released"]
     over = f", {' and '.join(how.in_place)} in place" if how.in_place else ""
-    return [
+    return (
         f"Bound: the same of the deployed network (batch-norms folded, {fused}{over}, {image}). "
         f"Arena: those maps placed greedily by size, as TFLite Micro does, {how.align} bytes "
         "aligned."
-    ]
+    )
 
 
-def _training(how: How) -> list[str]:
+def _training(how: How) -> str:
     amp = " under autocast (bf16)" if how.amp else ""
-    return [
+    return (
         f"A step of training with {how.optimizer}{amp}, gradients accumulated in place: weights, "
         "buffers, optimizer state, batch and targets are in every peak. Saved: what the forward "
         "keeps for the backward, parameters not counted again."
-    ]
+    )
 
 
 def notes_of(subjects: Sequence[Subject]) -> tuple[str, ...]:
