@@ -37,7 +37,7 @@ def test_no_residue_is_left_of_any_counter(target: str) -> None:
 def test_mobilenet_v2_has_the_eight_totals_of_the_internet(cli_json: Callable[..., Any]) -> None:
     document = cli_json("reconcile", "torchvision:mobilenet_v2")
     counted = next(row for row in document["rows"] if row["part"] == "counted")
-    assert counted == {
+    eight = {
         "part": "counted",
         "papers": 300_774_272,
         "torch": 601_548_544,
@@ -48,6 +48,7 @@ def test_mobilenet_v2_has_the_eight_totals_of_the_internet(cli_json: Callable[..
         "thop": 327_486_720,
         "torchprofile": 307_453_664,
     }
+    assert eight.items() <= counted.items()  # any further counter stands beside them
     assert set(document["residues"].values()) == {0}
 
 
