@@ -50,3 +50,12 @@ def test_make_test_fails_as_its_tools_do(codes: dict[str, int], error: str, tmp_
 def test_every_script_beside_the_others_is_a_proof() -> None:
     assert {"arrays", "fuzz", "models", "sweeps"} <= set(proofs())
     assert {"handmade", "__main__", "__init__"}.isdisjoint(proofs())
+
+
+@pytest.mark.parametrize("name", proofs())
+def test_every_proof_can_be_bounded(name: str) -> None:
+    """Since ``make prove`` hands its bounds to each."""
+    places = [ROOT / "tests" / "proofs" / f"{name}.py", ROOT / "tests" / f"{name}.py"]
+    text = "".join(path.read_text("utf-8") for path in places if path.exists())
+    assert '"--sample"' in text
+    assert '"--seconds"' in text

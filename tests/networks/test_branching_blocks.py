@@ -37,6 +37,16 @@ def test_a_residual_joins_where_the_shape_is_kept_and_only_there() -> None:
         assert paths(lowered(block, (8, 8, 8)), Add) == [], name
 
 
+def test_a_bottleneck_is_a_part_of_the_input_but_never_too_narrow_for_the_output() -> None:
+    def reduced(c_in: int, c: int, t: float) -> int:
+        graph = lowered(Sandglass(c, t=t), (c_in, 8, 8))
+        return next(node.y[0] for node in graph.nodes if node.path == "reduce.conv")
+
+    assert reduced(96, 144, t=4) == 24  # a sixth of 144 is just as much
+    assert reduced(144, 96, t=4) == 36
+    assert reduced(96, 192, t=4) == 32  # 24 would be less than a sixth of 192
+
+
 def test_a_kernel_of_even_size_drops_the_residual_as_the_map_shrinks() -> None:
     block = UniversalInvertedBottleneck(16, t=4, k_start=2)
     graph = lowered(block, (16, 8, 8))
