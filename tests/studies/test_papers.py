@@ -306,6 +306,44 @@ def test_witnesses_vouch_for_the_network_they_name_alone() -> None:
                 "9", "small 224/1.25", "params", "early") == NOT_REPRODUCED  # fmt: skip
 
 
+WITNESSED = [
+    ("v2", "3", "56x56 v2", "channels", "latest",
+     {"input": {"table": "2"}}, {"input": {"table": "2", "row": "5: bottleneck"}}),
+    ("v2", "3", "7x7 v2", "memory", "latest",
+     {"input": {"table": "2", "row": "9: conv2d 1x1"}}, {"input": {"table": "2"}}),
+    ("v3", "9", "small 224/1.25", "params", "latest",
+     {"kept": {"version": "early"}}, {"kept": {"version": "early", "row": "small 224/1.0"}}),
+    ("v3", "9", "small 224/1.0", "mult_adds", "early",
+     {"between": {"version": "early", "rows": ["small 192/1.0", "small 256/1.0"]}},
+     {"between": {"version": "early", "rows": ["small 128/1.0", "small 192/1.0"]}}),
+    ("v3", "9", "small 224/1.0", "mult_adds", "early",
+     {"between": {"version": "early", "rows": ["small 192/1.0", "small 256/1.0"]}},
+     {"between": {"version": "early", "rows": ["large 192/1.0", "large 256/1.0"]}}),
+    ("v3", "9", "small 224/0.5", "mult_adds", "early",
+     {"apart": {"version": "latest"}}, {"apart": {"version": "early"}}),
+    ("v1", "text 4.4", "PlaNet MobileNet", "mult_adds", "latest", {"unit": "B"}, {"unit": "k"}),
+    ("v1", "14", "0.75 MobileNet-128 (first)", "mult_adds", "latest",
+     {"build": "v1@alpha=0.75,size=160"}, {"build": "v1@alpha=0.75,size=192"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "table", "row", "figure", "version", "good", "bad"), WITNESSED)
+def test_a_witness_holds_where_it_does_and_nowhere_else(
+    name: str, table: str, row: str, figure: str, version: str, good: Any, bad: Any
+) -> None:
+    paper = load_paper(name)
+
+    def judged(witness: Any) -> str:
+        key = (version, row, figure)
+        why = replace(paper.tables[table].explained[key], witness=witness)
+        other = replace(paper.tables[table], explained={key: why})
+        found = cell(replace(paper, tables={**paper.tables, table: other}), table, row, figure,
+                     version)  # fmt: skip
+        return verdict_on(found).word
+
+    assert (judged(good), judged(bad)) == (MISPRINT, NOT_REPRODUCED)
+
+
 def test_a_network_that_is_added_later_changes_the_verdict_without_code() -> None:
     paper = load_paper("v1")
     without = replace(paper, nets={**paper.nets, "v1": Net("no-such-network")})

@@ -103,6 +103,52 @@ def test_flops_are_twice_the_mult_adds_and_say_so(cli: Cli, cli_json: Callable[.
     assert cli("compare", "v2", "--convention", "top", "--fast").exit_code == 2
 
 
+def test_a_convention_that_no_counter_speaks_is_taken_apart(cli_json: Callable[..., Any]) -> None:
+    name = "tensorflow-profile"
+    document = cli_json("reconcile", "raspp-v2", "--size", "1025x2049", "--convention", name)
+    rows = {row["part"]: row for row in document["rows"]}
+    assert set(rows["predicted"]) == {"part", "papers", name}
+    *parts_of_it, predicted, counted, residue = document["rows"]
+    assert sum(row[name] for row in parts_of_it) == predicted[name] == 42_550_862_563
+    assert rows["core conv"][name] == 40_322_302_912 + 2_153_915_712  # as TensorFlow says
+    assert (counted[name], residue[name]) == (None, None)
+    assert set(document["versions"]) == {"mbcost"}
+
+
+def test_a_convention_with_a_counter_runs_that_one_alone(cli: Cli) -> None:
+    result = cli("reconcile", "v1", "--size", "32", "--convention", "thop", "--format", "csv")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.splitlines()[0] == "part,papers,thop"
+    assert result.stdout.splitlines()[-1] == "residue,0,0"
+
+
+@pytest.mark.parametrize("command", ["reconcile", "compare", "model"])
+@pytest.mark.parametrize(
+    ("target", "convention", "problem"),
+    [
+        ("torchvision:resnet18", "tensorflow-profile", "operations that a trace does not see"),
+        ("v2@batch=4", "tensorflow-exporter", "of a graph of one image, not of 4"),
+        ("v2", "tensorflow", "unknown convention 'tensorflow' (did you mean 'tensorflow-"),
+    ],
+)
+def test_what_cannot_be_stated_so_is_refused(
+    cli: Cli, command: str, target: str, convention: str, problem: str
+) -> None:
+    result = cli(command, target, "--convention", convention)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert problem in result.stderr
+
+
+def test_an_odd_number_of_flops_is_half_a_mult_add_more(cli_json: Callable[..., Any]) -> None:
+    target = ("deeplabv3-v2-no-aspp", "--size", "513", "--fast")
+    record = cli_json("model", *target, "--convention", "tensorflow-profile")
+    assert (record["flops"], record["mult_adds"]) == (5_503_751_143, 2_751_875_571.5)
+    assert sum(row["flops"] for row in record["layers"]) == record["flops"]
+    assert sum(row["mult_adds"] for row in record["layers"]) == record["mult_adds"]
+    assert sum(record["flops_by_kind"].values()) == record["flops"]
+    assert sum(record["mult_adds_by_kind"].values()) == record["mult_adds"]
+
+
 @pytest.mark.parametrize("format_name", ["table", "markdown", "csv", "latex", "json"])
 def test_reconcile_has_every_format(cli: Cli, format_name: str) -> None:
     result = cli("reconcile", "v1", "--size", "32", "--counter", "thop", "--format", format_name)

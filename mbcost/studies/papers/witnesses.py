@@ -114,6 +114,8 @@ def printed_input(cell: Cell, where: Any) -> str | None:
     ]
     wanted, without = cell.row.facts["map"], cell.row.facts.get("without", [])
     fitting = [m for m in maps if wanted in ("max", m[0]) and m[0] not in without]
+    if not fitting:
+        return None
     h, w, c = max(fitting, key=prod)
     value = Fraction(c) if cell.figure == "channels" else Fraction(h * w * c * BYTES_PER_NUMBER)
     if value != cell.answer.raw:
