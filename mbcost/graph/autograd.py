@@ -191,7 +191,7 @@ class Tape:
                     return self._viewed(node, x, copied=False)
                 return self._fresh(node, x, saves=False)
             case Add():
-                return reduce(lambda a, b: self.sum(node.path, a, b, inputs), inputs)
+                return reduce(lambda a, b: self._sum(node.path, a, b, inputs), inputs)
             case Scale():
                 return self._product(node.path, x, inputs[1])
             case Concat():
@@ -261,9 +261,10 @@ class Tape:
                 assert made is not None
                 targets[i] = made
             self.copies += copies
+        held = x.storage
         x = self.cast(node.path, x, itemsize)
         y = Tensor(0, node.y, itemsize)
-        reads = (x.storage, *copies)
+        reads = (held, x.storage, *copies)
         storage = self.operator(node.path, reads, self.size(y))
         into = [self.size(x)] if x.function is not None else []
         sizes = [*into, *[n * itemsize for n in counts]]
@@ -294,9 +295,9 @@ class Tape:
         function = self.function(node.path, saved, works, ((x, 0), *edges))
         return Tensor(first, node.y, x.itemsize, function)
 
-    def sum(self, path: str, a: Tensor, b: Tensor, held: Sequence[Tensor] = ()) -> Tensor:
-        """Note a sum, whose gradient is that of both: handed on as it is. ``held`` are maps that
-        the caller holds."""
+    def _sum(self, path: str, a: Tensor, b: Tensor, held: Sequence[Tensor]) -> Tensor:
+        """Note a sum of two of the maps that are ``held``: its gradient is that of both, as it
+        is."""
         itemsize = max(a.itemsize, b.itemsize)
         y = Tensor(0, a.shape, itemsize)
         reads = (a.storage, b.storage, *[x.storage for x in held])
@@ -338,9 +339,11 @@ class Tape:
     def _joined(self, node: Node, inputs: Sequence[Tensor]) -> Tensor:
         """Each map's gradient is a view of the whole one; autocast widens maps to the widest."""
         itemsize = max(x.itemsize for x in inputs)
+        held = [x.storage for x in inputs]
         inputs = [self.cast(node.path, x, itemsize) for x in inputs]
         y = Tensor(0, node.y, itemsize)
-        storage = self.operator(node.path, [x.storage for x in inputs], self.size(y))
+        reads = [*held, *[x.storage for x in inputs]]
+        storage = self.operator(node.path, reads, self.size(y))
         edges = [
             Edge(x.function, part=(self.size(x), self.batch == 1 or x.shape == node.y))
             for x in inputs
@@ -372,7 +375,7 @@ class Tape:
         shifted = self.operator(path, (*held, mean, scaled), size, number=True)
         divisor = self.operator(path, (*held, mean, shifted), size)
         power = (Work((size,)), Work((size,)), Work((size,), (0, 1)))
-        y = y._replace(function=self.function(path, (shifted, divisor), power, ((y, 2),)))
+        y = y._replace(function=self.function(path, (shifted,), power, ((y, 2),)))
         storage = self.operator(path, (*held, divisor), size)
         divided = [Work((size,)), Work((size,)), Work((size,)), Work((size,), (0, 1, 2))]
         result = 4

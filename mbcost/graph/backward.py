@@ -69,20 +69,24 @@ class _Backward:
             else:
                 handed.append(given)
         self.held.update(gradient.storage for gradient in handed)
+        added = []
         for edge, gradient in zip(function.edges, handed, strict=True):
             if edge.target < 0:
                 self.parameters[~edge.target] = gradient.storage
             elif edge.target in self.waiting:
                 self._add(function.path, edge.target, gradient)
+                added.append(gradient.storage)
             else:
                 self.waiting[edge.target] = gradient
+        if added:  # what was added to another stays until the function has handed all on
+            self.tape.hold(added)
+            self.held.subtract(added)
 
     def _add(self, path: str, target: int, other: _Gradient) -> None:
+        """Note the sum of what waits for a function and another gradient of the same map."""
         first = self.waiting[target]
         reads = (first.storage, other.storage)
-        in_place = first.dense and self.held[first.storage] == 1 and not self.tape.observed
-        self.held[other.storage] -= 1
-        if in_place:
+        if first.dense and self.held[first.storage] == 1 and not self.tape.observed:
             self.tape.operator(path, reads)
             return
         self.held[first.storage] -= 1

@@ -10,7 +10,6 @@ covers forward and loss. What a kernel needs only while it runs is not in it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import reduce
 from math import prod
 from typing import Literal, NamedTuple, assert_never
 
@@ -143,8 +142,11 @@ def _loss(tape: Tape, outputs: Sequence[Tensor]) -> Tensor:
         saved = (likely, mean + 1)
         function = tape.function("loss", saved, (Work((size,)),), ((softmax, 0),))
         losses.append(Tensor(mean, (), FP32, function))
-    tape.hold(tape.copies)
-    total = reduce(lambda a, b: tape.sum("loss", a, b), losses)
+    total = losses[0]
+    for one in losses[1:]:
+        summed = tape.operator("loss", (total.storage, one.storage), FP32)
+        function = tape.function("loss", (), (), ((total, None), (one, None)))
+        total = Tensor(summed, (), FP32, function)
     tape.hold([*tape.copies, *[x.storage for x in losses]])
     return total
 

@@ -37,7 +37,7 @@ def profiled_run(run: Callable[[], object], make: Callable[[], object]) -> Obser
                 make()
             output = run()
         del output
-    for event in _in_order(profiler.profiler.kineto_results.experimental_event_tree()):
+    for event in in_order(profiler.profiler.kineto_results.experimental_event_tree()):
         events.visit(event, inside=False)
     return Observed(events.given, tuple(events.samples), events.largest, events.most)
 
@@ -60,9 +60,9 @@ class _Events:
         if hasattr(fields, "alloc_size"):
             self._allocation(fields.ptr, fields.alloc_size, inside)
             return
-        whole = not inside and _has_kernel(event.name)
+        whole = not inside and has_kernel(event.name)
         before = set(self._alive)
-        for child in _in_order(event.children):
+        for child in in_order(event.children):
             self.visit(child, inside or whole)
         new = self._alive.keys() - before
         if whole and new:
@@ -81,12 +81,13 @@ class _Events:
         self.most = max(self.most, sum(self._alive.values()) + sum(self._others.values()))
 
 
-def _in_order(events: Iterable[Any]) -> list[Any]:
+def in_order(events: Iterable[Any]) -> list[Any]:
+    """Return events in the order in which they began."""
     return sorted(events, key=lambda event: event.start_time_ns)
 
 
 @cache
-def _has_kernel(name: str) -> bool:
+def has_kernel(name: str) -> bool:
     """Return whether an operator is more than a composition of others."""
     import torch
 
@@ -94,11 +95,14 @@ def _has_kernel(name: str) -> bool:
     packet = getattr(getattr(torch.ops, space), operator, None) if colon else None
     if packet is None:
         return False
-    return any(
-        torch._C._dispatch_has_kernel_for_dispatch_key(
-            name if overload == "default" else f"{name}.{overload}", key
-        )
+    overloads = [
+        name if overload == "default" else f"{name}.{overload}"
         for overload in packet.overloads()
         if not overload.endswith("out")
+    ]
+    return any(
+        torch._C._dispatch_has_kernel_for_dispatch_key(overload, key)
+        for overload in overloads
+        if torch._C._dispatch_has_kernel(overload)  # some are known to TorchScript alone
         for key in _OWN_KERNEL
     )

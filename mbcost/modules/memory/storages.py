@@ -60,6 +60,11 @@ class Storages(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has
             self.samples.append(Sample(self.path, str(func), self._bytes))
         return out
 
+    @property
+    def alive(self) -> int:
+        """Return the bytes that are alive now."""
+        return self._bytes
+
     def _read(self, x: Tensor) -> None:
         """Note what an operator reads: where none of them wrote it, it does not count."""
         storage = _storage(x)

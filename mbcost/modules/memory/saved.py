@@ -1,0 +1,44 @@
+"""What autograd really saves for the backward of a forward. Importing this imports torch."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
+
+from mbcost.graph.graph import Graph
+from mbcost.modules.graph_module import GraphModule
+from mbcost.modules.memory.steps import trained_module
+
+
+def saved_storages(
+    graph: Graph, batch: int = 1, amp: bool = False, *, fake: bool = False
+) -> dict[int, int]:
+    """Return the bytes of each storage that autograd saves, by its address, when a forward is done;
+    of parameters and buffers none.
+
+    ``fake`` runs it on tensors without values, which save what real ones do. A Python number that
+    torch wraps in a tensor is saved unseen.
+    """
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    seen = []
+
+    def save(x: Tensor) -> Tensor:
+        seen.append(x.untyped_storage())
+        return x
+
+    with FakeTensorMode() if fake else nullcontext():
+        module = GraphModule(graph).train() if fake else trained_module(graph)
+        image = torch.zeros(batch, *graph.x)
+        own = {x.untyped_storage()._cdata for x in (*module.parameters(), *module.buffers())}
+        with (
+            torch.autocast("cpu", dtype=torch.bfloat16, enabled=amp),
+            saved_tensors_hooks(save, lambda x: x),
+        ):
+            outputs = module(image)
+    found = {x._cdata: x.nbytes() for x in seen if x._cdata not in own}
+    del outputs
+    return found
