@@ -56,10 +56,9 @@ class Step:
 
     def run(self, phase: Any = nullcontext) -> None:
         """Run one step, each part of it within ``phase`` of its name; then drop the gradients."""
-        with phase("forward"):
-            with self._autocast:
-                outputs = self.module(self.image)
-                loss = self._loss(outputs)
+        with phase("forward"), self._autocast:
+            outputs = self.module(self.image)
+            loss = self._loss(outputs)
         with phase("backward"):
             loss.backward()
         with phase("step"):

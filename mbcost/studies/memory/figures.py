@@ -6,11 +6,13 @@ Bytes, whole; null where a figure was not asked for or is not known. To add a fi
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cached_property
 
 from mbcost.cost import DTYPES, terms, weight_bytes
+from mbcost.errors import LayerError
 from mbcost.graph.arena import Arena, arena
-from mbcost.graph.deployed import deployed
+from mbcost.graph.deployed import InPlace, deployed
 from mbcost.graph.eager import eager
 from mbcost.graph.graph import Graph
 from mbcost.graph.liveness import Schedule, largest_activation, peak, without_input
@@ -91,18 +93,35 @@ class Memory:
         return sum(2 * norm.c * self.how.itemsize + 8 for norm in norms)
 
     @cached_property
+    def _plain(self) -> Schedule | str:
+        """Inference as deployed, in its own order and nothing in place; or why it cannot be."""
+        try:
+            return self._deployed()
+        except LayerError as error:
+            return str(error)
+
+    @property
+    def not_deployed(self) -> str:
+        """Why it cannot be deployed; empty where it can."""
+        return self._plain if isinstance(self._plain, str) else ""
+
+    @cached_property
     def ordered(self) -> Ordered | None:
         """The deployed layers in the best order; None where none was asked for."""
-        if self.how.order != "best":
+        if self.how.order != "best" or isinstance(self._plain, str):
             return None
-        return best_order(self._deployed(in_place=False))
+        return best_order(self._plain)
 
     @cached_property
     def deployed(self) -> Schedule:
-        """Inference as deployed, in the order asked for."""
-        return self._deployed(in_place=True, order=self.ordered)
+        """Inference as deployed, in the order asked for; raises where it cannot be."""
+        if self.ordered is None and not self.how.in_place and not isinstance(self._plain, str):
+            return self._plain
+        return self._deployed(self.how.in_place, self.ordered)
 
-    def _deployed(self, *, in_place: bool, order: Ordered | None = None) -> Schedule:
+    def _deployed(
+        self, in_place: Collection[InPlace] = (), order: Ordered | None = None
+    ) -> Schedule:
         how = self.how
         return deployed(
             self.graph,
@@ -110,7 +129,7 @@ class Memory:
             batch=self.batch,
             itemsize=how.itemsize,
             image=how.image or "released",
-            in_place=how.in_place if in_place else (),
+            in_place=in_place,
             order=order.order if order else None,
         )
 
@@ -181,6 +200,8 @@ def _inference(memory: Memory) -> Record:
 
 
 def _deployed(memory: Memory) -> Record:
+    if memory.not_deployed:
+        return {}
     bound, size = peak(memory.deployed).size, memory.arena.size
     return {
         "fusion": memory.how.fusion,
