@@ -37,6 +37,8 @@ def test_what_needs_every_channel_at_once_cannot_be_split() -> None:
     gate = (Step("pool", AdaptiveAvgPool2d(), ("dw",)), Step("scale", Scale(), ("dw", "pool")))
     assert split_peak(block(*gate), 2) is None
     assert split_peak(block(Step("sum", Add(), ("dw", "dw"))), 2) is None
+    side = (Step("side", Conv2d(12, 12, (1, 1)), ("dw",)), Step("sum", Add(), ("dw", "side")))
+    assert split_peak(block(*side), 2) is None
     assert split_peak(block(outputs=(2, 3)), 2) is None
     assert split_peak(block(outputs=(1, 3)), 2) is None
     assert split_peak(builtin("v1").graph(), 2) is not None
