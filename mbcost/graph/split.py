@@ -10,6 +10,9 @@ from mbcost.graph.graph import Graph
 from mbcost.graph.kernels import Kernel, is_depthwise, kernels
 from mbcost.graph.primitives import Conv2d, Layer
 
+PAPER_ITEMSIZE = 2
+"""Bytes an element in MobileNetV2's Table 3: 16-bit floats."""
+
 
 class Bottleneck(NamedTuple):
     """An expansion, a depthwise convolution and a projection that nothing comes between."""
@@ -54,7 +57,9 @@ def bottlenecks(graph: Graph) -> Iterator[Bottleneck]:
                 yield Bottleneck(above.path, outside, inside, kernel.y[0])
 
 
-def split_peak(graph: Graph, groups: int | None, itemsize: int = 2) -> SplitPeak | None:
+def split_peak(
+    graph: Graph, groups: int | None, itemsize: int = PAPER_ITEMSIZE
+) -> SplitPeak | None:
     """Return the peak over ``graph``'s bottlenecks in ``groups`` groups, None without a bottleneck.
 
     ``groups`` of None is a channel at a time. By our reading of the section, a bottleneck's input,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from mbcost.cost import CONVOLUTIONS, CostReport, LayerCost, cost_of
+from mbcost.graph.split import PAPER_ITEMSIZE, bottlenecks, split_peak
 from mbcost.networks.single_block import SingleBlock
 from mbcost.output.table import Column, Record, Table
 from mbcost.targets.subject import Subject, uncounted_lines
@@ -37,6 +38,7 @@ def explain_table(subject: Subject) -> Table:
             "mult_adds": report.mult_adds,
             "layers": costly,
             **savings(subject),
+            **bottleneck_memory(subject),
         },
         title=f"{subject.target}: input {shape_text(report.inputs, '×')}, batch {report.batch}",
         caption=f"{subject.target}: params and mult-adds of each layer, numbers filled in.",
@@ -45,6 +47,7 @@ def explain_table(subject: Subject) -> Table:
             "a convolution: kh·kw · c_in/groups · c_out (+ c_out with bias) weights, "
             "times h_out·w_out mult-adds; a batch-norm: 2·c params",
             *savings_lines(subject),
+            *bottleneck_lines(subject),
             *uncounted_lines([subject]),
         ),
     )
@@ -114,6 +117,47 @@ def savings_lines(subject: Subject) -> list[str]:
             f"({ratio_in_words(predicted)})"
         )
     return lines
+
+
+GROUPS = (1, 2, 3)
+"""In so many groups of inner channels, then a channel at a time, bottlenecks are shown to run."""
+
+
+def bottleneck_memory(subject: Subject) -> Record:
+    """Return the most bytes of maps between inverted residuals, and inside of them, and the peak
+    where inner channels run in groups (V2, section 5.1), with the paper's 2 bytes an element."""
+    if subject.traced:
+        return {}
+    blocks = list(bottlenecks(subject.graph))
+    if not blocks:
+        return {}
+    inside = max(block.channels * sum(block.inside) for block in blocks)
+    peaks = [split_peak(subject.graph, groups) for groups in (*GROUPS, None)]
+    return {
+        "between_bytes": PAPER_ITEMSIZE * max(block.outside for block in blocks),
+        "inside_bytes": PAPER_ITEMSIZE * inside,
+        "split_peak_bytes": {
+            str(groups or "channels"): peak.size
+            for groups, peak in zip((*GROUPS, None), peaks, strict=True)
+            if peak
+        },
+    }
+
+
+def bottleneck_lines(subject: Subject) -> list[str]:
+    """Return that memory in words."""
+    found = bottleneck_memory(subject)
+    if not found:
+        return []
+    between, inside = found["between_bytes"], found["inside_bytes"]
+    *sizes, alone = map(thousands, found["split_peak_bytes"].values())
+    groups = ", ".join(f"{size} in {n}" for n, size in zip(GROUPS, sizes, strict=True))
+    return [
+        f"an inverted residual reads and puts out at most {thousands(between)} bytes; inside it "
+        f"are at most {thousands(inside)} (one image, {PAPER_ITEMSIZE} bytes an element)",
+        f"its inner channels run in groups (V2, section 5.1, as we read it): at the peak {groups}, "
+        f"{alone} a channel at a time",
+    ]
 
 
 def formula(row: LayerCost, times: int = 1) -> tuple[str, str]:
