@@ -15,6 +15,8 @@ from mbcost.modules.counters import COUNTERS
 from mbcost.studies import explain, listing
 from mbcost.studies.compare import records
 from mbcost.studies.guard import check_table, diff
+from mbcost.studies.memory import figures as memory
+from mbcost.studies.memory import steps
 from mbcost.studies.papers import table as paper
 from mbcost.studies.spaces import columns as sweep
 from tests.test_architecture import DOORS, FLOORS, PACKAGE
@@ -58,6 +60,36 @@ MEANINGS = {
     "weight_bytes": ("bytes", "weights in the `--dtype`"),
     "largest_activation_bytes": ("bytes", "the largest map of one image, in the `--dtype`"),
     "peak_activation_bytes": ("bytes", "the most that is alive at once for one image"),
+    "dtype": ("text", "the `--dtype` of maps and weights"),
+    "peak_at": ("text", "the layer that runs when most is alive in eager inference"),
+    "lower_bound_bytes": ("bytes", "the largest set of maps alive at once in the deployed network"),
+    "arena_bytes": ("bytes", "the arena that a greedy planner makes of them: its planned head"),
+    "arena_persistent_bytes": ("bytes", "what TensorFlow Lite Micro keeps besides, measured"),
+    "arena_overhead": ("ratio", "`arena_bytes` ÷ `lower_bound_bytes` − 1"),
+    "best_order_bytes": ("bytes", "that bound in the best order, with `--order best`"),
+    "fusion": ("text", "`none`, `tflite` or `all`, and what runs in place"),
+    "saved_bytes": ("bytes", "what autograd keeps for the backward, no parameters"),
+    "grad_bytes": ("bytes", "gradients of all parameters"),
+    "optimizer_bytes": ("bytes", "what the optimizer keeps from step to step"),
+    "buffer_bytes": ("bytes", "running means, variances and counts of batch-norms"),
+    "peak_forward_bytes": ("bytes", "the most alive in forward and loss, everything counted"),
+    "peak_backward_bytes": ("bytes", "the most alive in the backward, everything counted"),
+    "peak_step_bytes": ("bytes", "the most alive in the optimizer's step, everything counted"),
+    "train_peak_bytes": ("bytes", "the largest of the three"),
+    "max_batch": ("images", "the largest batch within `--fit`; 0 where none is"),
+    "max_batch_bytes": ("bytes", "what that batch takes"),
+    "next_batch_bytes": ("bytes", "what one image more takes"),
+    "step": ("count", "number of the operator, from 0"),
+    "phase": ("text", "`forward`, `backward` or `step`"),
+    "alive_bytes": ("bytes", "all that is alive when the operator has run"),
+    "written_bytes": ("bytes", "what the operator allocates"),
+    "freed_bytes": ("bytes", "what nothing reads after it"),
+    "alive": ("text", "the maps alive, each by the layer that wrote it"),
+    "freed": ("text", "those freed then"),
+    "first": ("count", "the first step at which the tensor is alive"),
+    "last": ("count", "the last one"),
+    "offset_bytes": ("bytes", "where the tensor begins in the arena"),
+    "size_bytes": ("bytes", "how long it is"),
     "verdict": ("text", "`pass` or `FAIL`"),
     "figure": ("text", "which figure is compared"),
     "value": ("count", "the figure"),
@@ -105,6 +137,11 @@ IN_PLACE = {
     ("paper", "id"): ("text", "the printed row that it is a figure of, as `v1-t6-01`"),
     ("paper", "verdict"): ("text", "see [the papers](papers.md)"),
     ("paper", "reason"): ("text", "why, where it is not simply reproduced"),
+    ("memory", "name"): ("text", "the YAML's stem or the model's name"),
+    ("memory", "largest_activation_bytes"): ("bytes", "the largest map of the batch"),
+    ("memory", "peak_activation_bytes"): ("bytes", "the most maps alive at once, eager inference"),
+    ("memory", "settings"): ("text", "what was set: `alpha 0.5`; an object in JSON"),
+    ("tensors", "name"): ("text", "the layer that writes the tensor, or `input`"),
     ("list", "kind"): ("text", "`network`, `detection`, `segmentation`, `block` or `space`"),
 }
 
@@ -149,6 +186,17 @@ missing from the totals, each with how often it ran.
 `kind`, `params` and `mult_adds`. Behind them stand `flops`, where they were asked for, and in CSV
 `unit` and `convention`.
 
+## `memory`
+
+Null where a figure was not asked for or is not known:
+
+{_table("memory", memory.KEYS)}
+With `--verify` there is `verified`, and in JSON `measured`. `--by layer`:
+
+{_table("steps", steps.STEP_COLUMNS)}
+`--by tensor`:
+
+{_table("tensors", steps.TENSOR_COLUMNS)}
 ## Sweeps: `sweep`, `search`
 
 First what was chosen, each choice under its own key (`alpha`, `size`, `rows.3.t`), then what it

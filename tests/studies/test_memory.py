@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -201,7 +202,7 @@ def test_no_two_tensors_of_the_arena_lie_in_one_place(name: str) -> None:
             steps.setdefault(step, []).append((row["offset_bytes"], end))
     for found in steps.values():
         places = sorted(place for place in found if place[0] < place[1])
-        assert all(a[1] <= b[0] for a, b in zip(places, places[1:], strict=False))
+        assert all(a[1] <= b[0] for a, b in pairwise(places))
     assert plot.lower_bound <= plot.size
 
 
