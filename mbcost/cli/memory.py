@@ -112,12 +112,16 @@ def memory(
         return
     from mbcost.studies.memory import verify as runs
 
-    ran: list[runs.Ran | None] = [None for _ in subjects]
+    waiting: list[runs.Ran | None] = [None for _ in subjects]
 
-    def run() -> Iterator[None]:
-        for i, subject in enumerate(subjects):
-            ran[i] = runs.verify(subject, under)
-            yield
+    def run() -> Iterator[list[runs.Ran | None]]:
+        yield waiting
+        done: list[runs.Ran] = []
+        for subject in subjects:
+            done.append(runs.verify(subject, under))
+            yield [*done, *waiting[len(done) :]]
 
-    where.show(lambda: memory_table(subjects, under, ran, rows.columns, rows.sort), run())
+    ran = where.fill_in(
+        run(), lambda found: memory_table(subjects, under, found, rows.columns, rows.sort)
+    )
     runs.raise_if_different(subjects, [found for found in ran if found])
