@@ -143,7 +143,14 @@ def test_every_term_of_a_layer_is_as_worked_out_by_hand(
     assert terms(layer, x, y) == expected
 
 
-HOOKED = {"relu": (30, 30), "relu6": (30, 0), "gelu": (30, 30), "silu": (0, 30), "softmax": (0, 30)}
+HOOKED = {
+    "relu": (30, 30),
+    "relu6": (30, 0),
+    "leaky_relu": (30, 0),
+    "gelu": (30, 30),
+    "silu": (0, 30),
+    "softmax": (0, 30),
+}
 """Elements that ptflops counts of a module, and of the function that it calls."""
 PROFILED = {"hardswish": 3, "hardsigmoid": 2, "silu": 2, "gelu": 4, "softmax": 5}
 """Operations per element that the profiler of TensorFlow 2.15 said of slim's and its own."""
@@ -158,6 +165,7 @@ def test_an_activation_costs_what_is_hooked_of_it(name: str) -> None:
         activation_function_elements=function,
         softmax_module_operations=6 * each if name == "softmax" else 0,
         activation_operations=30 * PROFILED.get(name, 0),
+        leaky_relu_elements=30 if name == "leaky_relu" else 0,
     )
 
 

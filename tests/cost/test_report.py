@@ -52,6 +52,19 @@ def test_layers_that_stand_for_the_batch_are_not_multiplied_again() -> None:
     assert [row["mult_adds"] for row in traced.records()] == [1728, 0, 64]
 
 
+def test_layers_that_run_for_every_box_count_so_often_and_have_their_weights_once() -> None:
+    crop = CONV._replace(path="crop", kind="crop", y=(3, 2, 2), terms=Terms(), maps=7)
+    many = CONV._replace(path="many", times=7, maps=7)
+    report = CostReport("boxes", (CONV, crop, many), (3, 8, 8), (4, 4, 4), batch=5)
+    assert [layer.mult_adds for layer in report.layers] == [1728, 0, 7 * 1728]
+    assert [layer.elements for layer in report.layers] == [64, 7 * 12, 7 * 64]
+    assert report.mult_adds == 5 * 8 * 1728
+    assert report.total(CONVENTIONS["torchinfo"]) == 5 * 8 * (1728 + 64)
+    assert report.by_kind("mult_adds") == {"conv": 5 * 8 * 1728}
+    assert report.params == 2 * 112
+    assert many.counted(CONVENTIONS["torchinfo"]) == 7 * 1792
+
+
 def test_bytes_are_those_of_torchinfo() -> None:
     assert REPORT.input_bytes == 5 * 3 * 8 * 8 * 4
     assert replace(REPORT, more_inputs=((7,), (2, 3))).input_bytes == 5 * (192 + 7 + 6) * 4
