@@ -96,9 +96,7 @@ def training(
             storages[i] = storages[i]._replace(category="saved")
     given = tuple(range(STATE + 1))
     kept = (*given, *[x.storage for x in (*outputs, loss)], *gradients.values())
-    schedule = Schedule(
-        tuple(storages), tuple(tape.operators), given, tuple(dict.fromkeys(kept))
-    )
+    schedule = Schedule(tuple(storages), tuple(tape.operators), given, tuple(dict.fromkeys(kept)))
     alive = alive_bytes(schedule)
     return Training(
         schedule,
