@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
 import pytest
@@ -11,17 +12,23 @@ from hypothesis import strategies as st
 from torch import nn
 
 from mbcost.errors import MbcostError
-from mbcost.graph.eager import Image
+from mbcost.graph.eager import Image, eager
 from mbcost.graph.graph import Graph
+from mbcost.graph.liveness import alive_bytes, peak
 from mbcost.graph.primitives import Activation, Add, Flatten, LocalResponseNorm, Pool2d, Slice
+from mbcost.modules import build
 from mbcost.modules.memory import verify_inference
+from mbcost.modules.memory.elsewhere import observed_inference
 from mbcost.modules.memory.profiled import profiled_run
 from mbcost.modules.memory.storages import observed_run
+from mbcost.modules.trace.values import with_values
 from mbcost.networks.blocks import BLOCKS
 from mbcost.networks.yaml import builtins
+from mbcost.targets.elsewhere import find_model
 from tests import strategies
 from tests.graph.test_eager import graph_of
-from tests.proofs.memory import IMAGES, graph_at, inference_problems
+from tests.proofs.handmade import HANDMADE
+from tests.proofs.memory import IMAGES, elsewhere_problems, graph_at, inference_problems
 
 
 @pytest.mark.parametrize("name", builtins())
@@ -29,6 +36,11 @@ def test_every_network_keeps_what_torch_keeps(name: str) -> None:
     graph = graph_at(name, 64)
     draw = Random(name)
     batch, image = draw.choice((1, 2, 4)), draw.choice(IMAGES)
+    if peak(eager(graph)).size > 20_000_000:  # it has one size, and that is large
+        x = torch.zeros(batch, *graph.x, device="meta")
+        found = observed_inference(build(graph, "meta"), [x], name)
+        assert found.alive == alive_bytes(eager(graph, batch=batch))
+        return
     assert inference_problems(graph, batch, image, profiled=draw.random() < 0.3) == []
 
 
@@ -127,3 +139,80 @@ def test_a_run_that_keeps_more_is_noticed() -> None:
     assert inference_problems(graph, 1, "held") == []
     assert inference_problems(graph, 1, "held", against="released") != []
     assert inference_problems(graph, 1, "held", against="released", profiled=True) != []
+
+
+SOME = (
+    "torchvision:mobilenet_v3_small",
+    "timm:test_efficientnet_gn",
+    "timm:test_mambaout",
+    "timm:test_vit",
+    "timm:test_nfnet",
+)
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_models_from_elsewhere_keep_without_values_what_they_keep_with_them(name: str) -> None:
+    found = find_model(name)
+    assert found is not None
+    settings = {} if "vit" in name else {"size": (64, 64)}
+    model, inputs = found.build(settings, real=True), with_values(found.inputs(settings, 2))
+    assert elsewhere_problems(model, inputs, name) == []
+
+
+@pytest.mark.parametrize("kind", HANDMADE)
+def test_models_of_every_kind_keep_what_they_really_keep_and_stay_as_they_were(kind: str) -> None:
+    for i in range(3):
+        torch.manual_seed(i)
+        model, inputs = HANDMADE[kind](Random(f"{kind}/{i}"))
+        assert elsewhere_problems(model, inputs, kind) == []
+
+
+class ByValue(nn.Module):
+    """Keeps as many maps as the first element of its input says."""
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """The values of a trace are below 1: one map."""
+        return [x + i for i in range(1 + int(x.flatten()[0].item()))]
+
+
+def test_a_path_that_depends_on_values_takes_those_of_the_trace() -> None:
+    on_meta = torch.zeros(2, 3, device="meta")
+    found = observed_inference(ByValue(), [on_meta], "by value")
+    assert [sample.operator for sample in found.samples] == ["aten.add.Tensor"]
+    assert found.peak.size == 2 * 24
+    three = observed_inference(ByValue(), [torch.full((2, 3), 2.0)], "by value")
+    assert three.peak.size == 4 * 24
+
+
+def test_a_forward_that_fails_is_one_message_that_says_where() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.Sequential(nn.Linear(5, 6)))
+    with pytest.raises(MbcostError, match=r"ours: 1.0: its forward fails on an input of 2x3"):
+        observed_inference(model, [torch.zeros(2, 3)], "ours")
+
+
+class InAThread(nn.Module):
+    """Runs a part of itself in another thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.part = nn.Linear(3, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Wait for it."""
+        with ThreadPoolExecutor(1) as pool:
+            y: torch.Tensor = pool.submit(self.part, x).result()
+        return y
+
+
+def test_what_runs_in_another_thread_is_refused() -> None:
+    with pytest.raises(MbcostError, match="part: runs in a thread of its own"):
+        observed_inference(InAThread(), [torch.zeros(2, 3)], "threads")
+
+
+def test_meta_is_not_the_cpu() -> None:
+    """What a trace on meta would say of batch-norm: its statistics come with it."""
+    norm = nn.BatchNorm2d(16).eval()
+    x = torch.zeros(1, 16, 4, 4, device="meta")
+    on_meta = observed_run(lambda: norm.to("meta")(x), [x])
+    assert observed_inference(norm, [x]).peak.size == 2 * 1024
+    assert on_meta.peak.size > 2 * 1024

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from threading import get_ident
 from typing import Any
 from weakref import ref
 
@@ -38,6 +39,7 @@ class Storages(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has
         self.largest = 0
         self._paths = {id(part): path for path, part in module.named_modules()} if module else {}
         self._stack = [(0, "")]
+        self._thread = get_ident()
         self._alive: dict[int, tuple[int, ref[Any]]] = {}
         self._others: dict[int, ref[Any]] = {}
         self._bytes = 0
@@ -111,9 +113,19 @@ class Storages(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has
         return self._stack[-1][1]
 
     def _enter(self, module: nn.Module, args: Any) -> None:
+        if get_ident() != self._thread:  # hooks are of every thread, modes of one
+            if id(module) in self._paths:
+                raise MbcostError(
+                    "runs in a thread of its own, where its memory cannot be watched",
+                    place=self._paths[id(module)],
+                    way_out="let the forward run it in the same thread",
+                )
+            return
         self._stack.append((id(module), self._paths.get(id(module), self.path)))
 
     def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
+        if get_ident() != self._thread:
+            return
         while len(self._stack) > 1 and self._stack.pop()[0] != id(module):
             pass  # one that raised, and whose error was caught
 

@@ -52,7 +52,7 @@ class Data:
                 ) from error
         if self.fake is None:
             return made
-        return FakeTensor(self.fake, made, torch.device("cpu"))  # type: ignore[no-untyped-call]
+        return FakeTensor(self.fake, made, torch.device("cpu"))
 
     def _strided(self, x: Tensor) -> Tensor:
         storage: Any = x.untyped_storage()
