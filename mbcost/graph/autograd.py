@@ -69,9 +69,9 @@ class Edge(NamedTuple):
     target: int
     """A function, or ``~i`` for parameter ``i``."""
     result: int | None = None
-    """Which of the function's results; None is what came in, or a part of it."""
-    part: tuple[int, bool] | None = None
-    """Of a view of a part of what came in: its bytes, and whether it is dense."""
+    """Which of the function's results; None is what came in."""
+    view: int | None = None
+    """The bytes of a view of what came in, or of a part of it; None hands on the very tensor."""
 
 
 class Function(NamedTuple):
@@ -228,12 +228,15 @@ class Tape:
         if copied:
             written = self.operator(node.path, (x.storage,), self.size(y))
             y = y._replace(storage=written, dense=True)
-        return y._replace(function=self.function(node.path, (), (), ((x, None),)))
+        if x.function is None:
+            return y
+        edge = Edge(x.function, view=self.size(x))
+        return y._replace(function=self.function(node.path, (), (), (edge,)))
 
     def _sliced(self, node: Node, x: Tensor, layer: Slice) -> Tensor:
         """A view of some channels; its backward fills a map with zeros around them."""
         if layer.stop - layer.start == x.shape[0]:
-            return self._viewed(node, x, copied=False)
+            return x._replace(function=self.function(node.path, (), (), ((x, None),)))
         function = self.function(node.path, (), (Work((self.size(x),)),), ((x, 0),))
         dense = x.dense and self.batch == 1
         return x._replace(shape=node.y, function=function, dense=dense)
@@ -345,7 +348,7 @@ class Tape:
         reads = [*held, *[x.storage for x in inputs]]
         storage = self.operator(node.path, reads, self.size(y))
         edges = [
-            Edge(x.function, part=(self.size(x), self.batch == 1 or x.shape == node.y))
+            Edge(x.function, view=self.size(x))
             for x in inputs
             if x.function is not None
         ]
