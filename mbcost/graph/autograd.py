@@ -51,8 +51,6 @@ class Tensor(NamedTuple):
     itemsize: int
     function: int | None = None
     """The function that made it; None where nothing before it is trained."""
-    dense: bool = True
-    """Whether its storage holds it without gaps: a slice of several images does not."""
 
 
 class Work(NamedTuple):
@@ -69,9 +67,9 @@ class Edge(NamedTuple):
     target: int
     """A function, or ``~i`` for parameter ``i``."""
     result: int | None = None
-    """Which of the function's results; None is what came in, or a part of it."""
-    part: tuple[int, bool] | None = None
-    """Of a view of a part of what came in: its bytes, and whether it is dense."""
+    """Which of the function's results; None is what came in."""
+    view: int | None = None
+    """The bytes of a view of what came in, or of a part of it; None hands on the very tensor."""
 
 
 class Function(NamedTuple):
@@ -156,7 +154,7 @@ class Tape:
         """Return a map in so many bytes an element: itself, or a copy."""
         if x.itemsize == itemsize:
             return x
-        y = x._replace(itemsize=itemsize, dense=True)
+        y = x._replace(itemsize=itemsize)
         y = y._replace(storage=self.operator(path, (x.storage,), self.size(y)))
         made = self.function(path, (), (Work((self.size(x),)),), ((x, 0),))
         return y._replace(function=made)
@@ -176,19 +174,15 @@ class Tape:
                 return self._fresh(node, x, beside=indices)
             case AdaptiveAvgPool2d():
                 return self._fresh(node, x, saves=node.layer.size != (1, 1))  # which is a mean
-            case Upsample():
+            case Upsample() | SpaceToDepth():
                 return self._fresh(node, x, saves=False)
             case Flatten():
-                return self._viewed(node, x, copied=not x.dense)
+                return self._viewed(node, x)
             case Slice():
                 return self._sliced(node, x, node.layer)
             case ChannelShuffle():
                 if node.layer.groups in (1, node.x[0]):  # every channel stays where it is
-                    return self._viewed(node, x, copied=False)
-                return self._fresh(node, x, saves=False)
-            case SpaceToDepth():
-                if node.layer.side == 1:
-                    return self._viewed(node, x, copied=False)
+                    return self._viewed(node, x)
                 return self._fresh(node, x, saves=False)
             case Add():
                 return reduce(lambda a, b: self._sum(node.path, a, b, inputs), inputs)
@@ -222,21 +216,17 @@ class Tape:
         function = self.function(node.path, kept, (Work((self.size(x),)),), ((x, 0),))
         return y._replace(storage=first, function=function)
 
-    def _viewed(self, node: Node, x: Tensor, copied: bool) -> Tensor:
-        """A view forward and backward; ``copied`` where what is below has gaps."""
-        y = x._replace(shape=node.y)
-        if copied:
-            written = self.operator(node.path, (x.storage,), self.size(y))
-            y = y._replace(storage=written, dense=True)
-        return y._replace(function=self.function(node.path, (), (), ((x, None),)))
+    def _viewed(self, node: Node, x: Tensor) -> Tensor:
+        """A view, forward and backward."""
+        edges = [] if x.function is None else [Edge(x.function, view=self.size(x))]
+        return x._replace(shape=node.y, function=self.function(node.path, (), (), edges))
 
     def _sliced(self, node: Node, x: Tensor, layer: Slice) -> Tensor:
         """A view of some channels; its backward fills a map with zeros around them."""
         if layer.stop - layer.start == x.shape[0]:
-            return self._viewed(node, x, copied=False)
+            return x._replace(function=self.function(node.path, (), (), ((x, None),)))
         function = self.function(node.path, (), (Work((self.size(x),)),), ((x, 0),))
-        dense = x.dense and self.batch == 1
-        return x._replace(shape=node.y, function=function, dense=dense)
+        return x._replace(shape=node.y, function=function)
 
     def _weighted(self, node: Node, x: Tensor, layer: Conv2d | Linear) -> Tensor:
         """A convolution or a linear layer: autocast copies bias, weights and input, in this order.
@@ -266,17 +256,23 @@ class Tape:
         y = Tensor(0, node.y, itemsize)
         reads = (held, x.storage, *copies)
         storage = self.operator(node.path, reads, self.size(y))
-        into = [self.size(x)] if x.function is not None else []
-        sizes = [*into, *[n * itemsize for n in counts]]
-        works = (Work(tuple(sizes)),)
+        sizes = [n * itemsize for n in counts]
+        if x.function is not None:
+            sizes.insert(0, self.size(x))
+        own = len(sizes) - len(counts)
+        edges = [(x, 0), *[Edge(target, own + i) for i, target in enumerate(targets)]]
         saved = [x.storage]
-        if isinstance(layer, Linear):
-            works = tuple([Work((size,)) for size in sizes])
-        if copies and (into or isinstance(layer, Conv2d)):
+        if copies and (own or isinstance(layer, Conv2d)):
             saved.append(copies[0])
-        edges = [Edge(target, len(into) + i) for i, target in enumerate(targets)]
-        function = self.function(node.path, saved, works, ((x, 0), *edges))
-        return y._replace(storage=storage, function=function)
+        works = [Work(tuple(sizes))]
+        if isinstance(layer, Linear):
+            works = [Work((size,)) for size in sizes]
+            if own and not layer.bias:  # torch then calls another function, which begins with them
+                works.reverse()
+                edges = [(x, 1), Edge(targets[0], 0)]
+        return y._replace(
+            storage=storage, function=self.function(node.path, saved, works, edges)
+        )
 
     def _parameter(self, path: str, size: int) -> int:
         self.parameters.append((path, size))
@@ -345,7 +341,7 @@ class Tape:
         reads = [*held, *[x.storage for x in inputs]]
         storage = self.operator(node.path, reads, self.size(y))
         edges = [
-            Edge(x.function, part=(self.size(x), self.batch == 1 or x.shape == node.y))
+            Edge(x.function, view=self.size(x))
             for x in inputs
             if x.function is not None
         ]

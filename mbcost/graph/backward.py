@@ -1,7 +1,7 @@
 """The backward in closed form: functions in reverse, and how their gradients are added up.
 
-Autograd adds a second gradient of a map to the first one in place where nothing else holds that
-one's storage and it has no gaps; an observer in a dispatch mode makes it add out of place. The
+Autograd adds a second gradient of a map to the first one in place where that one is no view and
+nothing else holds its storage; an observer in a dispatch mode makes it add out of place. The
 gradient of a parameter is kept as it is.
 """
 
@@ -19,8 +19,8 @@ class _Gradient(NamedTuple):
     storage: int
     size: int
     """Bytes of its own."""
-    dense: bool
-    """Whether it fills a storage without gaps: a view of a part may not."""
+    own: bool
+    """Whether it is no view: a view holds what it is a view of."""
 
 
 def backward(tape: Tape, loss: int) -> dict[int, int]:
@@ -64,8 +64,8 @@ class _Backward:
         for edge in function.edges:
             if edge.result is not None:
                 handed.append(_Gradient(results[edge.result], sizes[edge.result], True))
-            elif edge.part:
-                handed.append(_Gradient(given.storage, *edge.part))
+            elif edge.view is not None:
+                handed.append(_Gradient(given.storage, edge.view, False))
             else:
                 handed.append(given)
         self.held.update(gradient.storage for gradient in handed)
@@ -86,7 +86,7 @@ class _Backward:
         """Note the sum of what waits for a function and another gradient of the same map."""
         first = self.waiting[target]
         reads = (first.storage, other.storage)
-        if first.dense and self.held[first.storage] == 1 and not self.tape.observed:
+        if first.own and self.held[first.storage] == 1 and not self.tape.observed:
             self.tape.operator(path, reads)
             return
         self.held[first.storage] -= 1
