@@ -19,6 +19,7 @@ from mbcost.graph.primitives import (
     ChannelShuffle,
     Concat,
     Conv2d,
+    Crop,
     Flatten,
     Linear,
     LocalResponseNorm,
@@ -67,9 +68,10 @@ class _Run:
     def operator(
         self, node: Node, reads: tuple[int, ...], shape: Shape, category: str = "activation"
     ) -> int:
-        """Note an operator that writes one storage, which is returned."""
+        """Note an operator that writes one storage, which is returned, for each run of the node."""
         written = len(self.storages)
-        self.storages.append(Storage(node.path, self.element * prod(shape), category))
+        size = self.element * node.times * prod(shape)
+        self.storages.append(Storage(node.path, size, category))
         self.operators.append(Operator(node.path, reads, (written,)))
         return written
 
@@ -87,7 +89,6 @@ class _Run:
                 | AdaptiveAvgPool2d()
                 | Scale()
                 | Concat()
-                | SpaceToDepth()
                 | Upsample()
             ):
                 return self.operator(node, reads, node.y)
@@ -97,6 +98,10 @@ class _Run:
                 if node.layer.groups in (1, node.x[0]):  # every channel stays where it is
                     return reads[0]
                 return self.operator(node, reads, node.y)
+            case SpaceToDepth():
+                return reads[0] if node.layer.side == 1 else self.operator(node, reads, node.y)
+            case Crop():
+                return self._cropped(node, reads, node.layer)
             case Add():
                 return self._sums(node, reads)
             case Pool2d():
@@ -118,10 +123,16 @@ class _Run:
         """A maximum comes with its place, asked for or not."""
         written = self.operator(node, reads, node.y)
         if pool.mode == "max":
-            size = self.batch * prod(node.y) * INDEX_BYTES
+            size = self.batch * node.elements * INDEX_BYTES
             self.storages.append(Storage(node.path, size, "temporary"))
             self.operators[-1] = Operator(node.path, reads, (written, written + 1))
         return written
+
+    def _cropped(self, node: Node, reads: tuple[int, ...], crop: Crop) -> int:
+        """A corner of the map is a view; where the map is smaller it is padded first."""
+        if node.x[1] < crop.size[0] or node.x[2] < crop.size[1]:
+            reads = (*reads, self.operator(node, reads, node.y, "temporary"))
+        return self.operator(node, reads, (crop.boxes, *node.y))
 
     def _normalised(self, node: Node, reads: tuple[int, ...], norm: LocalResponseNorm) -> int:
         """x / (k + α · mean of neighbours' x²)^β: the mean is held until the divisor is there."""

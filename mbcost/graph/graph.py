@@ -11,7 +11,7 @@ from math import prod
 from typing import NamedTuple
 
 from mbcost.errors import LayerError
-from mbcost.graph.primitives import MAX_BOXES, MAX_FEATURES, Crop, Layer, Shape
+from mbcost.graph.primitives import MAX_FEATURES, Crop, Layer, Shape
 from mbcost.graph.shapes import output_shape
 
 
@@ -105,10 +105,8 @@ def wire(
                 place=path,
                 way_out="fewer rows that multiply them" if y[0] else "a larger t, or more channels",
             )
-        node = Node(path, block, layer, tuple([i for i, _ in feeds]), feeds[0][1], y, times)
-        if node.maps > MAX_BOXES:
-            raise LayerError(f"makes {node.maps:.3g} crops", place=path, way_out="fewer boxes")
-        nodes.append(node)
+        sources = tuple([i for i, _ in feeds])
+        nodes.append(Node(path, block, layer, sources, feeds[0][1], y, times))
         last = known[name] = (len(nodes) - 1, y)
     return last
 

@@ -13,7 +13,7 @@ from typing import assert_never
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pixel_unshuffle
+from torch.nn.functional import pad, pixel_unshuffle
 
 from mbcost.graph.graph import Graph
 from mbcost.graph.liveness import freed_after
@@ -151,15 +151,18 @@ def _sliced(x: Tensor, channels: slice) -> Tensor:
 
 
 def _cropped(x: Tensor, boxes: int, size: tuple[int, int]) -> Tensor:
-    """Return each image's boxes as images of the batch: each is its whole map, cells as they are.
+    """Return the boxes of each image as images of the batch: each is the corner of its map, with
+    zeros where that is smaller.
 
     Where the boxes lie is for the network to say, and of no cost; how a cell between cells is made
     is counted by nobody.
     """
-    for dim, length in zip((2, 3), size, strict=True):
-        cells = [i * x.shape[dim] // length for i in range(length)]
-        x = x.index_select(dim, torch.tensor(cells, device=x.device))
-    return x.repeat_interleave(boxes, dim=0)
+    (h, w), (high, wide) = x.shape[2:], size
+    corner = x[:, :, :high, :wide]
+    if h < high or w < wide:
+        corner = pad(corner, (0, max(0, wide - w), 0, max(0, high - h)))
+    crops = corner.unsqueeze(1).expand(-1, boxes, -1, -1, -1)
+    return crops.clone(memory_format=torch.contiguous_format).flatten(0, 1)
 
 
 def _shuffled(x: Tensor, groups: int) -> Tensor:

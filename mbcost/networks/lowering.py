@@ -7,10 +7,11 @@ from functools import lru_cache
 
 from mbcost.errors import LayerError, MbcostError, did_you_mean
 from mbcost.graph.graph import Graph, Node, wire
-from mbcost.graph.primitives import Shape
+from mbcost.graph.primitives import MAX_BOXES, Shape
 from mbcost.networks.blocks import BLOCKS, MERGES, Block, arity, block_fields
 from mbcost.networks.rows import Row
 from mbcost.networks.scaling import Feed, ScaledRow, Scaling
+from mbcost.units import thousands
 
 INPUT = "input"
 """The tap that every network has: the image."""
@@ -36,7 +37,7 @@ def placed(
     try:
         own, y = lowered(block, x)
     except LayerError:
-        wire([], block.steps(x), prefix, prefix, source, x)  # the error with its whole path
+        wire([], block.steps(x), prefix, prefix, -1, x)  # the error with its whole path
         raise
     nodes = []
     for path, _, layer, inputs, x_in, y_out, runs in own:
@@ -101,6 +102,12 @@ class Lowering:
                 times = self.nodes[feed.node].maps if feed.node >= 0 else 1
                 nodes, x = placed(block, feed.x, prefix, feed.node, first, times)
                 self.nodes += nodes
+                if nodes and nodes[-1].maps > MAX_BOXES:
+                    raise LayerError(
+                        f"makes {nodes[-1].maps:.3g} crops of one image",
+                        place=prefix,
+                        way_out=f"at most {thousands(MAX_BOXES)}",
+                    )
                 source = len(self.nodes) - 1 if nodes else feed.node
                 self.last = Feed(source, x, after.nominal, after.stride, after.rate)
                 if row.taps:

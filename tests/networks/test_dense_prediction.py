@@ -204,6 +204,7 @@ def backbone_end(name: str) -> int:
 
 OWN_BACKBONE = (
     *("yolov2", "ssd300-vgg", "ssd512-vgg", "ssd-inception-v2", "faster-rcnn"),
+    "ssdlite-mnasnet-a1",
     "deeplabv3-resnet101-beta",
 )
 """Networks whose backbone is changed, or no network of ours by itself."""
@@ -224,6 +225,22 @@ def test_the_backbone_is_the_classification_network(name: str) -> None:
     whole = mbcost.count(family, size=224).layers
     costs = [(n.kind, n.x, n.y, n.params, n.mult_adds) for n in body]
     assert costs == [(n.kind, n.x, n.y, n.params, n.mult_adds) for n in whole[: len(costs)]]
+    assert len(body) > 0.8 * len(whole)
+
+
+def test_the_backbone_of_ssdlite_on_mnasnet_is_mnasnet_but_for_its_squeezes() -> None:
+    end = backbone_end("ssdlite-mnasnet-a1")
+    body = [
+        (n.kind, n.x, n.y, n.params, n.mult_adds)
+        for n in mbcost.count("ssdlite-mnasnet-a1", size=224).layers
+        if int(n.path.split(".")[1]) < end and ".se." not in n.path
+    ]
+    whole = [
+        (n.kind, n.x, n.y, n.params, n.mult_adds)
+        for n in mbcost.count("mnasnet-a1").layers
+        if ".se." not in n.path
+    ]
+    assert body == whole[: len(body)]
     assert len(body) > 0.8 * len(whole)
 
 
