@@ -10,7 +10,7 @@ import pytest
 from mbcost.errors import MbcostError
 from mbcost.graph.arena import arena
 from mbcost.graph.deployed import deployed
-from mbcost.modules.exported.micro import SPARE, NoOperatorError, allocated, persistent_bytes
+from mbcost.modules.exported.micro import SPARE, NoOperatorError, allocated, planned
 from mbcost.modules.exported.tflite import tflite_bytes
 from mbcost.networks.yaml import builtin
 from tests.proofs.arena import Case, attempt, drawn, run
@@ -49,17 +49,17 @@ def test_what_is_kept_besides_is_measured_without_weights() -> None:
     graph = builtin("v3-small").graph()
     offered = arena(deployed(graph, itemsize=1)).size + SPARE
     whole = allocated(tflite_bytes(graph, "int8"), offered)
-    assert persistent_bytes(graph, "int8", "tflite") == whole.persistent
+    assert planned(graph, "int8", "tflite") == whole
 
 
 def test_what_tflite_micro_cannot_run_has_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     graph = builtin("v1").graph()
-    assert persistent_bytes(graph, "fp16", "tflite") is None
-    assert persistent_bytes(graph, "int8", "all") is None
-    assert persistent_bytes(builtin("alexnet").graph(), "fp32", "tflite") is None
-    assert persistent_bytes(graph, "fp32", "none", batch=400) is None, "more than 2 GiB"
+    assert isinstance(planned(graph, "fp16", "tflite"), str)
+    assert isinstance(planned(graph, "int8", "all"), str)
+    assert isinstance(planned(builtin("alexnet").graph(), "fp32", "tflite"), str)
+    assert isinstance(planned(graph, "fp32", "none", batch=400), str), "more than 2 GiB"
     monkeypatch.setitem(sys.modules, "tflite_micro", None)
-    assert persistent_bytes(graph, "int8", "tflite") is None
+    assert isinstance(planned(graph, "int8", "tflite"), str)
     with pytest.raises(MbcostError, match=r"pip install 'mbcost\[tflite\]'"):
         allocated(b"", 1)
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, cast, get_args
 
-from mbcost.errors import MbcostError, missing, not_installed
+from mbcost.errors import LayerError, MbcostError, missing, not_installed
 from mbcost.graph.arena import arena
 from mbcost.graph.deployed import deployed
 from mbcost.graph.graph import Graph
@@ -53,28 +53,28 @@ class NoOperatorError(MbcostError):
     """TFLite Micro has no such operator."""
 
 
-def persistent_bytes(
+def planned(
     graph: Graph, dtype: str, fuse: str, batch: int = 1, order: Sequence[int] | None = None
-) -> int | None:
-    """Return what TFLite Micro keeps besides the planned head, measured.
-
-    None where it is not installed, or cannot run this: an operator or a fusion that TFLite does not
-    have, another type, 2 GiB.
-    """
-    if missing(("tflite_micro", *PACKAGES)):
-        return None
-    if dtype not in get_args(Dtype) or fuse not in get_args(WrittenFusion):
-        return None
+) -> Allocated | str:
+    """Return what TFLite Micro takes for a network as ``deployed``, measured; or why it does not
+    run: it is not installed, or knows no such operator, fusion or type, or 2 GiB are too much."""
+    lacking = missing(("tflite_micro", *PACKAGES))
+    if lacking:
+        return f"{' and '.join(lacking)} not installed (pip install 'mbcost[tflite]')"
+    if dtype not in get_args(Dtype):
+        return f"TFLite Micro runs no network in {dtype}"
+    if fuse not in get_args(WrittenFusion):
+        return "TFLite fuses relu and relu6 alone"
     type_, fusion = cast(Dtype, dtype), cast(WrittenFusion, fuse)
-    schedule = deployed(graph, fuse=fusion, batch=batch, itemsize=ITEMSIZE[type_], order=order)
-    offered = arena(schedule).size + SPARE
-    if offered >= LARGEST:
-        return None
     try:
+        schedule = deployed(graph, fuse=fusion, batch=batch, itemsize=ITEMSIZE[type_], order=order)
+        offered = arena(schedule).size + SPARE
+        if offered >= LARGEST:
+            return "TFLite Micro's arena is below 2 GiB"
         model = tflite_bytes(graph, type_, fuse=fusion, batch=batch, order=order, hollow=True)
-        return allocated(model, offered).persistent
-    except (NotWrittenError, NoOperatorError):
-        return None
+        return allocated(model, offered)
+    except (LayerError, NotWrittenError, NoOperatorError) as error:
+        return str(error)
 
 
 def allocated(model: bytes, offered: int, place: str = "") -> Allocated:

@@ -45,20 +45,24 @@ def observed_inference(
     *,
     named: Mapping[str, Any] = MappingProxyType({}),
     built: Callable[[], nn.Module] | None = None,
+    real: bool = False,
 ) -> Observed:
     """Return what one forward of a copy of ``module`` in eval mode keeps; its caller holds the
     inputs, of which shapes matter.
 
-    Where its path depends on values, or an operator has no other form, it runs on the CPU on those
-    of the model, or of the one that ``built`` returns.
+    ``real`` runs it with the values of the model, or of the one that ``built`` returns; so does a
+    path that depends on values, or an operator that has no other form.
     """
     refuse_lazy(module, name)
-    try:
-        return _observed(module, inputs, named, name, FakeTensorMode(allow_non_fake_inputs=True))
-    except NEEDS_VALUES:
-        real = module if built is None else built()
-        refuse_too_large(real, name)
-        return _observed(real, inputs, named, name, None)
+    if not real:
+        try:
+            fake = FakeTensorMode(allow_non_fake_inputs=True)
+            return _observed(module, inputs, named, name, fake)
+        except NEEDS_VALUES:
+            pass
+    with_some = module if built is None else built()
+    refuse_too_large(with_some, name)
+    return _observed(with_some, inputs, named, name, None)
 
 
 def _observed(

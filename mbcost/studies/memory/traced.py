@@ -26,8 +26,8 @@ def traced_figures(subject: Subject, how: How) -> Record:
     }
 
 
-def traced(subject: Subject) -> Observed:
-    """Return what a forward of a copy keeps, on tensors without values."""
+def traced(subject: Subject, *, real: bool = False) -> Observed:
+    """Return what a forward of a copy keeps, on tensors without values, or ``real`` ones."""
     from mbcost.modules.memory.elsewhere import observed_inference
     from mbcost.targets.elsewhere.build import running
 
@@ -42,6 +42,7 @@ def traced(subject: Subject) -> Observed:
             subject.target,
             named=named,
             built=lambda: spec.build(settings, real=True),
+            real=real,
         )
 
 

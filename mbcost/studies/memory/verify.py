@@ -122,25 +122,27 @@ def _training(memory: Memory) -> Iterator[Measured]:
 
 def _arena(memory: Memory) -> tuple[Measured, int | None]:
     """Return the arena's head and what is kept besides, where TFLite Micro runs this."""
-    from mbcost.modules.exported.micro import planned_by_micro
+    from mbcost.modules.exported.micro import planned
 
+    if memory.not_deployed:
+        return Measured("arena", 0, None, memory.not_deployed), None
     how, size = memory.how, memory.arena.size
     chosen = (how.image or "released", how.in_place, how.align)
     if chosen != ("released", (), 16):
         return Measured("arena", size, None, "TFLite Micro plans it otherwise"), None
     order = memory.ordered.order if memory.ordered else None
-    found = planned_by_micro(memory.graph, how.dtype, how.fuse, memory.batch, order)
+    found = planned(memory.graph, how.dtype, how.fuse, memory.batch, order)
     if isinstance(found, str):
         return Measured("arena", size, None, found), None
     return Measured("arena", size, found.head), found.persistent
 
 
 def _traced(subject: Subject) -> Iterator[Measured]:
-    from mbcost.studies.memory.traced import measured, traced
+    from mbcost.studies.memory.traced import traced
 
     found = traced(subject)
     needed = found.peak.size + subject.report.param_bytes
-    yield _measured("peak", found.peak.size, needed, lambda: measured(subject).peak.size)
+    yield _measured("peak", found.peak.size, needed, lambda: traced(subject, real=True).peak.size)
 
 
 def added(row: Record, ran: Ran) -> Record:
