@@ -154,7 +154,7 @@ class _Rows:
                 cost.groups,
                 cost.transposed,
                 prod(cost.y) if cost.y else 0,
-                saved,
+                saved=saved,
             )
         )
 
