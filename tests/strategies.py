@@ -25,7 +25,6 @@ from mbcost.networks.rules import (
     Truth,
     Whole,
 )
-from mbcost.networks.yaml import builtin, builtins
 
 WIDTHS = (8, 12, 16, 17, 20, 24, 24, 24, 32, 48)
 """Few, so that one is often the other's multiple, or the same; and an odd one."""
@@ -73,17 +72,6 @@ def lowered(block: Block, x: Shape) -> Graph:
     nodes: list[Node] = []
     wire(nodes, block.steps(x), "", "", -1, x)
     return Graph(x, tuple(nodes))
-
-
-def deployable() -> list[str]:
-    """Return the built-ins that TFLite has operators for."""
-    return [name for name in builtins() if not crops(name)]
-
-
-def crops(name: str) -> bool:
-    """Return whether a built-in has crops, which TFLite has no operator for."""
-    spec = builtin(name)
-    return isinstance(spec, Network) and any(row.block == "crop" for row in spec.rows)
 
 
 def with_few_boxes(network: Network) -> Network:

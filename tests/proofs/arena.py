@@ -74,7 +74,7 @@ def written(graph: Graph) -> Graph:
 
 def built_in() -> Iterator[Case]:
     """Yield every built-in in each way; in its best order where that is another."""
-    for name in strategies.deployable():
+    for name in builtins():
         graph = written(builtin(name).graph())
         for dtype in DTYPES:
             for fuse in FUSED:

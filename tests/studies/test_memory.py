@@ -12,11 +12,11 @@ import pytest
 from typer.testing import Result
 
 from mbcost.graph.liveness import CATEGORIES
+from mbcost.networks.yaml import builtins
 from mbcost.studies import figures
 from mbcost.studies.memory.figures import KEYS, Memory, record
 from mbcost.studies.memory.how import How
 from mbcost.targets.resolve import resolve_one
-from tests.strategies import deployable
 
 Cli = Callable[..., Result]
 CliJson = Callable[..., Any]
@@ -190,7 +190,7 @@ def test_the_phases_of_a_training_step_have_the_peaks_of_the_record() -> None:
         assert sum(row[f"{name}_bytes"] for name in CATEGORIES) == row["alive_bytes"]
 
 
-@pytest.mark.parametrize("name", deployable())
+@pytest.mark.parametrize("name", builtins())
 def test_no_two_tensors_of_the_arena_lie_in_one_place(name: str) -> None:
     subject = resolve_one(name)
     if Memory(subject.graph, 1, How()).not_deployed:

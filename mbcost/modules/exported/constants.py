@@ -86,7 +86,7 @@ class Constants(NamedTuple):
                 | Add()
                 | Scale()
                 | Concat()
-                | Crop()  # which no operator of TFLite is: ``kernels`` refuses it
+                | Crop()
                 | LocalResponseNorm()
             ):
                 return []
