@@ -31,7 +31,7 @@ WIDTHS = (8, 12, 16, 17, 20, 24, 24, 24, 32, 48)
 RATIOS = (0.25, 0.5, 1, 1.5, 2, 3, 6)
 TRIES = 2000
 """Draws at most until one fits; of a shuffle unit about one in 12 does."""
-LAST = ("global_pool", "linear", "activation", "predictor", "window_pool")
+LAST = ("global_pool", "linear", "activation", "predictor", "window_pool", "crop")
 MIDDLE = tuple(name for name in BLOCKS if name not in LAST)
 """Blocks that others usually follow."""
 

@@ -12,6 +12,7 @@ from functools import reduce
 from math import prod
 from typing import NamedTuple, assert_never
 
+from mbcost.errors import LayerError
 from mbcost.graph.graph import Node
 from mbcost.graph.liveness import Operator, Storage
 from mbcost.graph.primitives import (
@@ -22,6 +23,7 @@ from mbcost.graph.primitives import (
     ChannelShuffle,
     Concat,
     Conv2d,
+    Crop,
     Flatten,
     Linear,
     LocalResponseNorm,
@@ -192,6 +194,12 @@ class Tape:
                 return self._joined(node, inputs)
             case LocalResponseNorm():
                 return self._normalised(node, x, node.layer.size)
+            case Crop():
+                raise LayerError(
+                    "a step of training behind crops is not modelled: it draws boxes of its own",
+                    place=node.path,
+                    way_out="inference alone, without --train",
+                )
             case _:
                 assert_never(node.layer)
 

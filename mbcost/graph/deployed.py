@@ -111,7 +111,7 @@ class _Scheduling(NamedTuple):
 
     def size(self, tensor: int) -> int:
         """Return the bytes of a tensor."""
-        return prod(self.found.shape(tensor)) * self.batch * self.itemsize
+        return self.found.elements(tensor) * self.batch * self.itemsize
 
     def buffer(self, kernel: Kernel) -> int:
         """Return the bytes of a channel of one image."""

@@ -12,7 +12,7 @@
 | concat, slice | ``CONCATENATION``, ``SLICE``: both copy |
 | shuffle | ``TRANSPOSE`` between two reshapes, which are views |
 | space to depth | ``SPACE_TO_DEPTH`` |
-| crops | none: refused |
+| crops | ``CUSTOM``: TensorFlow's ``CropAndResize``, no operator of TFLite's own |
 | upsample | ``RESIZE_BILINEAR`` |
 | relu, relu6, leaky relu, sigmoid, hardswish, gelu, softmax | one operator of that name |
 | hardsigmoid | ``ADD`` of 3 with relu6 fused, ``MUL`` by 1/6 |
@@ -29,9 +29,9 @@ which is not modelled.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Literal, NamedTuple, assert_never, get_args
 
-from mbcost.errors import LayerError
 from mbcost.graph.fold import count_readers, folded, with_bias
 from mbcost.graph.graph import Graph, Node
 from mbcost.graph.primitives import (
@@ -94,6 +94,8 @@ class Kernel(NamedTuple):
     y: Shape
     activation: str = ""
     """What is fused into it, one of ``ACTIVATIONS``."""
+    maps: int = 1
+    """How many maps of shape ``y`` it puts out for an image: one for each box behind crops."""
 
 
 class Kernels(NamedTuple):
@@ -107,6 +109,10 @@ class Kernels(NamedTuple):
     def shape(self, tensor: int) -> Shape:
         """Return the shape of a tensor; a vector made of a map keeps the map's."""
         return self.kernels[tensor - 1].y if tensor else self.x
+
+    def elements(self, tensor: int) -> int:
+        """Return the elements of a tensor for one image."""
+        return prod(self.shape(tensor)) * (self.kernels[tensor - 1].maps if tensor else 1)
 
 
 def kernels(graph: Graph, fuse: Fusion) -> Kernels:
@@ -154,7 +160,7 @@ def _lowered(found: list[Kernel], node: Node, feeds: Sequence[int], activation: 
     """Append the operators of a node; return the tensor that holds what it puts out."""
 
     def put(operator: str, *reads: int, y: Shape = node.y, fused: str = "") -> int:
-        found.append(Kernel(operator, node.path, node.layer, reads, y, fused))
+        found.append(Kernel(operator, node.path, node.layer, reads, y, fused, node.maps))
         return len(found)
 
     layer, x = node.layer, feeds[0]
@@ -186,11 +192,7 @@ def _lowered(found: list[Kernel], node: Node, feeds: Sequence[int], activation: 
         case SpaceToDepth():
             return put("SPACE_TO_DEPTH", x)
         case Crop():
-            raise LayerError(
-                "TFLite has no operator that crops a map by boxes",
-                place=node.path,
-                way_out="a network without a crop row",
-            )
+            return put("CUSTOM", x)
         case Upsample():
             return put("RESIZE_BILINEAR", x)
         case LocalResponseNorm():

@@ -51,8 +51,8 @@ def bottlenecks(graph: Graph) -> Iterator[Bottleneck]:
             continue
         above, below = found.kernels[x - 1], readers.get(i + 1, [])
         if len(below) == 1 and below[0] and _mixes(above.layer) and _mixes(below[0].layer):
-            outside = prod(found.shape(above.reads[0])) + prod(below[0].y)
-            inside = (prod(above.y[1:]), prod(kernel.y[1:]))
+            outside = found.elements(above.reads[0]) + below[0].maps * prod(below[0].y)
+            inside = (above.maps * prod(above.y[1:]), kernel.maps * prod(kernel.y[1:]))
             if above.y[0] == kernel.y[0]:
                 yield Bottleneck(above.path, outside, inside, kernel.y[0])
 

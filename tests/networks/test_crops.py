@@ -11,7 +11,10 @@ import mbcost
 from mbcost.errors import LayerError
 from mbcost.graph.deployed import deployed
 from mbcost.graph.eager import eager
+from mbcost.graph.fold import fold_batch_norms
 from mbcost.graph.liveness import largest_activation, peak, peak_activation
+from mbcost.graph.split import bottlenecks
+from mbcost.graph.training import training
 from mbcost.modules import build
 from mbcost.modules.counters import COUNTERS
 from mbcost.networks.network import Network
@@ -150,9 +153,32 @@ def test_a_vector_has_no_boxes(tmp_path: Path) -> None:
         network(HEAD.lstrip() + rows, tmp_path).graph()
 
 
+def test_every_tensor_of_a_box_is_in_the_arena_for_all_boxes(tmp_path: Path) -> None:
+    graph = network(NESTED, tmp_path).graph()
+    sizes = {s.name: s.size for s in deployed(graph, itemsize=1).storages}
+    assert sizes["rows.1.crop"] == 3 * 8 * 12 * 12
+    assert sizes["rows.4.expand.conv"] == 6 * 8 * 5 * 5
+    whole = peak(deployed(graph, fuse="none", itemsize=1)).size
+    folded = fold_batch_norms(graph)
+    assert whole == peak_activation(folded.x, folded.nodes)
+
+
+def test_a_split_bottleneck_is_held_for_all_boxes(tmp_path: Path) -> None:
+    text = NESTED.replace(", se: 0.25", "")
+    (block,) = bottlenecks(network(text, tmp_path).graph())
+    assert (block.outside, block.inside) == (6 * 2 * 4 * 25, (6 * 25, 6 * 25))
+
+
 def test_tflite_has_no_such_operator(tmp_path: Path) -> None:
-    with pytest.raises(LayerError, match=r"TFLite has no operator that crops a map by boxes"):
-        deployed(network(NESTED, tmp_path).graph())
+    from mbcost.modules.exported.tflite import NotWrittenError, tflite_bytes
+
+    with pytest.raises(NotWrittenError, match=r"rows\.1\.crop.*TFLite has no operator of its own"):
+        tflite_bytes(network(NESTED, tmp_path).graph(), "fp32")
+
+
+def test_a_step_of_training_behind_crops_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LayerError, match=r"rows\.1\.crop.*draws boxes of its own"):
+        training(network(NESTED, tmp_path).graph(), batch=2)
 
 
 def test_a_cropping_network_is_written_and_swept_as_it_is(tmp_path: Path, cli: Cli) -> None:

@@ -25,6 +25,7 @@ from mbcost.graph.primitives import (
     ChannelShuffle,
     Concat,
     Conv2d,
+    Crop,
     Flatten,
     Linear,
     LocalResponseNorm,
@@ -207,7 +208,7 @@ def _fields(schema: Any, kernel: Kernel, x: Shape) -> dict[str, Any]:
             return {"blockSize": layer.side}
         case Activation():
             return {"softmax": {"beta": 1.0}, "leaky_relu": {"alpha": 0.01}}.get(layer.name, {})
-        case Linear() | BatchNorm2d() | Flatten() | Add() | Scale() | Slice():
+        case Linear() | BatchNorm2d() | Flatten() | Add() | Scale() | Slice() | Crop():
             return {}
         case _:
             assert_never(layer)
@@ -250,6 +251,12 @@ OPTIONS = {
 def _check(found: Kernels, kernel: Kernel) -> None:
     """Raise where TFLite has no operator for what the schedule takes as one."""
     layer, x = kernel.layer, found.shape(kernel.reads[0])
+    if isinstance(layer, Crop):
+        raise NotWrittenError(
+            "crops boxes of a map, for which TFLite has no operator of its own",
+            place=kernel.path,
+            way_out="a network without a crop row",
+        )
     if len(kernel.y) == 1 and not isinstance(layer, Linear):
         for shape in map(found.shape, kernel.reads):
             if prod(shape[1:]) > 1:
