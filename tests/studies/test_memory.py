@@ -193,9 +193,6 @@ def test_the_phases_of_a_training_step_have_the_peaks_of_the_record() -> None:
 @pytest.mark.parametrize("name", builtins())
 def test_no_two_tensors_of_the_arena_lie_in_one_place(name: str) -> None:
     subject = resolve_one(name)
-    if Memory(subject.graph, 1, How()).not_deployed:
-        assert any(row.block == "crop" for row in subject.spec.rows)  # TFLite has none
-        return
     plot = figures.arena_map(subject, How(dtype="int8"))
     assert max(row["offset_bytes"] + row["size_bytes"] for row in plot.rows) <= plot.size
     steps: dict[int, list[tuple[int, int]]] = {}
@@ -207,15 +204,6 @@ def test_no_two_tensors_of_the_arena_lie_in_one_place(name: str) -> None:
         places = sorted(place for place in found if place[0] < place[1])
         assert all(a[1] <= b[0] for a, b in pairwise(places))
     assert plot.lower_bound <= plot.size
-
-
-def test_a_network_that_tflite_has_no_operator_for_says_so(cli: Cli, cli_json: CliJson) -> None:
-    told = cli("memory", "faster-rcnn-v1", "--exact")
-    assert "faster-rcnn-v1 has no arena: rows." in told.stdout
-    (row,) = cli_json("memory", "faster-rcnn-v1")
-    assert row["arena_bytes"] is None
-    assert row["peak_activation_bytes"] > 0
-    assert cli("memory", "faster-rcnn-v1", "--by", "tensor").exit_code == 2
 
 
 def test_in_place_takes_less_and_says_so(cli_json: CliJson) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Collection
 from functools import cached_property
 
 from mbcost.cost import DTYPES, terms, weight_bytes
-from mbcost.errors import LayerError
 from mbcost.graph.arena import Arena, arena
 from mbcost.graph.deployed import InPlace, deployed
 from mbcost.graph.eager import eager
@@ -93,30 +92,13 @@ class Memory:
         return sum(2 * norm.c * self.how.itemsize + 8 for norm in norms)
 
     @cached_property
-    def _plain(self) -> Schedule | str:
-        """Inference as deployed, in its own order and nothing in place; or why it cannot be."""
-        try:
-            return self._deployed()
-        except LayerError as error:
-            return str(error)
-
-    @property
-    def not_deployed(self) -> str:
-        """Why it cannot be deployed; empty where it can."""
-        return self._plain if isinstance(self._plain, str) else ""
-
-    @cached_property
     def ordered(self) -> Ordered | None:
         """The deployed layers in the best order; None where none was asked for."""
-        if self.how.order != "best" or isinstance(self._plain, str):
-            return None
-        return best_order(self._plain)
+        return best_order(self._deployed()) if self.how.order == "best" else None
 
     @cached_property
     def deployed(self) -> Schedule:
-        """Inference as deployed, in the order asked for; raises where it cannot be."""
-        if self.ordered is None and not self.how.in_place and not isinstance(self._plain, str):
-            return self._plain
+        """Inference as deployed, in the order asked for."""
         return self._deployed(self.how.in_place, self.ordered)
 
     def _deployed(
@@ -200,8 +182,6 @@ def _inference(memory: Memory) -> Record:
 
 
 def _deployed(memory: Memory) -> Record:
-    if memory.not_deployed:
-        return {}
     bound, size = peak(memory.deployed).size, memory.arena.size
     return {
         "fusion": memory.how.fusion,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mbcost.output.table import PENDING, Column, Record, Table, choose_columns, sort_rows
+from mbcost.output.table import PENDING, Column, Table, choose_columns, sort_rows
 from mbcost.studies.compare import conditions
 from mbcost.studies.compare.words import title_of
 from mbcost.studies.memory.figures import COLUMNS, KEYS, Memory, record
@@ -79,21 +79,9 @@ def memory_table(
                 if found
                 for line in lines(s, found)
             ),
-            *not_deployed_lines(subjects, how, records),
             *notes_of(subjects),
         ),
     )
-
-
-def not_deployed_lines(
-    subjects: Sequence[Subject], how: How, records: Sequence[Record]
-) -> list[str]:
-    """Return why networks of closed form have no arena."""
-    return [
-        f"{subject.target} has no arena: {Memory(subject.graph, 1, how).not_deployed}"
-        for subject, row in zip(subjects, records, strict=True)
-        if row["arena_bytes"] is None and not subject.traced
-    ]
 
 
 def parts_table(

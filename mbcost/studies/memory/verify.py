@@ -124,8 +124,6 @@ def _arena(memory: Memory) -> tuple[Measured, int | None]:
     """Return the arena's head and what is kept besides, where TFLite Micro runs this."""
     from mbcost.modules.exported.micro import planned
 
-    if memory.not_deployed:
-        return Measured("arena", 0, None, memory.not_deployed), None
     how, size = memory.how, memory.arena.size
     chosen = (how.image or "released", how.in_place, how.align)
     if chosen != ("released", (), 16):
