@@ -270,9 +270,7 @@ class Tape:
             if own and not layer.bias:  # torch then calls another function, which begins with them
                 works.reverse()
                 edges = [(x, 1), Edge(targets[0], 0)]
-        return y._replace(
-            storage=storage, function=self.function(node.path, saved, works, edges)
-        )
+        return y._replace(storage=storage, function=self.function(node.path, saved, works, edges))
 
     def _parameter(self, path: str, size: int) -> int:
         self.parameters.append((path, size))
@@ -340,11 +338,7 @@ class Tape:
         y = Tensor(0, node.y, itemsize)
         reads = [*held, *[x.storage for x in inputs]]
         storage = self.operator(node.path, reads, self.size(y))
-        edges = [
-            Edge(x.function, view=self.size(x))
-            for x in inputs
-            if x.function is not None
-        ]
+        edges = [Edge(x.function, view=self.size(x)) for x in inputs if x.function is not None]
         return y._replace(storage=storage, function=self.function(node.path, (), (), edges))
 
     def _normalised(self, node: Node, x: Tensor, window: int) -> Tensor:
