@@ -141,6 +141,12 @@ class Subject:
                 place=self.target,
                 way_out="leave out batch, or another --convention",
             )
+        if convention.weights.weights and any(layer.times > 1 for layer in self.report.layers):
+            raise MbcostError(
+                f"{convention.name} counts each weight once, and layers here run more than once",
+                place=self.target,
+                way_out="--convention tensorflow-exporter",
+            )
 
     def workbench(self) -> Workbench:
         """Return what counters work on."""

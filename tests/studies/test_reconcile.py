@@ -128,6 +128,7 @@ def test_a_convention_with_a_counter_runs_that_one_alone(cli: Cli) -> None:
     [
         ("torchvision:resnet18", "tensorflow-profile", "operations that a trace does not see"),
         ("v2@batch=4", "tensorflow-exporter", "of a graph of one image, not of 4"),
+        ("faster-rcnn-v1", "tensorflow-profile", "counts each weight once, and layers here run"),
         ("v2", "tensorflow", "unknown convention 'tensorflow' (did you mean 'tensorflow-"),
     ],
 )

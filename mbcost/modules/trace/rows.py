@@ -149,11 +149,11 @@ class _Rows:
                 strip(cost.x),
                 strip(cost.y),
                 terms,
-                cost.kernel,
-                cost.stride,
-                cost.groups,
-                cost.transposed,
-                prod(cost.y) if cost.y else 0,
+                kernel=cost.kernel,
+                stride=cost.stride,
+                groups=cost.groups,
+                transposed=cost.transposed,
+                put_out=prod(cost.y) if cost.y else 0,
                 saved=saved,
             )
         )

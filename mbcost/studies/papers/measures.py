@@ -83,12 +83,12 @@ def mult_adds(case: Case) -> Fraction:
 
 def counted_as(layer: LayerCost, case: Case) -> int:
     """Return what the column's convention says of a layer, as the network is counted."""
-    figure = CONVENTIONS[case.column.counted_as].total(layer.terms)
+    figure = layer.counted(CONVENTIONS[case.column.counted_as])
     match case.net.counted:
         case "convolutions":
             return figure if layer.kind in CONVOLUTIONS else 0
         case "pools too":
-            return figure + layer.terms.adaptive_pool_inputs
+            return figure + layer.times * layer.terms.adaptive_pool_inputs
         case _:
             return figure
 

@@ -119,7 +119,7 @@ def _convolutions(cell: Cell) -> Answer:
 
 
 def _with_term(cell: Cell, term: str) -> Answer:
-    extra = sum(getattr(layer.terms, term) for layer in cell.case.counted())
+    extra = sum(layer.times * getattr(layer.terms, term) for layer in cell.case.counted())
     return cell.number(Fraction(cell.answer.raw) + extra)
 
 

@@ -64,8 +64,7 @@ def between(cell: Cell, where: Any) -> str | None:
     was printed of two sizes leaves a range for one between them.
     """
     small, large = (cell_named(cell, {**where, "row": row}) for row in where["rows"])
-    mine = cell.case.subject
-    if any(not c.answer.agrees or c.case.subject.spec != mine.spec for c in (small, large)):
+    if not all(c.answer.agrees and _but_for_size(c) == _but_for_size(cell) for c in (small, large)):
         return None
     low, here, high = (c.case.subject.graph.x[1] ** 2 for c in (small, cell, large))
     at = Fraction(here - low, high - low)
@@ -83,10 +82,17 @@ def between(cell: Cell, where: Any) -> str | None:
     )
 
 
+def _but_for_size(cell: Cell) -> tuple[Any, dict[str, Any]]:
+    subject = cell.case.subject
+    return subject.spec, {k: v for k, v in subject.settings.items() if k != "size"}
+
+
 def version_apart(cell: Cell, where: Any) -> str | None:
-    """The figure printed of the network as another version has it, and what the two differ by."""
-    other = cell_named(cell, where)
-    if other.row.version == cell.row.version or not other.answer.agrees:
+    """The figure printed in the same row of another version, of the network as it is there, and
+    what the two networks differ by. Of any other row it would prove nothing: ours would always be
+    what that row leaves."""
+    other = cell_named(cell, {"version": where["version"]})
+    if not other.answer.agrees:
         return None
     apart = Fraction(cell.answer.raw) - Fraction(other.answer.raw)
     least, most = (end + apart for end in other.printed.range())
