@@ -139,12 +139,11 @@ class _Run:
         padded = (node.x[0] + norm.size - 1, *node.x[1:])
 
         def step(*read: int, shape: Shape = node.x) -> int:
-            return self.operator(node, (*reads, *read), shape, "temporary")
+            return self.operator(node, read, shape, "temporary")
 
-        squares = step()
+        squares = step(*reads)
         around = step(squares, shape=padded)
         mean = step(around)
-        scaled = step(mean)
-        shifted = step(mean, scaled)
+        shifted = step(step(mean))
         divisor = step(mean, shifted)
         return self.operator(node, (*reads, divisor), node.y)
