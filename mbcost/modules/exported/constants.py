@@ -16,6 +16,7 @@ from mbcost.graph.primitives import (
     ChannelShuffle,
     Concat,
     Conv2d,
+    Crop,
     Flatten,
     Linear,
     LocalResponseNorm,
@@ -85,6 +86,7 @@ class Constants(NamedTuple):
                 | Add()
                 | Scale()
                 | Concat()
+                | Crop()
                 | LocalResponseNorm()
             ):
                 return []

@@ -25,6 +25,7 @@ from mbcost.graph.primitives import (
     ChannelShuffle,
     Concat,
     Conv2d,
+    Crop,
     Flatten,
     Linear,
     LocalResponseNorm,
@@ -207,7 +208,7 @@ def _fields(schema: Any, kernel: Kernel, x: Shape) -> dict[str, Any]:
             return {"blockSize": layer.side}
         case Activation():
             return {"softmax": {"beta": 1.0}, "leaky_relu": {"alpha": 0.01}}.get(layer.name, {})
-        case Linear() | BatchNorm2d() | Flatten() | Add() | Scale() | Slice():
+        case Linear() | BatchNorm2d() | Flatten() | Add() | Scale() | Slice() | Crop():
             return {}
         case _:
             assert_never(layer)
