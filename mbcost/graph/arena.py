@@ -7,11 +7,14 @@ LiteRT's planner for larger machines gives other figures, and is not modelled.
 
 from __future__ import annotations
 
+from bisect import insort
 from typing import NamedTuple
 
 from mbcost.errors import MbcostError
 from mbcost.graph.liveness import Schedule, spans
 
+_Placed = tuple[int, int, int, int]
+"""Where a storage begins and ends, and the first and the last operator that it is alive at."""
 ALIGN = 16
 """TFLite Micro's ``MicroArenaBufferAlignment``, in bytes."""
 
@@ -28,26 +31,31 @@ class Arena(NamedTuple):
 def arena(schedule: Schedule, align: int = ALIGN) -> Arena:
     """Return the planned arena; each storage takes its size rounded up to ``align`` bytes.
 
-    It is never smaller than the peak of the schedule, the largest live set, and that is no larger
-    with any other plan.
+    It is never smaller than the schedule's peak, the largest live set, which no plan undercuts.
     """
     if align < 1:
         raise MbcostError(f"an alignment of {align} bytes", place="align", way_out="16, or 1")
     sizes = [-(-storage.size // align) * align for storage in schedule.storages]
     alive = spans(schedule)
-    placed: list[list[int]] = [[] for _ in range(len(schedule.operators) or 1)]
+    placed: list[_Placed] = []
+    beside: list[list[_Placed]] = [[] for _ in range(len(schedule.operators) or 1)]
     offsets = [0] * len(sizes)
-    head = 0
     for storage in sorted(range(len(sizes)), key=lambda i: (sizes[i], i), reverse=True):
-        first, last = alive[storage]
-        beside = {other for operator in placed[first : last + 1] for other in operator}
+        size, (first, last) = sizes[storage], alive[storage]
+        operators = beside[first : last + 1]
+        if sum(map(len, operators)) < len(placed):
+            others = sorted({other for operator in operators for other in operator})
+        else:  # alive for long, as what many read: once through all is less
+            others = [other for other in placed if other[2] <= last and first <= other[3]]
         offset = 0
-        for start, end in sorted((offsets[i], offsets[i] + sizes[i]) for i in beside):
-            if start - offset >= sizes[storage]:
+        for start, end, _, _ in others:
+            if start - offset >= size:
                 break
             offset = max(offset, end)
         offsets[storage] = offset
-        head = max(head, offset + sizes[storage])
-        for operator in placed[first : last + 1]:
-            operator.append(storage)
+        found = (offset, offset + size, first, last)
+        insort(placed, found)
+        for operator in operators:
+            operator.append(found)
+    head = max([end for _, end, _, _ in placed], default=0)
     return Arena(head, tuple(offsets))

@@ -15,10 +15,11 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from random import Random
 from typing import NamedTuple
 
-from mbcost.errors import MbcostError
+from mbcost.errors import LayerError, MbcostError
 from mbcost.graph.arena import arena
 from mbcost.graph.deployed import deployed
 from mbcost.graph.graph import Graph, Node, wire
@@ -76,12 +77,12 @@ def built_in() -> Iterator[Case]:
     """Yield every built-in in each way; in its best order where that is another."""
     for name in builtins():
         graph = written(builtin(name).graph())
-        for dtype in DTYPES:
-            for fuse in FUSED:
-                yield Case(name, graph, dtype, fuse)
-            found = best_order(deployed(graph))
-            if found.order != tuple(range(len(found.order))):
-                yield Case(name, graph, dtype, "tflite", best=True)
+        ways = [(dtype, fuse) for dtype in DTYPES for fuse in FUSED]
+        yield from (Case(name, graph, dtype, fuse) for dtype, fuse in ways)
+        with suppress(LayerError):
+            order = best_order(deployed(graph)).order
+            if order != tuple(range(len(order))):
+                yield from (Case(name, graph, dtype, "tflite", best=True) for dtype in DTYPES)
 
 
 def drawn(seed: int) -> Iterator[Case]:
@@ -126,7 +127,7 @@ def attempt(case: Case) -> Outcome | None:
     """Return what came of a case, None where TFLite or TFLite Micro has no such operator."""
     try:
         return run(case)
-    except (NotWrittenError, NoOperatorError):
+    except (LayerError, NotWrittenError, NoOperatorError):
         return None
 
 
