@@ -160,6 +160,16 @@ def assert_same_outputs(graph: Graph) -> None:
     assert cost_of(fold_batch_norms(graph), "folded").params == params
 
 
+@pytest.mark.parametrize("name", ODD)
+def test_an_odd_graph_folded_by_torch_puts_out_the_same(name: str) -> None:
+    assert_same_outputs(ODD[name])
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_only_a_batch_norm_that_alone_reads_a_convolution_is_folded(name: str) -> None:
+    assert len(batch_norms(fold_batch_norms(ODD[name]))) == STAY.get(name, 0)
+
+
 @pytest.mark.parametrize("name", sorted(set(builtins()) - set(NORMED)))
 def test_a_network_without_batch_norms_is_its_folded_graph(name: str) -> None:
     graph = builtin(name).graph({})
@@ -171,16 +181,6 @@ def test_a_built_in_folded_by_torch_puts_out_the_same(name: str) -> None:
     graph = built_in(name)
     assert_same_outputs(graph)
     assert len(batch_norms(fold_batch_norms(graph))) == UNFOLDED.get(name, 0)
-
-
-@pytest.mark.parametrize("name", ODD)
-def test_an_odd_graph_folded_by_torch_puts_out_the_same(name: str) -> None:
-    assert_same_outputs(ODD[name])
-
-
-@pytest.mark.parametrize("name", ODD)
-def test_only_a_batch_norm_that_alone_reads_a_convolution_is_folded(name: str) -> None:
-    assert len(batch_norms(fold_batch_norms(ODD[name]))) == STAY.get(name, 0)
 
 
 @pytest.mark.parametrize("name", [*ODD, *NORMED])

@@ -82,12 +82,20 @@ def removals(package: Path, only: str = "") -> list[Removed]:
         file, text = path.relative_to(package).as_posix(), path.read_text("utf-8")
         lines = text.splitlines(keepends=True)
         for node in (node for node, closed in matches(text) if closed and only in file):
-            starts = [case.pattern.lineno for case in node.cases]
+            starts = [_start(case, lines) for case in node.cases]
             for i, case in enumerate(node.cases[:-1]):
                 without = lines[: starts[i] - 1] + lines[starts[i + 1] - 1 :]
                 pattern = ast.unparse(case.pattern)
                 found.append(Removed(file, starts[i], pattern, "".join(without)))
     return found
+
+
+def _start(case: ast.match_case, lines: list[str]) -> int:
+    """Return the line of a case's keyword; its pattern may begin on a further one."""
+    start = case.pattern.lineno
+    while not lines[start - 1].lstrip().startswith("case"):
+        start -= 1
+    return start
 
 
 def unnoticed(removed: list[Removed], seconds: float | None = None) -> list[Removed]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import reduce
 from operator import add
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, assert_never
 
 import torch
 from torch import Tensor, nn
@@ -184,3 +184,5 @@ def _optimizer(module: nn.Module, name: Optimizer) -> torch.optim.Optimizer:
             return torch.optim.Adam(module.parameters())
         case "adamw":
             return torch.optim.AdamW(module.parameters())
+        case _:
+            assert_never(name)

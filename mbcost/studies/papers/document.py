@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
 from mbcost.cost import CONVENTIONS, PAPERS, PARAMS
 from mbcost.errors import MbcostError, did_you_mean
@@ -45,7 +45,8 @@ MEASURES = (
 EXPRESSIONS = ("formula", "ratio_formula", "output")
 FACTS = ("than", "of", "at", "kind", "map", "without", "scales", "flips", "plus", "note")
 """What a row says that its figures need to know beyond the network."""
-COUNTED = ("all", "convolutions", "pools too")
+Counted = Literal["all", "convolutions", "pools too"]
+COUNTED: tuple[Counted, ...] = get_args(Counted)
 """What enters a network's mult-adds: all of it, its convolutions alone, or also the inputs of its
 average pools, one each."""
 SOME = rules.MappingOf(rules.Anything())
@@ -90,7 +91,7 @@ class Net:
     from_row: Annotated[int, rules.Whole(0, MAX_ROWS, "a row")] = 0
     """The first row that the paper counts: the head of a detector without its backbone."""
     missing: Annotated[str, rules.Text("why there is none")] = ""
-    counted: Annotated[str, rules.OneOf(COUNTED, "what counts")] = "all"
+    counted: Annotated[Counted, rules.OneOf(COUNTED, "what counts")] = "all"
     """Whose mult-adds are printed, wherever the paper prints them: what the source of a network
     counts that is cited, or the paper of its own networks."""
     convention: Annotated[str, rules.Text("a sentence")] = ""

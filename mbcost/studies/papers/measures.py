@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import prod
-from typing import Any
+from typing import Any, assert_never
 
 from mbcost.cost import CONVENTIONS, CONVOLUTIONS, FLOPS_PER_MULT_ADD, PARAMS, CostReport, LayerCost
 from mbcost.errors import MbcostError, did_you_mean
@@ -89,8 +89,10 @@ def counted_as(layer: LayerCost, case: Case) -> int:
             return figure if layer.kind in CONVOLUTIONS else 0
         case "pools too":
             return figure + layer.times * layer.terms.adaptive_pool_inputs
-        case _:
+        case "all":
             return figure
+        case _:
+            assert_never(case.net.counted)
 
 
 ONCE = ("weights", "regularised_weights", "ranked_elements")
