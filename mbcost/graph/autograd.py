@@ -1,20 +1,18 @@
 """What a layer runs in training, what it saves for its backward, and what its backward runs.
 
-Autograd's graph of functions in closed form: one function for each of torch's that a layer calls,
-with what it saves, the operators of its backward, and whom they hand gradients to. A view owns
-nothing. To teach it a primitive: its case in ``Tape.layer``.
+Operators and functions in closed form, one for each of torch's that a layer calls. A view owns
+nothing. To teach it a primitive: its case in ``Forward.layer``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import reduce
 from math import prod
-from typing import NamedTuple, assert_never
+from typing import assert_never
 
 from mbcost.errors import LayerError
 from mbcost.graph.graph import Node
-from mbcost.graph.liveness import Operator, Storage
 from mbcost.graph.primitives import (
     Activation,
     AdaptiveAvgPool2d,
@@ -29,137 +27,18 @@ from mbcost.graph.primitives import (
     LocalResponseNorm,
     Pool2d,
     Scale,
-    Shape,
     Slice,
     SpaceToDepth,
     Upsample,
 )
+from mbcost.graph.tape import FP32, INDEX, Edge, Tape, Tensor, Work
 
-FP32 = 4
-INDEX = 8
-"""Bytes of an int64: where a maximum was found, the class of a pixel."""
-NUMBER = 8
-"""Bytes of a Python number that torch wraps in a tensor while an operator reads it."""
 SAVES_OUTPUT = ("relu", "sigmoid", "softmax")
 """Activations whose backward reads what they put out; the others' reads what they were given."""
 
 
-class Tensor(NamedTuple):
-    """A map as it is passed on in the forward."""
-
-    storage: int
-    shape: Shape
-    """Of one image."""
-    itemsize: int
-    function: int | None = None
-    """The function that made it; None where nothing before it is trained."""
-
-
-class Work(NamedTuple):
-    """An operator of a backward: the bytes that it writes, and which of the results before it
-    it reads; the last one reads what came in and what was saved too."""
-
-    writes: tuple[int, ...]
-    reads: tuple[int, ...] = ()
-
-
-class Edge(NamedTuple):
-    """A gradient that a function hands on."""
-
-    target: int
-    """A function, or ``~i`` for parameter ``i``."""
-    result: int | None = None
-    """Which of the function's results; None is what came in."""
-    view: int | None = None
-    """The bytes of a view of what came in, or of a part of it; None hands on the very tensor."""
-
-
-class Function(NamedTuple):
-    """A function of autograd's graph."""
-
-    path: str
-    saved: tuple[int, ...]
-    works: tuple[Work, ...]
-    edges: tuple[Edge, ...]
-
-
-class Tape:
-    """A forward as it is written down, and the functions of its backward."""
-
-    def __init__(self, batch: int, amp: bool, observed: bool) -> None:
-        self.batch = batch
-        self.amp = amp
-        self.observed = observed
-        self.storages: list[Storage] = []
-        self.operators: list[Operator] = []
-        self.functions: list[Function] = []
-        self.parameters: list[tuple[str, int]] = []
-        """Path of the layer, and bytes in fp32."""
-        self.saved: dict[int, None] = {}
-        """Storages that functions save, in order; no parameter and no buffer is one of them."""
-        self.copies: list[int] = []
-        """Parameters in 2 bytes, which autocast keeps until it ends."""
-
-    def operator(
-        self,
-        path: str,
-        reads: Iterable[int],
-        *sizes: int,
-        category: str = "activation",
-        number: bool = False,
-    ) -> int:
-        """Note an operator that writes storages of these sizes; return the first.
-
-        Where it reads a Python ``number``, torch wraps it, unseen by an observer: one more, the
-        last.
-        """
-        first = len(self.storages)
-        for size in sizes:
-            self.storages.append(Storage(path, size, category))
-        if number and not self.observed:
-            self.storages.append(Storage(path, NUMBER, "temporary"))
-        written = tuple(range(first, len(self.storages)))
-        self.operators.append(Operator(path, tuple(reads), written))
-        return first
-
-    def hold(self, storages: Iterable[int]) -> None:
-        """Keep storages alive until the last operator has run."""
-        last = self.operators[-1]
-        self.operators[-1] = last._replace(reads=(*last.reads, *storages))
-
-    def size(self, x: Tensor) -> int:
-        """Return the bytes of a map."""
-        return self.batch * prod(x.shape) * x.itemsize
-
-    def function(
-        self,
-        path: str,
-        saved: Sequence[int],
-        works: Sequence[Work],
-        edges: Sequence[tuple[Tensor, int | None] | Edge],
-    ) -> int | None:
-        """Note a function; return it, or None where it hands nothing on."""
-        found = []
-        for edge in edges:
-            if isinstance(edge, Edge):
-                found.append(edge)
-            elif edge[0].function is not None:
-                found.append(Edge(edge[0].function, edge[1]))
-        if not found:
-            return None
-        tensors = [i for i in saved if self.storages[i].category != "temporary"]
-        self.saved.update(dict.fromkeys(tensors))
-        self.functions.append(Function(path, tuple(saved), tuple(works), tuple(found)))
-        return len(self.functions) - 1
-
-    def cast(self, path: str, x: Tensor, itemsize: int) -> Tensor:
-        """Return a map in so many bytes an element: itself, or a copy."""
-        if x.itemsize == itemsize:
-            return x
-        y = x._replace(itemsize=itemsize)
-        y = y._replace(storage=self.operator(path, (x.storage,), self.size(y)))
-        made = self.function(path, (), (Work((self.size(x),)),), ((x, 0),))
-        return y._replace(function=made)
+class Forward(Tape):
+    """What layers run in training."""
 
     def layer(self, node: Node, inputs: Sequence[Tensor]) -> Tensor:
         """Note what a layer runs in training; return its map."""
@@ -192,6 +71,8 @@ class Tape:
                 return self._product(node.path, x, inputs[1])
             case Concat():
                 return self._joined(node, inputs)
+            case Crop():
+                return self._cropped(node, x, node.layer)
             case LocalResponseNorm():
                 return self._normalised(node, x, node.layer.size)
             case Crop():
@@ -214,8 +95,8 @@ class Tape:
     ) -> Tensor:
         """One operator forward and one backward; ``beside`` are bytes an element of what else it
         writes and saves."""
-        y = Tensor(0, node.y, x.itemsize)
-        elements = self.batch * prod(node.y)
+        y = x._replace(shape=node.y)
+        elements = x.maps * prod(node.y)
         first = self.operator(
             node.path, (x.storage,), self.size(y), *[n * elements for n in beside]
         )
@@ -226,8 +107,7 @@ class Tape:
 
     def _viewed(self, node: Node, x: Tensor) -> Tensor:
         """A view, forward and backward."""
-        edges = [] if x.function is None else [Edge(x.function, view=self.size(x))]
-        return x._replace(shape=node.y, function=self.function(node.path, (), (), edges))
+        return x._replace(shape=node.y, function=self.view(node.path, x))
 
     def _sliced(self, node: Node, x: Tensor, layer: Slice) -> Tensor:
         """A view of some channels; its backward fills a map with zeros around them."""
@@ -254,21 +134,22 @@ class Tape:
             for i in reversed(range(len(counts))):
                 copy = self.operator(node.path, (), 2 * counts[i])
                 copies.insert(0, copy)
-                works = (Work((FP32 * counts[i],)),)
-                made = self.function(node.path, (), works, (Edge(targets[i], 0),))
+                widened = (Work((FP32 * counts[i],)),)
+                made = self.function(node.path, (), widened, (Edge(targets[i], 0),))
                 assert made is not None
                 targets[i] = made
             self.copies += copies
         held = x.storage
         x = self.cast(node.path, x, itemsize)
-        y = Tensor(0, node.y, itemsize)
+        y = x._replace(shape=node.y)
         reads = (held, x.storage, *copies)
         storage = self.operator(node.path, reads, self.size(y))
         sizes = [n * itemsize for n in counts]
         if x.function is not None:
             sizes.insert(0, self.size(x))
         own = len(sizes) - len(counts)
-        edges = [(x, 0), *[Edge(target, own + i) for i, target in enumerate(targets)]]
+        edges: list[tuple[Tensor, int | None] | Edge] = [(x, 0)]
+        edges += [Edge(target, own + i) for i, target in enumerate(targets)]
         saved = [x.storage]
         if copies and (own or isinstance(layer, Conv2d)):
             saved.append(copies[0])
@@ -295,13 +176,13 @@ class Tape:
         saved = (x.storage, first + 1, first + 2)
         works = (Work((*into, each, each)),)
         function = self.function(node.path, saved, works, ((x, 0), *edges))
-        return Tensor(first, node.y, x.itemsize, function)
+        return x._replace(storage=first, function=function)
 
     def _sum(self, path: str, a: Tensor, b: Tensor, held: Sequence[Tensor]) -> Tensor:
         """Note a sum of two of the maps that are ``held``: its gradient is that of both, as it
         is."""
         itemsize = max(a.itemsize, b.itemsize)
-        y = Tensor(0, a.shape, itemsize)
+        y = a._replace(itemsize=itemsize)
         reads = (a.storage, b.storage, *[x.storage for x in held])
         storage = self.operator(path, reads, self.size(y))
         works: list[Work] = []
@@ -315,7 +196,7 @@ class Tape:
 
     def _product(self, path: str, a: Tensor, b: Tensor) -> Tensor:
         """Each side is saved for the gradient of the other; that of a gate is added up."""
-        y = Tensor(0, a.shape, max(a.itemsize, b.itemsize))
+        y = a._replace(itemsize=max(a.itemsize, b.itemsize))
         storage = self.operator(path, (a.storage, b.storage), self.size(y))
         results: dict[int, int] = {}
         works: list[Work] = []
@@ -328,7 +209,7 @@ class Tape:
                 continue
             sizes = []
             if x.shape != y.shape:
-                sizes.append(self.batch * prod(x.shape) * y.itemsize)
+                sizes.append(self.size(x._replace(itemsize=y.itemsize)))
             if x.itemsize != y.itemsize:
                 sizes.append(self.size(x))
             for size in sizes:
@@ -343,7 +224,7 @@ class Tape:
         itemsize = max(x.itemsize for x in inputs)
         held = [x.storage for x in inputs]
         inputs = [self.cast(node.path, x, itemsize) for x in inputs]
-        y = Tensor(0, node.y, itemsize)
+        y = inputs[0]._replace(shape=node.y)
         reads = [*held, *[x.storage for x in inputs]]
         storage = self.operator(node.path, reads, self.size(y))
         edges = [Edge(x.function, view=self.size(x)) for x in inputs if x.function is not None]
@@ -353,16 +234,16 @@ class Tape:
         """x / (k + α · mean of neighbours' x²)^β: seven operators, and as many functions."""
         path = node.path
         held = (x.storage,)
-        squares = Tensor(self.operator(path, held, self.size(x)), x.shape, x.itemsize)
+        squares = x._replace(storage=self.operator(path, held, self.size(x)))
         twice = (Work((self.size(x),)), Work((self.size(x),)))
         squared = self.function(path, held, twice, ((x, 0), (x, 1)))
-        padded = Tensor(0, (x.shape[0] + window - 1, *x.shape[1:]), x.itemsize)
+        padded = x._replace(shape=(x.shape[0] + window - 1, *x.shape[1:]))
         padded = padded._replace(
             storage=self.operator(path, (*held, squares.storage), self.size(padded)),
             function=self._then(path, (), squares._replace(function=squared)),
         )
         wide = self.cast(path, padded, FP32) if self.amp else padded
-        y = Tensor(0, x.shape, wide.itemsize)
+        y = x._replace(itemsize=wide.itemsize)
         size = self.size(y)
         mean = self.operator(path, (*held, padded.storage, wide.storage), size)
         averaged = self._then(path, (wide.storage,), wide)
@@ -388,3 +269,23 @@ class Tape:
     def _then(self, path: str, saved: Sequence[int], x: Tensor) -> int | None:
         """Note a function whose backward writes a gradient of its input ``x``."""
         return self.function(path, saved, (Work((self.size(x),)),), ((x, 0),))
+
+    def _cropped(self, node: Node, x: Tensor, layer: Crop) -> Tensor:
+        """Rows are selected, then columns, by indices that are saved; then boxes are repeated."""
+        path, held = node.path, x.storage
+        for dim, length in enumerate(layer.size, 1):
+            indices = self.operator(path, (held, x.storage), INDEX * length)
+            shape = (*x.shape[:dim], length, *x.shape[dim + 1 :])
+            y = x._replace(shape=shape)
+            storage = self.operator(path, (held, x.storage, indices), self.size(y))
+            zeros = Work((self.size(x),))
+            added = [Work((self.size(x),), (0,))] if self.observed else []  # else in place
+            works = (zeros, *added)
+            function = self.function(path, (indices,), works, ((x, len(added)),))
+            x = y._replace(storage=storage, function=function)
+        y = x._replace(maps=x.maps * layer.boxes)
+        storage = self.operator(path, (held, x.storage), self.size(y))
+        summed = (Work((self.size(x),)),)
+        several = layer.boxes > 1
+        function = self.function(path, (), summed, ((x, 0),)) if several else self.view(path, x)
+        return y._replace(storage=storage, function=function)

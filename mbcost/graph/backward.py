@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
-from mbcost.graph.autograd import FP32, Function, Tape
+from mbcost.graph.tape import FP32, Function, Tape
 
 
 class _Gradient(NamedTuple):
@@ -52,7 +52,7 @@ class _Backward:
     def function(self, function: Function, given: _Gradient) -> None:
         """Note what a function runs, and hand its results on in the order of its inputs."""
         self.held[given.storage] -= 1
-        results = []
+        results: list[int] = []
         for i, work in enumerate(function.works):
             reads = [results[read] for read in work.reads]
             if i == len(function.works) - 1:

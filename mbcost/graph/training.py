@@ -14,11 +14,12 @@ from math import prod
 from typing import Literal, NamedTuple, assert_never
 
 from mbcost.errors import MbcostError
-from mbcost.graph.autograd import FP32, INDEX, Tape, Tensor, Work
+from mbcost.graph.autograd import Forward
 from mbcost.graph.backward import backward
 from mbcost.graph.graph import Graph, Node
 from mbcost.graph.liveness import Schedule, Storage, alive_bytes
-from mbcost.graph.primitives import BatchNorm2d
+from mbcost.graph.primitives import BatchNorm2d, Conv2d, Linear
+from mbcost.graph.tape import FP32, INDEX, Tape, Tensor, Work
 
 Optimizer = Literal["sgd", "momentum", "adam", "adamw"]
 OPTIMIZERS: tuple[Optimizer, ...] = ("sgd", "momentum", "adam", "adamw")
@@ -84,7 +85,7 @@ def training(
     _step(tape, [i for i in order if i in gradients], gradients, optimizer)
     standing = {
         PARAMETERS: sum(size for _, size in tape.parameters),
-        BUFFERS: sum(2 * FP32 * n.layer.c + INDEX for n in graph.nodes if _is_norm(n)),
+        BUFFERS: sum(2 * FP32 * norm.y[0] + INDEX for norm in _norms(graph)),
         STATE: _state_bytes(tape, optimizer),
     }
     storages = list(tape.storages)
@@ -114,8 +115,10 @@ def training(
 
 def _forward(graph: Graph, batch: int, amp: bool, observed: bool) -> tuple[Tape, list[Tensor]]:
     """Return the forward written down, and what it puts out."""
-    tape = Tape(batch, amp, observed)
-    target = sum(batch * prod(y[1:]) * INDEX for y in graph.ys)
+    tape = Forward(batch, amp, observed)
+    last = graph.outputs or (len(graph.nodes) - 1,)
+    put_out = [graph.nodes[i] for i in last]
+    target = sum(batch * node.maps * prod(node.y[1:]) * INDEX for node in put_out)
     tape.storages += [
         Storage("input", batch * prod(graph.x) * FP32, "input"),
         Storage("target", target, "target"),
@@ -123,30 +126,38 @@ def _forward(graph: Graph, batch: int, amp: bool, observed: bool) -> tuple[Tape,
         Storage("buffers", 0, "buffer"),
         Storage("optimizer", 0, "optimizer"),
     ]
-    maps = {-1: Tensor(INPUT, graph.x, FP32)}
+    maps = {-1: Tensor(INPUT, batch, graph.x, FP32)}
     for i, node in enumerate(graph.nodes):
         maps[i] = tape.layer(node, [maps[source] for source in node.inputs])
-    return tape, [maps[i] for i in graph.outputs or (len(graph.nodes) - 1,)]
+    outputs = []
+    for i, node in zip(last, put_out, strict=True):
+        y = maps[i]
+        if node.maps > 1:  # boxes are put out by image
+            y = y._replace(function=tape.view(node.path, y))
+        outputs.append(y)
+    return tape, outputs
 
 
 def _loss(tape: Tape, outputs: Sequence[Tensor]) -> Tensor:
     """Note the cross-entropy of each output, in fp32, and their sum, in turn."""
     losses = []
     for output in outputs:
+        if output.maps != tape.batch:
+            output = output._replace(function=tape.view("loss", output))
         wide = tape.cast("loss", output, FP32)
         size = tape.size(wide)
         likely = tape.operator("loss", (wide.storage,), size)
         function = tape.function("loss", (likely,), (Work((size,)),), ((wide, 0),))
         mean = tape.operator("loss", (likely, wide.storage, TARGET), FP32, FP32)
-        softmax = Tensor(likely, wide.shape, FP32, function)
+        softmax = wide._replace(storage=likely, function=function)
         saved = (likely, mean + 1)
         function = tape.function("loss", saved, (Work((size,)),), ((softmax, 0),))
-        losses.append(Tensor(mean, (), FP32, function))
+        losses.append(Tensor(mean, 1, (), FP32, function))
     total = losses[0]
     for one in losses[1:]:
         summed = tape.operator("loss", (total.storage, one.storage), FP32)
         function = tape.function("loss", (), (), ((total, None), (one, None)))
-        total = Tensor(summed, (), FP32, function)
+        total = Tensor(summed, 1, (), FP32, function)
     tape.hold([*tape.copies, *[x.storage for x in losses]])
     return total
 
@@ -210,24 +221,27 @@ def _as_torch_orders(graph: Graph, tape: Tape) -> list[int]:
     return sorted(range(len(tape.parameters)), key=lambda i: rank[tape.parameters[i][0]])
 
 
-def _is_norm(node: Node) -> bool:
-    return isinstance(node.layer, BatchNorm2d)
+def _norms(graph: Graph) -> list[Node]:
+    return [node for node in graph.nodes if isinstance(node.layer, BatchNorm2d)]
 
 
 def smallest_batch(graph: Graph) -> int:
     """Return the fewest images that torch trains: a batch-norm needs two values a channel."""
-    alone = any(_is_norm(node) and prod(node.y[1:]) == 1 for node in graph.nodes)
-    return 2 if alone else 1
+    return 2 if any(norm.times * prod(norm.y[1:]) == 1 for norm in _norms(graph)) else 1
 
 
 def check_trains(graph: Graph, batch: int) -> None:
     """Raise ``MbcostError`` where torch does not train so many images."""
     if batch < smallest_batch(graph):
-        node = next(n for n in graph.nodes if _is_norm(n) and prod(n.y[1:]) == 1)
+        place = next(n.path for n in _norms(graph) if n.times * prod(n.y[1:]) == 1)
         raise MbcostError(
             "a batch-norm of one value per channel cannot be trained",
-            place=node.path,
+            place=place,
             way_out="a batch of 2 or more, or a larger --size",
+        )
+    if not any(isinstance(node.layer, Conv2d | Linear | BatchNorm2d) for node in graph.nodes):
+        raise MbcostError(
+            "it has nothing to train", way_out="a network with a convolution or a linear layer"
         )
 
 

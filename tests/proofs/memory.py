@@ -9,6 +9,7 @@ events of the CPU's allocator.
 
 Models from elsewhere: of torchvision, of timm and hand-made ones, on tensors without values,
 against the same model with its weights, run as it is. Case ``i`` of a seed is always the same.
+Training: see ``memory_training``.
 """
 
 from __future__ import annotations
@@ -240,16 +241,21 @@ def elsewhere(sample: int, seed: int, end: float) -> Section:
     return section
 
 
-SECTIONS: tuple[Callable[[int, int, float], Section], ...] = (inference, elsewhere)
-"""Each takes how many cases at most, a seed, and when to stop; they share the time evenly."""
+def sections() -> tuple[Callable[[int, int, float], Section], ...]:
+    """Return the sections. Each takes how many cases at most, a seed, and when to stop; they share
+    the time evenly."""
+    from tests.proofs import memory_training  # which reads this file
+
+    return (inference, elsewhere, *memory_training.SECTIONS)
 
 
 def run(sample: int, seed: int, seconds: float) -> list[Section]:
     """Run every section, and say what each found."""
     found = []
     start = time.monotonic()
-    for i, section in enumerate(SECTIONS):
-        end = start + seconds * (i + 1) / len(SECTIONS)
+    all_of_them = sections()
+    for i, section in enumerate(all_of_them):
+        end = start + seconds * (i + 1) / len(all_of_them)
         found.append(section(sample, seed, end))
         for line in (*found[-1].left_out, *found[-1].problems, str(found[-1])):
             print(line, flush=True)

@@ -16,7 +16,14 @@ from itertools import count
 from mbcost.errors import MbcostError
 from mbcost.graph.graph import Graph
 from mbcost.graph.liveness import alive_bytes
-from mbcost.graph.training import OPTIMIZERS, Optimizer, saved_bytes, smallest_batch, training
+from mbcost.graph.training import (
+    OPTIMIZERS,
+    Optimizer,
+    check_trains,
+    saved_bytes,
+    smallest_batch,
+    training,
+)
 from mbcost.networks.yaml import builtins
 from tests.proofs.memory import LARGEST, Section, drawn_chain, graph_at
 
@@ -99,8 +106,9 @@ def steps(sample: int, seed: int, end: float) -> Section:
         if section.cases >= sample or time.monotonic() > end:
             break
         batch = max(draw.randint(1, 4), smallest_batch(graph))
-        trained = any(path for path in _weighted(graph))
-        if not trained:
+        try:
+            check_trains(graph, batch)
+        except MbcostError:  # it has nothing to train
             continue
         section.cases += 1
         for profiled in (False, True):
