@@ -332,7 +332,9 @@ def _check(subject: Subject, storage: Storage, forms: Sequence[FileFormat]) -> N
 def _network(subject: Subject, storage: Storage) -> Deployed:
     from mbcost.modules.exported.deployed import Deployed, calibrated, deploy
 
-    graph, module = deploy(trained(subject).graph, storage.seed, storage.weights)
+    graph, module = deploy(
+        trained(subject).graph, storage.seed, storage.weights, storage.input_range
+    )
     settings = ",".join(f"{k}={as_text(v)}" for k, v in as_record(subject.settings).items())
     low, high = map(number, storage.input_range)
     network = Deployed(

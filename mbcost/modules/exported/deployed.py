@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 
 import torch
 from torch import Tensor, nn
@@ -74,11 +75,13 @@ class Deployed:
         return maps.permute(0, 2, 3, 1) if self.layout == "nhwc" and maps.dim() == 4 else maps
 
 
-def deploy(graph: Graph, seed: int, weights: str | None) -> tuple[Graph, nn.Module]:
+def deploy(
+    graph: Graph, seed: int, weights: str | None, input_range: Range = (-1.0, 1.0)
+) -> tuple[Graph, nn.Module]:
     """Return a graph with its batch-norms folded, and its module with the weights of a file, or
     with random ones."""
     if weights is None:
-        module = with_random_weights(graph, seed)
+        module = with_random_weights(graph, seed, input_range)
     else:
         module = with_weights_of(graph, weights)
     folded = fold_batch_norms(graph)
@@ -88,15 +91,23 @@ def deploy(graph: Graph, seed: int, weights: str | None) -> tuple[Graph, nn.Modu
 class _Ranges(dict[int, Tensor]):
     """Maps by node, as a running module puts them here; of each the range is kept."""
 
-    def __init__(self, known: dict[int, Range]) -> None:
+    def __init__(self, graph: Graph, known: dict[int, Range]) -> None:
         super().__init__()
+        self.graph = graph
         self.known = known
 
     def __setitem__(self, i: int, maps: Tensor) -> None:
         """Hold a map and widen the range of its node."""
         super().__setitem__(i, maps)
+        found = maps.min().item(), maps.max().item()
+        if not all(map(isfinite, found)):
+            raise MbcostError(
+                "puts out values that are not finite",
+                place=self.graph.nodes[i].path,
+                way_out="other weights, or a smaller --input-range",
+            )
         low, high = self.known.get(i, (0.0, 0.0))
-        self.known[i] = min(low, maps.min().item()), max(high, maps.max().item())
+        self.known[i] = min(low, found[0]), max(high, found[1])
 
 
 def calibrated(network: Deployed, seed: int) -> dict[int, Range]:
@@ -106,19 +117,8 @@ def calibrated(network: Deployed, seed: int) -> dict[int, Range]:
     low, high = network.input_range
     found = {-1: (min(low, 0.0), max(high, 0.0))}
     for image in range(CALIBRATION_IMAGES):
-        maps = _Ranges(found)
+        maps = _Ranges(network.graph, found)
         maps[-1] = network.images(seed + image, batch=1)
         with torch.no_grad():
             network.module.run(maps)
-    wrong = [i for i, ends in found.items() if not all(map(_is_finite, ends))]
-    if wrong:
-        raise MbcostError(
-            "puts out values that are not finite",
-            place=network.graph.nodes[wrong[0]].path,
-            way_out="other weights, or a smaller --input-range",
-        )
     return found
-
-
-def _is_finite(value: float) -> bool:
-    return abs(value) <= torch.finfo(torch.float32).max

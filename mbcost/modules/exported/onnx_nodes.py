@@ -24,6 +24,7 @@ from mbcost.graph.primitives import (
     SpaceToDepth,
     Upsample,
 )
+from mbcost.graph.shapes import window
 from mbcost.modules.exported.onnx_sheet import Sheet
 
 _ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -129,12 +130,21 @@ def _write_adaptive_pool(sheet: Sheet, layer: AdaptiveAvgPool2d, node: Node) -> 
         sheet.node("AveragePool", [source], node.path, kernel_shape=window, strides=window)
 
 
+def hangs_over(node: Node) -> bool:
+    """Return whether the last window of a pool reaches past its padded input."""
+    layer = node.layer
+    if not isinstance(layer, Pool2d):
+        return False
+    sides = zip(node.x[1:], layer.kernel, layer.stride, layer.padding, strict=True)
+    return tuple(window(*side) for side in sides) != node.y[1:]
+
+
 def _write_pool(sheet: Sheet, layer: Pool2d, node: Node) -> None:
     windows: dict[str, Any] = {
         "kernel_shape": layer.kernel,
         "strides": layer.stride,
         "pads": layer.padding * 2,
-        "ceil_mode": int(layer.ceil),
+        "ceil_mode": int(hangs_over(node)),
     }
     if layer.mode == "avg":
         windows["count_include_pad"] = 1

@@ -1,23 +1,41 @@
 """Weights of a network: drawn at random, or read from a file; and batch-norms folded into them.
 
-Importing this imports torch. Drawn weights depend on the seed alone, not on the machine: they are
-uniform, and so is what is drawn for the statistics of batch-norms.
+Importing this imports torch. What is drawn depends on the seed and the range of the input, not
+on the machine: weights are uniform, and so are the statistics of batch-norms.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping
-from math import sqrt
+from collections.abc import Iterable, Mapping, Sequence
+from math import prod, sqrt
 from pathlib import Path
+from typing import assert_never
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from mbcost.errors import MbcostError
-from mbcost.graph.graph import Graph, Node
-from mbcost.graph.primitives import Activation, BatchNorm2d, Conv2d, Linear
+from mbcost.graph.graph import Graph
+from mbcost.graph.primitives import (
+    Activation,
+    AdaptiveAvgPool2d,
+    Add,
+    BatchNorm2d,
+    ChannelShuffle,
+    Concat,
+    Conv2d,
+    Flatten,
+    Layer,
+    Linear,
+    LocalResponseNorm,
+    Pool2d,
+    Scale,
+    Slice,
+    SpaceToDepth,
+    Upsample,
+)
 from mbcost.modules import build
 from mbcost.paths import read_whole
 from mbcost.units import shape_text
@@ -31,19 +49,23 @@ _COUNTER = "num_batches_tracked"
 """What torch keeps of a batch-norm and nothing here reads."""
 
 
-def with_random_weights(graph: Graph, seed: int) -> nn.Module:
-    """Return the module of a graph with weights of the size that keeps maps at theirs.
+def with_random_weights(
+    graph: Graph, seed: int, input_range: tuple[float, float] = (-1.0, 1.0)
+) -> nn.Module:
+    """Return the module of a graph with random weights under which maps neither fade nor explode.
 
-    Behind an activation, which halves the square of its input, weights have a variance of
-    2/fan-in, elsewhere of 1/fan-in (arXiv:1502.01852, section 2.2). Batch-norms have statistics
-    and factors about 1 and shifts about 0, so that folding them changes every number.
+    What a convolution or linear layer puts out has a mean square of about 1: its weights have a
+    variance of 1 ÷ (fan-in · mean square of its input), as in arXiv:1502.01852, section 2.2.
+    Batch-norms have factors and variances about 1 and shifts about 0, so that folding them changes
+    every number.
     """
     module = _fresh(graph)
     draw = torch.Generator().manual_seed(seed)
+    squares = mean_squares(graph, input_range)
     with torch.no_grad():
         for node in graph.nodes:
             if isinstance(node.layer, Conv2d | Linear):
-                _draw_layer(module.get_submodule(node.path), _gain(graph, node), draw)
+                _draw_layer(module.get_submodule(node.path), squares[node.inputs[0]], draw)
             elif isinstance(node.layer, BatchNorm2d):
                 _draw_norm(module.get_submodule(node.path), draw)
     return module
@@ -54,14 +76,59 @@ def _fresh(graph: Graph) -> nn.Module:
         return build(graph)
 
 
-def _gain(graph: Graph, node: Node) -> int:
-    source = node.inputs[0]
-    return 2 if source >= 0 and isinstance(graph.nodes[source].layer, Activation) else 1
+def mean_squares(graph: Graph, input_range: tuple[float, float]) -> dict[int, float]:
+    """Return about what the mean square of each map is under such weights, -1 the input's."""
+    low, high = input_range
+    found = {-1: (low * low + low * high + high * high) / 3}  # of uniform values
+    for i, node in enumerate(graph.nodes):
+        found[i] = _mean_square(node.layer, [found[source] for source in node.inputs])
+    return found
 
 
-def _draw_layer(layer: nn.Module, gain: int, draw: torch.Generator) -> None:
+def _mean_square(layer: Layer, of: Sequence[float]) -> float:
+    """Return it of what a layer puts out, whose inputs have the mean squares ``of``."""
+    match layer:
+        case Conv2d() | Linear() | BatchNorm2d():
+            return 1
+        case Activation():
+            return _GATES[layer.name] if layer.name in _GATES else of[0] * _KEPT[layer.name]
+        case Add():
+            return sum(of)
+        case Scale():
+            return prod(of)
+        case Concat():
+            return sum(of) / len(of)
+        case (
+            AdaptiveAvgPool2d()
+            | Pool2d()
+            | Flatten()
+            | Slice()
+            | ChannelShuffle()
+            | SpaceToDepth()
+            | LocalResponseNorm()
+            | Upsample()
+        ):
+            return of[0]
+        case _:
+            assert_never(layer)
+
+
+_KEPT = {
+    "relu": 0.5,
+    "relu6": 0.5,
+    "leaky_relu": 0.5,
+    "hardswish": 0.33,
+    "silu": 0.36,
+    "gelu": 0.43,
+}
+"""What an activation leaves of the mean square of normal values of variance 1."""
+_GATES = {"sigmoid": 0.29, "hardsigmoid": 0.28, "softmax": 1e-3}
+"""What it is of activations between 0 and 1."""
+
+
+def _draw_layer(layer: nn.Module, square: float, draw: torch.Generator) -> None:
     weight = layer.get_parameter("weight")
-    most = sqrt(3 * gain / weight[0].numel())  # a uniform number up to a has a variance of a²/3
+    most = sqrt(3 / (weight[0].numel() * square))  # uniform up to a: a variance of a²/3
     weight.uniform_(-most, most, generator=draw)
     if layer.bias is not None:
         layer.get_parameter("bias").uniform_(-0.2, 0.2, generator=draw)
@@ -69,8 +136,8 @@ def _draw_layer(layer: nn.Module, gain: int, draw: torch.Generator) -> None:
 
 def _draw_norm(layer: nn.Module, draw: torch.Generator) -> None:
     layer.get_parameter("weight").uniform_(0.9, 1.1, generator=draw)
-    layer.get_parameter("bias").uniform_(-0.5, 0.5, generator=draw)
-    layer.get_buffer("running_mean").uniform_(-0.5, 0.5, generator=draw)
+    layer.get_parameter("bias").uniform_(-0.2, 0.2, generator=draw)
+    layer.get_buffer("running_mean").uniform_(-0.2, 0.2, generator=draw)
     layer.get_buffer("running_var").uniform_(0.9, 1.1, generator=draw)
 
 
