@@ -46,7 +46,7 @@ def place(format: FormatName = "table", output: DeployedOutput = None) -> Place:
     if not files:
         raise MbcostError("no file for the network", place="-o", way_out="-o net.onnx")
     check_writable(files)
-    return Place(files, plain_sink(format, rest))
+    return Place(tuple(dict.fromkeys(files)), plain_sink(format, rest))
 
 
 @dataclass(frozen=True)
@@ -130,10 +130,11 @@ def deploy(
     mbcost deploy v3-small --dtype int8 --layout nhwc --input-range 0:255 -o v3.onnx -o v3.json
     """
     from mbcost.studies.deploy import deployment
+    from mbcost.studies.deploy_table import deploy_table
     from mbcost.targets.resolve import resolve_one
 
     storage = stored.storage()
     made = deployment(resolve_one(target, settings), storage, [str(path) for path in where.files])
-    table = made.table(columns)
+    table = deploy_table(made, columns)
     where.table.show(lambda: table, beside=made.files)
     made.raise_if_far()

@@ -7,7 +7,7 @@ by byte; what its runtime puts out is compared with the folded module in torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,15 +18,11 @@ from mbcost.errors import CheckFailedError, MbcostError
 from mbcost.modules.counters import Workbench
 from mbcost.modules.exported import FILE_FORMATS, PARAMETERS, Contents, FileFormat, FileLayer
 from mbcost.networks.settings import as_record, as_text
-from mbcost.output.table import Column, Record, Table, choose_columns
-from mbcost.studies.compare.versions import versions_of, versions_text
 from mbcost.targets.elsewhere import Model
 from mbcost.targets.subject import Subject, deployed, trained
-from mbcost.units import bytes_in_words, number, scientific, shape_text, thousands
+from mbcost.units import bytes_in_words, number, scientific, thousands
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from mbcost.modules.exported.deployed import Deployed
 
 TOLERANCE = 1e-5
@@ -38,43 +34,6 @@ ELEMENT_TYPES = {
     "int8": ("int8", "int32", "float32"),
 }
 """By dtype, what weights, biases and what is left of batch-norms are stored as in a file."""
-
-COLUMNS = {
-    column.key: column
-    for column in (
-        Column("file", "file"),
-        Column("target", "target"),
-        Column("file_format", "format"),
-        Column("dtype", "dtype"),
-        Column("layout", "layout"),
-        Column("input", "input", "shape"),
-        Column("input_low", "from", "number"),
-        Column("input_high", "to", "number"),
-        Column("batch", "batch", "whole"),
-        Column("weights_from", "weights"),
-        Column("file_bytes", "file bytes", "whole"),
-        Column("predicted_bytes", "predicted", "whole"),
-        Column("overhead_bytes", "overhead", "whole", rank=1),
-        Column("layers", "layers", "whole", rank=2),
-        Column("layers_matched", "matched", "whole"),
-        Column("mult_adds", "mult-adds", "whole", rank=3),
-        Column("max_difference", "max difference", "difference"),
-        Column("verified", "verified", "truth", rank=4),
-        Column("versions", "versions", "versions"),
-    )
-}
-FIELDS = tuple(COLUMNS)
-SHOWN = (
-    "file",
-    "file_bytes",
-    "predicted_bytes",
-    "overhead_bytes",
-    "layers",
-    "layers_matched",
-    "mult_adds",
-    "max_difference",
-    "verified",
-)
 
 
 @dataclass(frozen=True)
@@ -168,6 +127,10 @@ class Deployment:
         if self.storage.dtype == "int8" and {"int8", "int32"} & made.contents.constants.keys():
             yield "an int8 or int32 tensor is no parameter"
 
+    def verified(self, made: Written) -> bool:
+        """Return whether a file is what the closed form says, and its outputs are torch's."""
+        return self.near(made) and not any(self.problems(made))
+
     def raise_if_wrong(self) -> None:
         """Raise where a file differs from the closed form: such a file is not to be written."""
         wrong = [f"{made.file}: {text}" for made in self.written for text in self.problems(made)]
@@ -177,7 +140,7 @@ class Deployment:
     def raise_if_far(self) -> None:
         """Raise where what a float32 file puts out is far from what torch does."""
         for made in self.written:
-            if not self._near(made):
+            if not self.near(made):
                 raise CheckFailedError(
                     f"differs by {scientific(made.difference)} of the largest output from torch, "
                     f"more than {scientific(TOLERANCE)}",
@@ -185,103 +148,13 @@ class Deployment:
                     way_out="weights that cancel out lose digits in any order of summing",
                 )
 
-    def _near(self, made: Written) -> bool:
+    def near(self, made: Written) -> bool:
+        """Return whether the outputs of a file are torch's; of float32 alone it is asked."""
         return self.storage.dtype != "fp32" or made.difference <= TOLERANCE
-
-    def record(self, made: Written) -> Record:
-        """Return what is known of a file: ``FIELDS``."""
-        low, high = self.storage.input_range
-        return {
-            "file": made.file,
-            "target": self.subject.target,
-            "file_format": made.form.name,
-            "dtype": self.storage.dtype,
-            "layout": made.layout,
-            "input": list(self.report.x),
-            "input_low": low,
-            "input_high": high,
-            "batch": self.report.batch,
-            "weights_from": self.storage.weights_from,
-            "file_bytes": len(made.data),
-            "predicted_bytes": self.predicted_bytes,
-            "overhead_bytes": len(made.data) - self.predicted_bytes,
-            "layers": len(self.layers),
-            "layers_matched": self.matched(made),
-            "mult_adds": sum(layer.mult_adds for layer in made.contents.layers),
-            "max_difference": made.difference,
-            "verified": self._near(made) and not any(self.problems(made)),
-            "versions": versions_of(made.form.packages),
-        }
-
-    def table(self, columns: str | None = None) -> Table:
-        """Return a row per file."""
-        rows = [self.record(made) for made in self.written]
-        chosen = choose_columns(COLUMNS, columns, SHOWN)
-        found = versions_of(dict.fromkeys(p for made in self.written for p in made.form.packages))
-        return Table(
-            chosen,
-            rows,
-            FIELDS if columns is None else tuple(column.key for column in chosen),
-            rows,
-            [
-                {**row, "settings": as_record(self.subject.settings), **_further(made)}
-                for row, made in zip(rows, self.written, strict=True)
-            ],
-            title=f"{self.subject.target}: input {shape_text(self.report.x, '×')}, "
-            f"batch {self.report.batch}, {self.storage.dtype}, batch-norms folded",
-            caption=f"{self.subject.target} as files in {self.storage.dtype}, bytes. "
-            f"{versions_text(found)}.",
-            notes=tuple(self._notes()),
-        )
-
-    def _notes(self) -> Iterator[str]:
-        low, high = self.storage.input_range
-        yield f"weights: {self.storage.weights_from}; input from {number(low)} to {number(high)}"
-        if self.storage.dtype == "int8":
-            yield (
-                "int8: a scale per output channel, those of maps from random images: no accuracy "
-                "is claimed"
-            )
-        for made in self.written:
-            sums = [f"{part} {thousands(n)}" for part, n in _overhead(made).items() if n]
-            yield f"{made.file}: {made.layout}; overhead: {', '.join(sums)}"
-            yield f"{made.file}: {_listed(made.contents.parameters)} of parameters" + (
-                f"; {_listed(made.contents.constants)} of constants"
-                if made.contents.constants
-                else ""
-            )
-        if all(self._near(made) and not any(self.problems(made)) for made in self.written):
-            yield (
-                "verified: read back, every layer by name, weights, mult-adds and bytes equal the "
-                "closed form" + self._how_near()
-            )
-
-    def _how_near(self) -> str:
-        if self.storage.dtype == "fp32":
-            return f"; outputs are within {scientific(TOLERANCE)} of torch's"
-        return ""
 
 
 def _expected(row: LayerCost, times: int) -> FileLayer:
     return FileLayer(row.path, row.terms.weights, row.terms.bias_params, row.mult_adds * times)
-
-
-def _overhead(made: Written) -> dict[str, int]:
-    return {part: n for part, n in made.contents.parts.items() if part != PARAMETERS}
-
-
-def _listed(elements: Mapping[str, int]) -> str:
-    return ", ".join(f"{thousands(n)} {kind}" for kind, n in elements.items())
-
-
-def _further(made: Written) -> Record:
-    """Return what the JSON has beyond ``FIELDS``."""
-    return {
-        "parameters": made.contents.parameters,
-        "constants": made.contents.constants,
-        "overhead": _overhead(made),
-        "file_layers": [layer._asdict() for layer in made.contents.layers],
-    }
 
 
 def deployment(subject: Subject, storage: Storage, files: Sequence[str]) -> Deployment:
@@ -290,12 +163,12 @@ def deployment(subject: Subject, storage: Storage, files: Sequence[str]) -> Depl
     Raises ``MbcostError`` for what cannot be deployed, ``CheckFailedError`` where a file is not
     what the closed form says.
     """
-    folded = deployed(subject) if not subject.folded else subject
+    folded = replace(deployed(subject), target=subject.target)
     forms = [FILE_FORMATS[Path(file).suffix.lower()] for file in files]
     _check(folded, storage, forms)
     network = _network(subject, storage)
     made = [_written(network, storage, *each) for each in zip(files, forms, strict=True)]
-    found = Deployment(replace(folded, target=subject.target), storage, tuple(made))
+    found = Deployment(folded, storage, tuple(made))
     found.raise_if_wrong()
     return found
 
@@ -357,7 +230,7 @@ def _network(subject: Subject, storage: Storage) -> Deployed:
 
 
 def _written(network: Deployed, storage: Storage, file: str, form: FileFormat) -> Written:
-    from mbcost.modules.exported.deployed import CALIBRATION_IMAGES
+    from mbcost.modules.exported.deployed import CALIBRATION_IMAGES, largest_difference
 
     layout = storage.layout or form.layout
     network = replace(
@@ -368,17 +241,4 @@ def _written(network: Deployed, storage: Storage, file: str, form: FileFormat) -
     expected = network.outputs(images)
     found = form.run(data, network.laid_out(images))
     contents = form.read(data)
-    return Written(file, form, layout, data, contents, _difference(expected, found))
-
-
-def _difference(expected: Sequence[Tensor], found: Sequence[Tensor]) -> float:
-    """Return the largest difference of an element ÷ the largest of its output; infinite where a
-    number is no number."""
-    worst = 0.0
-    for ours, theirs in zip(expected, found, strict=True):
-        assert ours.shape == theirs.shape
-        largest = ours.abs().max().item()
-        off = (ours - theirs).abs().max().item()
-        ratio = off / largest if largest else (float("inf") if off else 0.0)
-        worst = max(worst, ratio if ratio == ratio else float("inf"))
-    return worst
+    return Written(file, form, layout, data, contents, largest_difference(expected, found))

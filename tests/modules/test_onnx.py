@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
@@ -35,7 +36,7 @@ from mbcost.graph.primitives import (
     Upsample,
 )
 from mbcost.modules.exported import PARAMETERS, FileLayer
-from mbcost.modules.exported.deployed import Deployed, calibrated, deploy
+from mbcost.modules.exported.deployed import Deployed, calibrated, deploy, largest_difference
 from mbcost.modules.exported.onnx import read, run, write
 
 MAP: Shape = (8, 9, 7)
@@ -118,9 +119,18 @@ def off(made: Deployed) -> float:
     expected = made.outputs(images)
     found = run(write(made), made.laid_out(images))
     assert [y.shape for y in found] == [y.shape for y in expected]
-    return max(
-        ((a - b).abs().max() / b.abs().max()).item() for a, b in zip(found, expected, strict=True)
-    )
+    return largest_difference(expected, found)
+
+
+def test_the_largest_difference_is_that_of_the_worst_output() -> None:
+    ours, theirs = torch.tensor([1.0, -4.0]), torch.tensor([1.0, -3.0])
+    none = torch.zeros(2)
+    assert largest_difference([ours, ours], [ours, theirs]) == 0.25
+    assert largest_difference([none], [none]) == 0
+    assert largest_difference([none], [ours]) == math.inf
+    for wrong in (math.nan, math.inf):
+        assert largest_difference([ours], [torch.tensor([1.0, wrong])]) == math.inf
+        assert largest_difference([torch.tensor([1.0, wrong])], [ours]) == math.inf
 
 
 def test_every_primitive_and_activation_has_a_case() -> None:
@@ -273,7 +283,7 @@ def test_a_large_bias_widens_the_scale_of_its_weights() -> None:
     assert off(made) < FAR["int8"]
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[Shape, Layer, str]] = {
     "even response norm": (MAP, LocalResponseNorm(4), "x: normalises over an even number"),
     "uneven windows": (MAP, AdaptiveAvgPool2d((2, 7)), "x: pools 9×7 to 2×7, windows of two sizes"),
 }

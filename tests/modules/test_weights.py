@@ -134,7 +134,10 @@ WRONG: dict[str, tuple[Callable[[State], object], str]] = {
         f"net.pt: has {CONV} of 8x3x3x3, not 16x3x3x3 (",
     ),
     "whole numbers": (lambda s: s | {CONV: s[CONV].int()}, f"has {CONV} as int32, not as a plain"),
-    "complex numbers": (lambda s: s | {CONV: s[CONV].cfloat()}, f"has {CONV} as complex64, not"),
+    "complex numbers": (
+        lambda s: s | {CONV: s[CONV].to(torch.complex64)},
+        f"has {CONV} as complex64, not",
+    ),
     "sparse": (lambda s: s | {CONV: s[CONV].to_sparse()}, f"has {CONV} as float32, not as a plain"),
     "no values": (lambda s: s | {CONV: s[CONV].to("meta")}, f"has {CONV} as float32, not as a pl"),
     "a number": (lambda s: s | {CONV: 3}, f"has {CONV} as a int, not a tensor"),

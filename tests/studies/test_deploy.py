@@ -12,14 +12,8 @@ from onnx import ModelProto
 
 from mbcost.errors import CheckFailedError, MbcostError
 from mbcost.modules.exported import FILE_FORMATS
-from mbcost.studies.deploy import (
-    COLUMNS,
-    TOLERANCE,
-    Deployment,
-    Storage,
-    Written,
-    deployment,
-)
+from mbcost.studies.deploy import TOLERANCE, Deployment, Storage, Written, deployment
+from mbcost.studies.deploy_table import COLUMNS, deploy_table, record
 from mbcost.targets.resolve import resolve_one
 from tests.proofs.deploy import prove, targets
 
@@ -100,7 +94,7 @@ def test_a_fault_in_a_file_is_found_by_the_layers_name(case: str) -> None:
     for message in expected:
         assert [text for text in problems if text.startswith(message) or message in text], message
     assert wrong.matched(wrong.written[0]) < len(wrong.layers)
-    assert not wrong.record(wrong.written[0])["verified"]
+    assert not record(wrong, wrong.written[0])["verified"]
     with pytest.raises(CheckFailedError, match=r"net\.onnx: rows\.\S+ is .*nothing was written"):
         wrong.raise_if_wrong()
 
@@ -119,7 +113,7 @@ def test_outputs_far_from_torch_are_a_failed_check_in_float32_alone() -> None:
         if dtype == "int8":
             far.raise_if_far()
             continue
-        assert not far.record(far.written[0])["verified"]
+        assert not record(far, far.written[0])["verified"]
         with pytest.raises(CheckFailedError, match=r"^net\.onnx: differs by 1\.1e-05 of the larg"):
             far.raise_if_far()
 
@@ -142,14 +136,14 @@ def _images(found: Deployment) -> torch.Tensor:
 
 def test_a_record_has_every_column_and_adds_up() -> None:
     found = made(dtype="int8", layout="nhwc", input_range=(0.0, 255.0))
-    (record,) = found.table().data
-    assert tuple(record) == tuple(COLUMNS)
-    assert record["file_bytes"] == record["predicted_bytes"] + record["overhead_bytes"]
-    (document,) = found.table().document
-    assert sum(document["overhead"].values()) == record["overhead_bytes"]
-    assert sum(layer["mult_adds"] for layer in document["file_layers"]) == record["mult_adds"]
-    assert record["mult_adds"] == found.report.mult_adds
-    assert (record["input_low"], record["input_high"]) == (0, 255)
+    (row,) = deploy_table(found).data
+    assert tuple(row) == tuple(COLUMNS)
+    assert row["file_bytes"] == row["predicted_bytes"] + row["overhead_bytes"]
+    (document,) = deploy_table(found).document
+    assert sum(document["overhead"].values()) == row["overhead_bytes"]
+    assert sum(layer["mult_adds"] for layer in document["file_layers"]) == row["mult_adds"]
+    assert row["mult_adds"] == found.report.mult_adds
+    assert (row["input_low"], row["input_high"]) == (0, 255)
     metadata = onnx.load_model_from_string(found.written[0].data).metadata_props
     assert {prop.key: prop.value for prop in metadata} == {
         "mbcost.target": "v3-small",

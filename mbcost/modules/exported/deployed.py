@@ -5,9 +5,9 @@ Importing this imports torch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
+from math import inf, isfinite, isnan
 
 import torch
 from torch import Tensor, nn
@@ -122,3 +122,16 @@ def calibrated(network: Deployed, seed: int) -> dict[int, Range]:
         with torch.no_grad():
             network.module.run(maps)
     return found
+
+
+def largest_difference(expected: Sequence[Tensor], found: Sequence[Tensor]) -> float:
+    """Return the largest difference of an element ÷ the largest of its output; infinite where a
+    number is no number."""
+    worst = 0.0
+    for ours, theirs in zip(expected, found, strict=True):
+        assert ours.shape == theirs.shape
+        largest = ours.abs().max().item()
+        off = (ours - theirs).abs().max().item()
+        ratio = off / largest if largest else (inf if off else 0.0)
+        worst = max(worst, inf if isnan(ratio) else ratio)
+    return worst
