@@ -194,6 +194,9 @@ def parse_span(text: str) -> tuple[float, float]:
         raise MbcostError(f"{text!r}: {error.problem}", way_out="like 0:1 or -1:1") from None
     if not low < high:
         raise MbcostError(f"{text!r} ends before it has begun", way_out="like 0:1 or -1:1")
+    largest = max(abs(low), abs(high))
+    if not 1e-9 <= largest <= 1e9 or high - low < 1e-6 * largest:  # float32 has 7 digits
+        raise MbcostError(f"{text!r} is too small or too large a span", way_out="like 0:1 or -1:1")
     return low, high
 
 

@@ -10,7 +10,7 @@ import typer
 
 from mbcost.cli.app import app
 from mbcost.cli.groups import Group
-from mbcost.cli.options import Columns, FormatName, Seed, Settings, Target
+from mbcost.cli.options import Columns, FormatName, Settings, Target
 from mbcost.cli.output import Sink, check_writable, parted, plain_sink
 from mbcost.cost import DTYPES
 from mbcost.errors import MbcostError
@@ -88,7 +88,16 @@ class Stored:
             show_default=False,
         ),
     ] = None
-    seed: Seed = 0
+    seed: Annotated[
+        int,
+        typer.Option(
+            "--seed",
+            metavar="S",
+            min=0,
+            max=2**32,
+            help="Seed of random weights and of the images.",
+        ),
+    ] = 0
 
     def storage(self) -> Storage:
         """Return it checked."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -138,8 +139,14 @@ class Deployment:
             raise CheckFailedError("; ".join(wrong), way_out="nothing was written")
 
     def raise_if_far(self) -> None:
-        """Raise where what a float32 file puts out is far from what torch does."""
+        """Raise where what a file puts out is no number, or in float32 far from what torch does."""
         for made in self.written:
+            if not isfinite(made.difference):
+                raise CheckFailedError(
+                    "puts out values that are not finite, or torch does",
+                    place=made.file,
+                    way_out="--dtype fp32, or other weights",
+                )
             if not self.near(made):
                 raise CheckFailedError(
                     f"differs by {scientific(made.difference)} of the largest output from torch, "
@@ -149,8 +156,10 @@ class Deployment:
                 )
 
     def near(self, made: Written) -> bool:
-        """Return whether the outputs of a file are torch's; of float32 alone it is asked."""
-        return self.storage.dtype != "fp32" or made.difference <= TOLERANCE
+        """Return whether the outputs of a file are torch's: all but rounding, in float32."""
+        return made.difference <= TOLERANCE or (
+            self.storage.dtype != "fp32" and isfinite(made.difference)
+        )
 
 
 def _expected(row: LayerCost, times: int) -> FileLayer:

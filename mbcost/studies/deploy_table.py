@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import isfinite
 
 from mbcost.modules.exported import PARAMETERS
 from mbcost.networks.settings import as_record
@@ -70,7 +71,7 @@ def record(made: Deployment, file: Written) -> Record:
         "layers": len(made.layers),
         "layers_matched": made.matched(file),
         "mult_adds": sum(layer.mult_adds for layer in file.contents.layers),
-        "max_difference": file.difference,
+        "max_difference": file.difference if isfinite(file.difference) else None,
         "verified": made.verified(file),
         "versions": versions_of(file.form.packages),
     }

@@ -93,6 +93,13 @@ def test_weights_of_another_network_leave_the_file_as_it_was(cli: Cli, folder: P
     assert sorted(path.name for path in folder.iterdir()) == ["net.onnx", "net.pt"]
 
 
+def test_a_seed_that_torch_does_not_take_is_refused(cli: Cli, folder: Path) -> None:
+    result = cli(*SMALL, "--seed", str(2**64), "-o", "net.onnx")
+    assert result.exit_code == 2
+    assert "--seed" in result.stderr
+    assert list(folder.iterdir()) == []
+
+
 BAD = {
     "no file": ((), "-o: no file for the network (-o net.onnx)"),
     "a table alone": (("-o", "net.csv"), "-o: no file for the network (-o net.onnx)"),

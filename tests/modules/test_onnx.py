@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
+from random import Random
 from typing import get_args
 
 import onnx
@@ -38,6 +39,8 @@ from mbcost.graph.primitives import (
 from mbcost.modules.exported import PARAMETERS, FileLayer
 from mbcost.modules.exported.deployed import Deployed, calibrated, deploy, largest_difference
 from mbcost.modules.exported.onnx import read, run, write
+from mbcost.networks.blocks import BLOCKS
+from tests.strategies import fitting, lowered
 
 MAP: Shape = (8, 9, 7)
 VECTOR: Shape = (24,)
@@ -281,6 +284,17 @@ def test_a_large_bias_widens_the_scale_of_its_weights() -> None:
         made.module.get_parameter("pass.conv.bias").fill_(3)
     made = replace(made, batch=1, ranges=calibrated(made, IMAGE))
     assert off(made) < FAR["int8"]
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_any_block_of_any_fields_is_written_as_torch_runs_it(block: str) -> None:
+    for seed in range(3):
+        fields, x = fitting(Random(seed), block)
+        graph = lowered(BLOCKS[block](**fields), x)
+        try:
+            assert off(network(graph)) <= FAR["fp32"], fields
+        except MbcostError as error:
+            assert "which no operator of ONNX does" in str(error), fields  # noqa: PT017
 
 
 REFUSED: dict[str, tuple[Shape, Layer, str]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -116,6 +117,16 @@ def test_outputs_far_from_torch_are_a_failed_check_in_float32_alone() -> None:
         assert not record(far, far.written[0])["verified"]
         with pytest.raises(CheckFailedError, match=r"^net\.onnx: differs by 1\.1e-05 of the larg"):
             far.raise_if_far()
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "int8"])
+def test_outputs_that_are_no_numbers_are_a_failed_check(dtype: str) -> None:
+    found = made(dtype=dtype)
+    wrong = replace(found, written=(found.written[0]._replace(difference=math.inf),))
+    assert record(wrong, wrong.written[0])["max_difference"] is None
+    assert not wrong.verified(wrong.written[0])
+    with pytest.raises(CheckFailedError, match=r"^net\.onnx: puts out values that are not finite"):
+        wrong.raise_if_far()
 
 
 def test_a_runtime_that_computes_something_else_is_seen() -> None:
