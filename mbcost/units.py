@@ -94,6 +94,11 @@ def number(value: float, prefix: str = "") -> str:
     return f"{value / PREFIXES[prefix]:g}"
 
 
+def scientific(value: float) -> str:
+    """Return a small number with two digits, in a width of its own: 6.5e-07."""
+    return f"{value:.1e}"
+
+
 def signed(value: int, prefix: str | None = "") -> str:
     """Return a difference with its sign, in units of ``prefix``; None for every digit."""
     size = abs(value)
@@ -178,6 +183,22 @@ def parse_number(text: str) -> float:
             f"{text!r} is not a number" if text.strip() else "is empty", way_out="like 12 or 0.5"
         )
     return value
+
+
+def parse_span(text: str) -> tuple[float, float]:
+    """Return the two ends of ``LOW:HIGH``, the lower one first."""
+    try:
+        low, high = map(parse_number, text.split(":"))
+    except ValueError:
+        raise MbcostError(f"{text!r} is not a span of values", way_out="like 0:1 or -1:1") from None
+    except MbcostError as error:
+        raise MbcostError(f"{text!r}: {error.problem}", way_out="like 0:1 or -1:1") from None
+    if not low < high:
+        raise MbcostError(f"{text!r} ends before it has begun", way_out="like 0:1 or -1:1")
+    largest = max(abs(low), abs(high))
+    if not 1e-9 <= largest <= 1e9 or high - low < 1e-6 * largest:  # float32 has 7 digits
+        raise MbcostError(f"{text!r} is too small or too large a span", way_out="like 0:1 or -1:1")
+    return low, high
 
 
 def round_below(value: float) -> int:

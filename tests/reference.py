@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import mbcost
 from mbcost.cost import CONVENTIONS, LAYER_KEYS
 from mbcost.modules.counters import COUNTERS
-from mbcost.studies import explain, listing
+from mbcost.studies import deploy_table, explain, listing
 from mbcost.studies.compare import records
 from mbcost.studies.guard import check_table, diff
 from mbcost.studies.memory import figures as memory
@@ -110,6 +110,19 @@ MEANINGS = {
     "mult_adds_growth": ("ratio", "delta ÷ before"),
     "params_formula": ("text", "the formula with the numbers filled in: `3²·3·32`"),
     "mult_adds_formula": ("text", "the same for mult-adds"),
+    "file": ("text", "the file, as named"),
+    "file_format": ("text", "`ONNX`"),
+    "dtype": ("text", "what parameters are stored as: `fp32`, `fp16` or `int8`"),
+    "layout": ("text", "dimensions of input and maps: `nchw` or `nhwc`"),
+    "input_low": ("number", "least value of the input"),
+    "input_high": ("number", "greatest value of the input"),
+    "weights_from": ("text", "the file of the weights, or `random` and the seed"),
+    "file_bytes": ("bytes", "the file"),
+    "predicted_bytes": ("bytes", "its parameters, by closed form"),
+    "overhead_bytes": ("bytes", "all else in it: file − predicted"),
+    "layers": ("count", "convolutions and linear layers"),
+    "layers_matched": ("count", "those the file has by name, with all their figures"),
+    "max_difference": ("ratio", "largest difference of an output from torch ÷ its largest element"),
     "title": ("text", "the name in full"),
     "settings": ("text", "the settings it takes"),
     "source": ("text", "the paper or code it follows"),
@@ -142,6 +155,8 @@ IN_PLACE = {
     ("memory", "peak_activation_bytes"): ("bytes", "the most maps alive at once, eager inference"),
     ("memory", "settings"): ("text", "what was set: `alpha 0.5`; an object in JSON"),
     ("tensors", "name"): ("text", "the layer that writes the tensor, or `input`"),
+    ("deploy", "mult_adds"): ("count", "those layers', from the shapes in the file, for the batch"),
+    ("deploy", "verified"): ("truth", "the file is as the closed form says, and outputs are near"),
     ("list", "kind"): ("text", "`network`, `detection`, `segmentation`, `block` or `space`"),
 }
 
@@ -215,6 +230,12 @@ costs, and `top1` where one is published:
 ## `paper`
 
 {_table("paper", paper.FIELDS)}
+## `deploy`
+
+{_table("deploy", deploy_table.FIELDS)}
+JSON adds `settings`; `parameters` and `constants`, elements by type; `overhead`, bytes by part; and
+`file_layers`: `path`, `weights`, `biases` and `mult_adds` as the file has them.
+
 ## `list`
 
 {_table("list", listing.FIELDS)}

@@ -40,6 +40,8 @@ DOORS = {
     "iopath": ("modules",),
     "matplotlib": ("output",),
     "numpy": ("studies",),
+    "onnx": ("modules",),
+    "onnxruntime": ("modules",),
     "pandas": ("cost", "studies"),
     "ptflops": ("modules",),
     "pyarrow": ("studies",),

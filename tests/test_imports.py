@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "pandas", "numpy", "matplotlib", "torchvision", "timm", "pyarrow")
+HEAVY = ("torch", "pandas", "numpy", "matplotlib", "torchvision", "timm", "pyarrow", "onnx")
 DISPATCH = ("torch._dynamo", "torch.utils.flop_counter")
 
 
@@ -38,6 +38,7 @@ def mbcost(*args: str) -> str:
     [
         ["--help"],
         ["compare", "--help"],
+        ["deploy", "--help"],
         ["compare", "--fast"],
         ["compare", "v1", "v2", "--fast", "--format", "csv"],
         ["model", "v3-large", "--fast", "--format", "latex"],

@@ -133,3 +133,19 @@ def test_only_units_formats_numbers() -> None:
 def test_a_number_format_is_found() -> None:
     text = """f"{a:,} {b:.1f} {c:g} {d:.{n}f} {e:+.2%} {f!r:.40} {g:>{w}} {h:<8} {i}" """
     assert number_formats(text) == [",", ".1f", "g", ".{n}f", "+.2%"]
+
+
+FAR_OFF = ("0:1e-300", "-1e39:1", "1:1.0000001", "0:1e10")
+
+
+def test_a_span_has_two_ends() -> None:
+    assert units.parse_span("-1:1") == (-1, 1)
+    assert units.parse_span("0:255") == (0, 255)
+    assert units.parse_span("1e-3:.5") == (0.001, 0.5)
+    for text in ("", "1", "1:", ":1", "1:2:3", "a:b", "1:1", "2:1", "0:inf", "nan:1", *FAR_OFF):
+        with pytest.raises(MbcostError, match=r"like 0:1 or -1:1"):
+            units.parse_span(text)
+
+
+def test_small_numbers_have_two_digits_in_one_width() -> None:
+    assert [units.scientific(x) for x in (6.54e-7, 0, 0.05)] == ["6.5e-07", "0.0e+00", "5.0e-02"]

@@ -9,9 +9,8 @@ import typer
 
 from mbcost.cli.groups import Group
 from mbcost.cli.options import FormatName
-from mbcost.cli.output import Sink, plain_sink, write_files
-from mbcost.errors import MbcostError, did_you_mean
-from mbcost.output.formats import FORMATS
+from mbcost.cli.output import Sink, parted, plain_sink, write_files
+from mbcost.errors import MbcostError
 
 if TYPE_CHECKING:
     from mbcost.output.files import Content
@@ -71,21 +70,9 @@ def easel(
     """Return where figure and values go, or raise: no file, a wrong suffix, no matplotlib."""
     from mbcost.output.plots import FIGURE_SUFFIXES, check_figure_path
 
-    data_suffixes = [suffix for form in FORMATS.values() for suffix in form.suffixes]
-    figures, data = [], []
-    for file in output or []:
-        suffix = Path(file).suffix
-        if file == "-" or suffix in data_suffixes:
-            data.append(file)
-        elif suffix.lower() in FIGURE_SUFFIXES:
-            check_figure_path(Path(file))
-            figures.append(Path(file))
-        else:
-            raise MbcostError(
-                f"unknown suffix {suffix!r}",
-                place=f"-o {file}",
-                way_out=did_you_mean(suffix.lower(), [*FIGURE_SUFFIXES, *data_suffixes]),
-            )
+    figures, data = parted(output, FIGURE_SUFFIXES)
+    for path in figures:
+        check_figure_path(path)
     if not (figures or data or show_data):
         raise MbcostError(
             "nowhere to draw to",
@@ -93,7 +80,7 @@ def easel(
             way_out="-o figure.pdf (or .svg, .png); --show-data prints the values",
         )
     inches = drawable(width) if figures else 0.0
-    return Easel(tuple(figures), plain_sink(format, data) if data or show_data else None, inches)
+    return Easel(figures, plain_sink(format, data) if data or show_data else None, inches)
 
 
 def drawable(width: str) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -134,6 +134,28 @@ class Outputs:
     def sink(self, names: list[str]) -> Sink:
         """Return where the table goes: to ``names`` of the outputs."""
         return sink(self.exact, self.format, names)
+
+
+def parted(
+    output: Iterable[str] | None, own: Collection[str]
+) -> tuple[tuple[Path, ...], list[str]]:
+    """Return the files of a suffix in ``own``, which a command writes itself, and the names of
+    those of its table; any other suffix is an error."""
+    known = [suffix for form in FORMATS.values() for suffix in form.suffixes]
+    files, rest = [], []
+    for file in output or ():
+        suffix = Path(file).suffix
+        if file == "-" or suffix in known:
+            rest.append(file)
+        elif suffix.lower() in own:
+            files.append(Path(file))
+        else:
+            raise MbcostError(
+                f"unknown suffix {suffix!r}",
+                place=f"-o {file}",
+                way_out=did_you_mean(suffix.lower(), [*own, *known]),
+            )
+    return tuple(files), rest
 
 
 def write_files(files: Mapping[Path, Content]) -> None:

@@ -94,6 +94,7 @@ SHOW: dict[str, Callable[[Any], str]] = {
     "ratio": units.ratio_in_words,
     "share": units.percent,
     "number": units.number,
+    "difference": units.scientific,
     "growth": units.signed_percent,
     "percent": lambda value: units.decimals(value, 1),
     "truth": lambda value: "yes" if value else "NO",

@@ -10,13 +10,17 @@ from mbcost.modules.counters import COUNTERS
 
 def versions(counters: Iterable[str] = ()) -> dict[str, str]:
     """Return the versions of mbcost and of the named counters' packages."""
-    found = {"mbcost": __version__}
     packages = [COUNTERS[name].package for name in counters]
-    if packages:
+    return versions_of(("torch", *packages) if packages else ())
+
+
+def versions_of(packages: Iterable[str]) -> dict[str, str]:
+    """Return the versions of mbcost and of packages that are installed."""
+    found = {"mbcost": __version__}
+    for package in packages:
         from importlib.metadata import version  # 80 ms: only where something was run
 
-        for package in dict.fromkeys(("torch", *packages)):
-            found[package] = version(package)
+        found[package] = version(package)
     return found
 
 
