@@ -25,7 +25,7 @@ def scaling(**changed: Any) -> Scaling:
 
 def fields(row: Row, feed: Feed = FEED, repeat: int = 0, **changed: Any) -> Mapping[str, Any]:
     """Return the fields of the block that a row becomes."""
-    return asdict(scaling(**changed).row(row).repeat(repeat, feed)[0])  # type: ignore[call-overload]
+    return asdict(scaling(**changed).row(row).repeat(repeat, feed)[0])
 
 
 def after(row: Row, feed: Feed = FEED, repeat: int = 0, **changed: Any) -> Feed:

@@ -41,7 +41,7 @@ def test_text_is_read_back_as_it_was(text: str) -> None:
 
 
 def test_a_table_is_its_fields_and_then_its_data_whatever_people_see() -> None:
-    data = [{"a": 1, "b": None, "c": 9}, {"b": "x"}]
+    data: list[dict[str, object]] = [{"a": 1, "b": None, "c": 9}, {"b": "x"}]
     table = Table((), [], ("a", "b"), data, None)
     assert to_csv(table) == "a,b\n1,\n,x\n"
     assert to_csv(table._replace(fields=("b",))) == 'b\n""\nx\n'  # no line is empty

@@ -15,6 +15,7 @@ from mbcost.graph.primitives import (
     ChannelShuffle,
     Concat,
     Conv2d,
+    Crop,
     Flatten,
     Linear,
     LocalResponseNorm,
@@ -73,6 +74,8 @@ def write_layer(sheet: Sheet, i: int, node: Node) -> None:
             sheet.node("Slice", [*maps, *ends, sheet.whole("slice/1", 1)], path)
         case ChannelShuffle():
             _write_shuffle(sheet, layer, node)
+        case Crop():
+            raise _unwritable(path, "crops boxes, which the network's own code draws")
         case SpaceToDepth():
             _write_space_to_depth(sheet, layer, node)
         case LocalResponseNorm():

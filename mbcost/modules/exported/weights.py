@@ -26,6 +26,7 @@ from mbcost.graph.primitives import (
     ChannelShuffle,
     Concat,
     Conv2d,
+    Crop,
     Flatten,
     Layer,
     Linear,
@@ -105,6 +106,7 @@ def _mean_square(layer: Layer, of: Sequence[float]) -> float:
             | Slice()
             | ChannelShuffle()
             | SpaceToDepth()
+            | Crop()
             | LocalResponseNorm()
             | Upsample()
         ):
