@@ -67,6 +67,7 @@ MEANINGS = {
     "arena_persistent_bytes": ("bytes", "what TensorFlow Lite Micro keeps besides, measured"),
     "arena_overhead": ("ratio", "`arena_bytes` ÷ `lower_bound_bytes` − 1"),
     "best_order_bytes": ("bytes", "that bound in the best order, with `--order best`"),
+    "order_is_best": ("truth", "that no order is better; false where the search gave up"),
     "fusion": ("text", "`none`, `tflite` or `all`, and what runs in place"),
     "saved_bytes": ("bytes", "what autograd keeps for the backward, no parameters"),
     "grad_bytes": ("bytes", "gradients of all parameters"),

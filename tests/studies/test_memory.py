@@ -52,7 +52,13 @@ def test_a_record_has_every_key_and_null_where_nothing_was_asked(cli_json: CliJs
     assert tuple(row) == KEYS
     unasked = {key for key, value in row.items() if value is None}
     assert unasked == {
-        *("arena_persistent_bytes", "best_order_bytes", "saved_bytes", "grad_bytes"),
+        *(
+            "arena_persistent_bytes",
+            "best_order_bytes",
+            "order_is_best",
+            "saved_bytes",
+            "grad_bytes",
+        ),
         *("optimizer_bytes", "peak_forward_bytes", "peak_backward_bytes", "peak_step_bytes"),
         *("train_peak_bytes", "max_batch", "max_batch_bytes", "next_batch_bytes"),
     }
@@ -221,6 +227,7 @@ def test_the_best_order_is_no_worse(cli_json: CliJson) -> None:
     (as_is,) = cli_json("memory", "v2-projection", "--dtype", "int8")
     assert as_is["lower_bound_bytes"] == 1_705_984
     assert row["best_order_bytes"] == row["lower_bound_bytes"] == 1_580_544
+    assert row["order_is_best"] is True
 
 
 def test_a_model_from_elsewhere_keeps_what_a_run_of_it_keeps(cli_json: CliJson) -> None:

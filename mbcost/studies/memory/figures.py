@@ -38,6 +38,7 @@ COLUMNS = {
         Column("arena_persistent_bytes", "kept besides", "memory", rank=4),
         Column("arena_overhead", "above bound", "growth", rank=3),
         Column("best_order_bytes", "best order", "memory"),
+        Column("order_is_best", "no better order", "truth", rank=4),
         Column("fusion", "fusion", rank=5),
         Column("saved_bytes", "saved", "memory", rank=1),
         Column("weight_bytes", "weights", "memory"),
@@ -189,6 +190,7 @@ def _deployed(memory: Memory) -> Record:
         "arena_bytes": size,
         "arena_overhead": size / bound - 1 if bound else None,
         "best_order_bytes": memory.ordered.size if memory.ordered else None,
+        "order_is_best": memory.ordered.exact if memory.ordered else None,
     }
 
 

@@ -54,7 +54,7 @@ def memory_table(
     default += ["batch"] if len({subject.batch for subject in subjects}) > 1 else []
     default += ["weight_bytes", *(_TRAIN if how.train else _RUN)]
     if how.order == "best" and not how.train:
-        default.insert(-2, "best_order_bytes")
+        default += ["best_order_bytes", "order_is_best"]
     default += _FIT if how.fit is not None else ()
     default += ["arena_persistent_bytes"] if ran is not None and not how.train else []
     default += [VERIFIED.key] if ran is not None else []

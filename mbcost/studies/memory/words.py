@@ -11,8 +11,7 @@ from mbcost.targets.subject import Subject
 from mbcost.units import decimals, thousands
 
 NOT_MODELLED = (
-    "not modelled: workspace of kernels (oneDNN, im2col), caching allocators (CUDA), LiteRT's own "
-    "planner and delegates, inference in patches"
+    "not modelled: workspace of kernels, caching allocators, LiteRT's own planner and delegates"
 )
 
 
