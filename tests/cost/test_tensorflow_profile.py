@@ -79,6 +79,37 @@ def test_the_total_is_the_profiler_s_but_for_scalars(target: str) -> None:
     assert 0 <= profiled(target, *PROFILED[target]) - total <= SCALARS
 
 
+EXPORTED = {
+    "ssdlite-v3-large@reduced_tail=true": {
+        "Conv2D": 930_719_488, "DepthwiseConv2dNative": 82_408_320, "Mean": 1_123_200,
+        "Mul": 7_383_323, "AddV2": 3_718_240, "Sub": 373_406, "L2Loss": 342_761,
+        "Minimum": 36_002, "Maximum": 36_000, "RealDiv": 20_391, "Less": 11_034,
+        "GreaterEqual": 9_000, "Sum": 8_999,
+    },
+    "ssdlite-v3-small@reduced_tail=true": {
+        "Conv2D": 291_120_128, "DepthwiseConv2dNative": 33_486_720, "Mean": 524_800,
+        "Mul": 4_069_943, "AddV2": 1_611_264, "Sub": 373_406, "L2Loss": 241_389,
+        "Minimum": 36_002, "Maximum": 36_000, "RealDiv": 20_391, "Less": 11_034,
+        "GreaterEqual": 9_000, "Sum": 8_999,
+    },
+}  # fmt: skip
+"""The same of the graph that the Object Detection API exports of its own configurations of SSDLite
+on V3 at 320×320, without what is named BatchNorm, Initializer, Regularizer or BiasAdd."""
+BEHIND = 1_500_000
+"""At most so many operations are behind the network, on its boxes; L2Loss is there under a name
+that the exporter does not leave out."""
+
+
+@pytest.mark.parametrize("target", EXPORTED)
+def test_a_detector_is_what_its_exporter_says_but_for_its_boxes(target: str) -> None:
+    report, said = resolve_one(target).report, EXPORTED[target]
+    terms = report.terms
+    products = said["Conv2D"] + said["DepthwiseConv2dNative"]
+    assert 2 * (terms.mult_adds + terms.padded_mult_adds) == products
+    assert terms.adaptive_pool_inputs == said["Mean"]
+    assert 0 <= sum(said.values()) - report.total(CONVENTIONS["tensorflow-exporter"]) <= BEHIND
+
+
 def test_what_a_trace_cannot_see_is_refused() -> None:
     for target, place in (("torchvision:resnet18", "trace"), ("v2@batch=2", "one image")):
         subject = replace(resolve_one(target), restatement=restatement(PROFILE.name, None))
