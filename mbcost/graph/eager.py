@@ -89,6 +89,7 @@ class _Run:
                 | AdaptiveAvgPool2d()
                 | Scale()
                 | Concat()
+                | SpaceToDepth()
                 | Upsample()
             ):
                 return self.operator(node, reads, node.y)
@@ -98,8 +99,6 @@ class _Run:
                 if node.layer.groups in (1, node.x[0]):  # every channel stays where it is
                     return reads[0]
                 return self.operator(node, reads, node.y)
-            case SpaceToDepth():
-                return reads[0] if node.layer.side == 1 else self.operator(node, reads, node.y)
             case Crop():
                 return self._cropped(node, reads, node.layer)
             case Add():
