@@ -71,8 +71,6 @@ class Forward(Tape):
                 return self._product(node.path, x, inputs[1])
             case Concat():
                 return self._joined(node, inputs)
-            case Crop():
-                return self._cropped(node, x, node.layer)
             case LocalResponseNorm():
                 return self._normalised(node, x, node.layer.size)
             case Crop():
@@ -96,7 +94,7 @@ class Forward(Tape):
         """One operator forward and one backward; ``beside`` are bytes an element of what else it
         writes and saves."""
         y = x._replace(shape=node.y)
-        elements = x.maps * prod(node.y)
+        elements = self.batch * prod(node.y)
         first = self.operator(
             node.path, (x.storage,), self.size(y), *[n * elements for n in beside]
         )
@@ -269,23 +267,3 @@ class Forward(Tape):
     def _then(self, path: str, saved: Sequence[int], x: Tensor) -> int | None:
         """Note a function whose backward writes a gradient of its input ``x``."""
         return self.function(path, saved, (Work((self.size(x),)),), ((x, 0),))
-
-    def _cropped(self, node: Node, x: Tensor, layer: Crop) -> Tensor:
-        """Rows are selected, then columns, by indices that are saved; then boxes are repeated."""
-        path, held = node.path, x.storage
-        for dim, length in enumerate(layer.size, 1):
-            indices = self.operator(path, (held, x.storage), INDEX * length)
-            shape = (*x.shape[:dim], length, *x.shape[dim + 1 :])
-            y = x._replace(shape=shape)
-            storage = self.operator(path, (held, x.storage, indices), self.size(y))
-            zeros = Work((self.size(x),))
-            added = [Work((self.size(x),), (0,))] if self.observed else []  # else in place
-            works = (zeros, *added)
-            function = self.function(path, (indices,), works, ((x, len(added)),))
-            x = y._replace(storage=storage, function=function)
-        y = x._replace(maps=x.maps * layer.boxes)
-        storage = self.operator(path, (held, x.storage), self.size(y))
-        summed = (Work((self.size(x),)),)
-        several = layer.boxes > 1
-        function = self.function(path, (), summed, ((x, 0),)) if several else self.view(path, x)
-        return y._replace(storage=storage, function=function)

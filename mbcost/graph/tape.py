@@ -22,12 +22,11 @@ NUMBER = 8
 
 
 class Tensor(NamedTuple):
-    """A map as it is passed on in the forward, of every image."""
+    """A map as it is passed on in the forward."""
 
     storage: int
-    maps: int
-    """How many there are: of every image, and of every box of it."""
     shape: Shape
+    """Of one image."""
     itemsize: int
     function: int | None = None
     """The function that made it; None where nothing before it is trained."""
@@ -107,7 +106,7 @@ class Tape:
 
     def size(self, x: Tensor) -> int:
         """Return the bytes of a tensor."""
-        return x.maps * prod(x.shape) * x.itemsize
+        return self.batch * prod(x.shape) * x.itemsize
 
     def function(
         self,

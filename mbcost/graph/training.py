@@ -116,9 +116,7 @@ def training(
 def _forward(graph: Graph, batch: int, amp: bool, observed: bool) -> tuple[Tape, list[Tensor]]:
     """Return the forward written down, and what it puts out."""
     tape = Forward(batch, amp, observed)
-    last = graph.outputs or (len(graph.nodes) - 1,)
-    put_out = [graph.nodes[i] for i in last]
-    target = sum(batch * node.maps * prod(node.y[1:]) * INDEX for node in put_out)
+    target = sum(batch * prod(y[1:]) * INDEX for y in graph.ys)
     tape.storages += [
         Storage("input", batch * prod(graph.x) * FP32, "input"),
         Storage("target", target, "target"),
@@ -126,24 +124,16 @@ def _forward(graph: Graph, batch: int, amp: bool, observed: bool) -> tuple[Tape,
         Storage("buffers", 0, "buffer"),
         Storage("optimizer", 0, "optimizer"),
     ]
-    maps = {-1: Tensor(INPUT, batch, graph.x, FP32)}
+    maps = {-1: Tensor(INPUT, graph.x, FP32)}
     for i, node in enumerate(graph.nodes):
         maps[i] = tape.layer(node, [maps[source] for source in node.inputs])
-    outputs = []
-    for i, node in zip(last, put_out, strict=True):
-        y = maps[i]
-        if node.maps > 1:  # boxes are put out by image
-            y = y._replace(function=tape.view(node.path, y))
-        outputs.append(y)
-    return tape, outputs
+    return tape, [maps[i] for i in graph.outputs or (len(graph.nodes) - 1,)]
 
 
 def _loss(tape: Tape, outputs: Sequence[Tensor]) -> Tensor:
     """Note the cross-entropy of each output, in fp32, and their sum, in turn."""
     losses = []
     for output in outputs:
-        if output.maps != tape.batch:
-            output = output._replace(function=tape.view("loss", output))
         wide = tape.cast("loss", output, FP32)
         size = tape.size(wide)
         likely = tape.operator("loss", (wide.storage,), size)
@@ -152,12 +142,12 @@ def _loss(tape: Tape, outputs: Sequence[Tensor]) -> Tensor:
         softmax = wide._replace(storage=likely, function=function)
         saved = (likely, mean + 1)
         function = tape.function("loss", saved, (Work((size,)),), ((softmax, 0),))
-        losses.append(Tensor(mean, 1, (), FP32, function))
+        losses.append(Tensor(mean, (), FP32, function))
     total = losses[0]
     for one in losses[1:]:
         summed = tape.operator("loss", (total.storage, one.storage), FP32)
         function = tape.function("loss", (), (), ((total, None), (one, None)))
-        total = Tensor(summed, 1, (), FP32, function)
+        total = Tensor(summed, (), FP32, function)
     tape.hold([*tape.copies, *[x.storage for x in losses]])
     return total
 
@@ -227,13 +217,13 @@ def _norms(graph: Graph) -> list[Node]:
 
 def smallest_batch(graph: Graph) -> int:
     """Return the fewest images that torch trains: a batch-norm needs two values a channel."""
-    return 2 if any(norm.times * prod(norm.y[1:]) == 1 for norm in _norms(graph)) else 1
+    return 2 if any(prod(norm.y[1:]) == 1 for norm in _norms(graph)) else 1
 
 
 def check_trains(graph: Graph, batch: int) -> None:
     """Raise ``MbcostError`` where torch does not train so many images."""
     if batch < smallest_batch(graph):
-        place = next(n.path for n in _norms(graph) if n.times * prod(n.y[1:]) == 1)
+        place = next(n.path for n in _norms(graph) if prod(n.y[1:]) == 1)
         raise MbcostError(
             "a batch-norm of one value per channel cannot be trained",
             place=place,

@@ -49,10 +49,7 @@ class Step:
     def __init__(self, graph: Graph, batch: int, optimizer: Optimizer, amp: bool) -> None:
         self.module = trained_module(graph)
         self.image = torch.zeros(batch, *graph.x)
-        last = graph.outputs or (len(graph.nodes) - 1,)
-        put_out = [(batch * graph.nodes[i].maps, *graph.nodes[i].y[1:]) for i in last]
-        self.targets = [torch.zeros(shape, dtype=torch.int64) for shape in put_out]
-        self._by_box = [graph.nodes[i].maps > 1 for i in last]
+        self.targets = [torch.zeros(batch, *y[1:], dtype=torch.int64) for y in graph.ys]
         self.optimizer = _optimizer(self.module, optimizer)
         self._autocast = torch.autocast("cpu", dtype=torch.bfloat16, enabled=amp)
 
@@ -70,9 +67,7 @@ class Step:
     def _loss(self, outputs: Tensor | tuple[Tensor, ...]) -> Tensor:
         if isinstance(outputs, Tensor):
             outputs = (outputs,)
-        losses = []
-        for y, target, by_box in zip(outputs, self.targets, self._by_box, strict=True):
-            losses.append(cross_entropy(y.flatten(0, 1) if by_box else y, target))
+        losses = [cross_entropy(y, t) for y, t in zip(outputs, self.targets, strict=True)]
         return reduce(add, losses)
 
     def given(self) -> list[Tensor]:
