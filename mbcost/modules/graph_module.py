@@ -158,7 +158,11 @@ def _cropped(x: Tensor, boxes: int, size: tuple[int, int]) -> Tensor:
     is counted by nobody.
     """
     (h, w), (high, wide) = x.shape[2:], size
-    corner = x[:, :, :high, :wide]
+    corner = x
+    if high < h:
+        corner = corner.narrow(2, 0, high)
+    if wide < w:
+        corner = corner.narrow(3, 0, wide)
     if h < high or w < wide:
         corner = pad(corner, (0, max(0, wide - w), 0, max(0, high - h)))
     crops = corner.unsqueeze(1).expand(-1, boxes, -1, -1, -1)

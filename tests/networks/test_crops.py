@@ -27,6 +27,7 @@ from mbcost.targets.resolve import resolve_one
 from mbcost.targets.subject import Subject
 from tests.conftest import Cli
 from tests.modules.test_counters import assert_all_agree
+from tests.proofs.memory import inference_problems
 
 HEAD = """
 input: [3, 20, 18]
@@ -174,6 +175,13 @@ def test_tflite_has_no_such_operator(tmp_path: Path) -> None:
 
     with pytest.raises(NotWrittenError, match=r"rows\.1\.crop.*TFLite has no operator of its own"):
         tflite_bytes(network(NESTED, tmp_path).graph(), "fp32")
+
+
+@pytest.mark.parametrize("text", [TWO_STAGES, NESTED], ids=["two stages", "boxes of boxes"])
+def test_boxes_are_kept_as_torch_keeps_them(text: str, tmp_path: Path) -> None:
+    graph = network(text, tmp_path).graph()
+    for profiled in (False, True):
+        assert inference_problems(graph, 2, "released", profiled=profiled) == []
 
 
 def test_a_step_of_training_behind_crops_is_refused(tmp_path: Path) -> None:
