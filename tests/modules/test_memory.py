@@ -16,11 +16,13 @@ from mbcost.graph.eager import Image, eager
 from mbcost.graph.graph import Graph
 from mbcost.graph.liveness import alive_bytes, peak
 from mbcost.graph.primitives import Activation, Add, Flatten, LocalResponseNorm, Pool2d, Slice
+from mbcost.graph.training import Optimizer, saved_bytes, training
 from mbcost.modules import build
 from mbcost.modules.memory import verify_inference
 from mbcost.modules.memory.elsewhere import observed_inference
 from mbcost.modules.memory.profiled import profiled_run
 from mbcost.modules.memory.storages import observed_run
+from mbcost.modules.memory.trained import observed_training
 from mbcost.modules.trace.values import with_values
 from mbcost.networks.blocks import BLOCKS
 from mbcost.networks.yaml import builtins
@@ -28,7 +30,8 @@ from mbcost.targets.elsewhere import find_model
 from tests import strategies
 from tests.graph.test_eager import graph_of
 from tests.proofs.handmade import HANDMADE
-from tests.proofs.memory import IMAGES, elsewhere_problems, graph_at, inference_problems
+from tests.proofs.memory import IMAGES, graph_at, inference_problems
+from tests.proofs.memory_elsewhere import elsewhere_problems, training_problems
 
 
 @pytest.mark.parametrize("name", builtins())
@@ -142,7 +145,7 @@ def test_a_run_that_keeps_more_is_noticed() -> None:
 
 
 SOME = (
-    "torchvision:mobilenet_v3_small",
+    "torchvision:squeezenet1_1",
     "timm:test_efficientnet_gn",
     "timm:test_mambaout",
     "timm:test_vit",
@@ -157,6 +160,43 @@ def test_models_from_elsewhere_keep_without_values_what_they_keep_with_them(name
     settings = {} if "vit" in name else {"size": (64, 64)}
     model, inputs = found.build(settings, real=True), with_values(found.inputs(settings, 2))
     assert elsewhere_problems(model, inputs, name) == []
+
+
+TRAINED: dict[str, Optimizer] = {
+    "timm:test_efficientnet": "adam",
+    "timm:test_resnet": "sgd",
+    "timm:test_vit": "momentum",
+    "timm:test_byobnet": "adamw",
+}
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_models_from_elsewhere_train_without_values_as_they_train_with_them(name: str) -> None:
+    found = find_model(name)
+    assert found is not None
+    settings = {} if "vit" in name else {"size": (64, 64)}
+    model, inputs = found.build(settings, real=True), with_values(found.inputs(settings, 2))
+    assert training_problems(model, inputs, name, TRAINED[name]) == []
+
+
+def test_a_network_trained_as_any_module_keeps_what_the_closed_form_says() -> None:
+    graph = graph_at("v1-shallow", 64)
+    x = torch.zeros(4, *graph.x, device="meta")
+    found = observed_training(build(graph, "meta"), [x], optimizer="adam")
+    expected = training(graph, batch=4, optimizer="adam", observed=True)
+    assert found.saved == saved_bytes(graph, batch=4)
+    assert found.phases["forward"].peak == expected.peak_forward_bytes
+    assert found.phases["backward"].peak == expected.peak_backward_bytes
+    assert found.phases["step"].peak == expected.peak_step_bytes
+    assert found.peak == max(
+        expected.peak_forward_bytes, expected.peak_backward_bytes, expected.peak_step_bytes
+    )
+
+
+def test_what_puts_out_no_scores_cannot_be_trained() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.Flatten(0))
+    with pytest.raises(MbcostError, match="puts out nothing that a loss can be made of"):
+        observed_training(model, [torch.zeros(2, 3)], "ours")
 
 
 @pytest.mark.parametrize("kind", HANDMADE)

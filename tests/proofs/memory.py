@@ -7,40 +7,29 @@ random chains of blocks; a batch of 1 and 4, the image held and released. What i
 operator that allocates is compared with the storages under a dispatch mode, and of some with the
 events of the CPU's allocator.
 
-Models from elsewhere: of torchvision, of timm and hand-made ones, on tensors without values,
-against the same model with its weights, run as it is. Case ``i`` of a seed is always the same.
+Models from elsewhere: see ``memory_elsewhere``. Case ``i`` of a seed is always the same.
 Training: see ``memory_training``.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
 import random
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
-
-import torch
-from torch import Tensor, nn
 
 from mbcost.errors import MbcostError
 from mbcost.graph.eager import Image, eager
 from mbcost.graph.graph import Graph, Node, wire
 from mbcost.graph.liveness import alive_bytes, peak
 from mbcost.modules.memory import verify_inference
-from mbcost.modules.memory.elsewhere import observed_inference
-from mbcost.modules.memory.storages import observed_run
-from mbcost.modules.trace.values import with_values
 from mbcost.networks.blocks import BLOCKS
 from mbcost.networks.network import Network
 from mbcost.networks.yaml import builtin, builtins
-from mbcost.targets.elsewhere import find_model
 from tests import strategies
-from tests.proofs.handmade import HANDMADE
-from tests.proofs.models import SMALL, changed, fingerprint
 
 LARGEST = 4_000_000_000
 """Bytes of a peak at most that is run."""
@@ -103,7 +92,7 @@ def inference_problems(
         seen = verify_inference(graph, batch, against or image, dtype=dtype, profiled=how)
         by = "allocator" if how else "storages"
         if seen.alive != expected:
-            at = _first_difference(expected, seen.alive)
+            at = first_difference(expected, seen.alive)
             path = schedule.operators[at].path if at < len(expected) else "the end"
             found.append(f"{by}: other bytes at operator {at}, {path}")
         if seen.peak.size != most.size:
@@ -113,7 +102,8 @@ def inference_problems(
     return found
 
 
-def _first_difference(one: list[int], other: list[int]) -> int:
+def first_difference(one: list[int], other: list[int]) -> int:
+    """Return where two series differ first."""
     pairs = zip(one, other, strict=False)
     return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
@@ -171,82 +161,12 @@ def inference(sample: int, seed: int, end: float) -> Section:
     return section
 
 
-FROM_ELSEWHERE = (
-    *SMALL,
-    "torchvision:mobilenet_v2",
-    "torchvision:resnet18",
-    "torchvision:densenet121",
-    "torchvision:googlenet",
-    "torchvision:alexnet",
-    "torchvision:efficientnet_b0",
-    "torchvision:swin_t",
-    "torchvision:vit_b_16",
-    "torchvision:maxvit_t",
-    "torchvision:lraspp_mobilenet_v3_large",
-    "torchvision:ssdlite320_mobilenet_v3_large",
-    "timm:levit_128s",
-    "timm:mixer_s32_224",
-    "timm:mobilevit_xxs",
-    "timm:deit_tiny_patch16_224",
-    "timm:coat_lite_tiny",
-    "timm:ghostnet_050",
-    "timm:mobileone_s0",
-    "timm:fastvit_t8",
-    "timm:xcit_nano_12_p16_224",
-    "timm:poolformer_s12",
-    "timm:edgenext_xx_small",
-)
-FIXED = ("vit", "swin", "deit", "mixer", "coat", "xcit", "ssd")
-"""Parts of the names of those that take no other size than their own."""
-
-
-def elsewhere_problems(model: nn.Module, inputs: Sequence[Tensor], name: str) -> list[str]:
-    """Return where a model with its weights keeps other bytes than on tensors without values, and
-    what that changed of it."""
-    before = fingerprint(model)
-    found = observed_inference(model, inputs, name)
-    problems = [f"changed: {path}" for path in changed(before, fingerprint(model))]
-    own = copy.deepcopy(model).eval()
-    real = observed_run(lambda: own(*inputs), inputs, own)
-    if found != real:
-        at = _first_difference(found.alive, real.alive)
-        problems.append(f"a peak of {found.peak}, really {real.peak}, first other at {at}")
-    return problems
-
-
-def elsewhere_cases(draw: random.Random) -> Iterator[tuple[str, nn.Module, tuple[Tensor, ...]]]:
-    """Yield models, each with inputs that have values: those of libraries, then hand-made ones."""
-    for name in FROM_ELSEWHERE:
-        found = find_model(name)
-        assert found is not None
-        settings = {} if any(part in name for part in FIXED) else {"size": (64, 64)}
-        inputs = with_values(found.inputs(settings, draw.choice((1, 2))))
-        yield name, found.build(settings, real=True), inputs
-    for i in count():
-        for name, make in HANDMADE.items():
-            torch.manual_seed(i)
-            yield f"{name} {i}", *make(random.Random(f"{draw.random()}/{i}"))
-
-
-def elsewhere(sample: int, seed: int, end: float) -> Section:
-    """Compare so many models, or as many as the time allows."""
-    section = Section("models from elsewhere")
-    for name, model, inputs in elsewhere_cases(random.Random(f"{seed}/elsewhere")):
-        if section.cases >= sample or time.monotonic() > end:
-            break
-        section.cases += 1
-        section.figures += len(observed_inference(model, inputs, name).samples)
-        found = elsewhere_problems(model, inputs, name)
-        section.problems += [f"{name}: {problem}" for problem in found]
-    return section
-
-
 def sections() -> tuple[Callable[[int, int, float], Section], ...]:
     """Return the sections. Each takes how many cases at most, a seed, and when to stop; they share
     the time evenly."""
-    from tests.proofs import memory_training  # which reads this file
+    from tests.proofs import memory_elsewhere, memory_training  # which read this file
 
-    return (inference, elsewhere, *memory_training.SECTIONS)
+    return (inference, *memory_elsewhere.SECTIONS, *memory_training.SECTIONS)
 
 
 def run(sample: int, seed: int, seconds: float) -> list[Section]:

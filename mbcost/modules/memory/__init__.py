@@ -1,8 +1,9 @@
-"""What a forward really keeps in memory: it is run, and its storages are watched.
+"""What a forward or a step of training really keeps in memory: it is run, and watched.
 
 ``storages`` watches tensors under a dispatch mode, ``profiled`` reads what the allocator tells
-torch's profiler, ``elsewhere`` runs models from elsewhere on tensors without values. None of them
-knows ``graph.eager``, which is compared with them.
+torch's profiler; ``saved`` and ``steps`` train. ``elsewhere`` runs any module on tensors without
+values, ``trained`` trains it. None of them knows ``graph.eager`` or ``graph.training``, which are
+compared with them.
 """
 
 from __future__ import annotations

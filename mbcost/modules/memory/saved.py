@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 from mbcost.graph.graph import Graph
@@ -24,21 +25,25 @@ def saved_storages(
     """
     from torch._subclasses.fake_tensor import FakeTensorMode
 
+    with FakeTensorMode() if fake else nullcontext():
+        module = GraphModule(graph).train() if fake else trained_module(graph)
+        image = torch.zeros(batch, *graph.x)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=amp):
+            return saved_by(lambda: module(image), module)
+
+
+def saved_by(run: Callable[[], object], module: nn.Module) -> dict[int, int]:
+    """Return the bytes of each storage that autograd saves while ``run`` runs, by its address; of
+    the parameters and buffers of ``module`` none."""
     seen = []
 
     def save(x: Tensor) -> Tensor:
         seen.append(x.untyped_storage())
         return x
 
-    with FakeTensorMode() if fake else nullcontext():
-        module = GraphModule(graph).train() if fake else trained_module(graph)
-        image = torch.zeros(batch, *graph.x)
-        own = {x.untyped_storage()._cdata for x in (*module.parameters(), *module.buffers())}
-        with (
-            torch.autocast("cpu", dtype=torch.bfloat16, enabled=amp),
-            saved_tensors_hooks(save, lambda x: x),
-        ):
-            outputs = module(image)
+    own = {x.untyped_storage()._cdata for x in (*module.parameters(), *module.buffers())}
+    with saved_tensors_hooks(save, lambda x: x):
+        outputs = run()
     found = {x._cdata: x.nbytes() for x in seen if x._cdata not in own}
     del outputs
     return found

@@ -50,19 +50,23 @@ class Step:
         self.module = trained_module(graph)
         self.image = torch.zeros(batch, *graph.x)
         self.targets = [torch.zeros(batch, *y[1:], dtype=torch.int64) for y in graph.ys]
-        self.optimizer = _optimizer(self.module, optimizer)
+        self.optimizer = optimizer_of(self.module, optimizer)
         self._autocast = torch.autocast("cpu", dtype=torch.bfloat16, enabled=amp)
 
     def run(self, phase: Any = nullcontext) -> None:
         """Run one step, each part of it within ``phase`` of its name; then drop the gradients."""
         with phase("forward"), self._autocast:
-            outputs = self.module(self.image)
+            outputs = self.outputs()
             loss = self._loss(outputs)
         with phase("backward"):
             loss.backward()  # type: ignore[no-untyped-call]  # torch has no types there
         with phase("step"):
             self.optimizer.step()
         self.optimizer.zero_grad()
+
+    def outputs(self) -> Any:
+        """Run a forward."""
+        return self.module(self.image)
 
     def _loss(self, outputs: Tensor | tuple[Tensor, ...]) -> Tensor:
         if isinstance(outputs, Tensor):
@@ -82,7 +86,11 @@ def watched_step(
     graph: Graph, batch: int, optimizer: Optimizer = "adam", amp: bool = False
 ) -> dict[str, Phase]:
     """Return what each part of a step keeps alive while a dispatch mode watches."""
-    step = Step(graph, batch, optimizer, amp)
+    return watched(Step(graph, batch, optimizer, amp))
+
+
+def watched(step: Step) -> dict[str, Phase]:
+    """Return what each part of the second of two steps keeps alive, seen by a dispatch mode."""
     step.run()
     watch = Storages(None, step.given())
     found = {}
@@ -173,7 +181,8 @@ def trained_module(graph: Graph) -> nn.Module:
     return module
 
 
-def _optimizer(module: nn.Module, name: Optimizer) -> torch.optim.Optimizer:
+def optimizer_of(module: nn.Module, name: Optimizer) -> torch.optim.Optimizer:
+    """Return an optimizer of all parameters, as torch makes it of its name."""
     match name:
         case "sgd":
             return torch.optim.SGD(module.parameters())
