@@ -198,11 +198,11 @@ class Forward(Tape):
         storage = self.operator(path, (a.storage, b.storage), self.size(y))
         results: dict[int, int] = {}
         works: list[Work] = []
-        for side, x in ((1, b), (0, a)):
+        for side, x in enumerate((a, b)):
             if x.function is not None:
                 results[side] = len(works)
                 works.append(Work((self.size(y),)))
-        for side, x in ((0, a), (1, b)):
+        for side, x in enumerate((a, b)):
             if side not in results:
                 continue
             sizes = []

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from mbcost.errors import MbcostError
-from mbcost.graph.graph import Graph, Step
+from mbcost.graph.graph import Graph, Node, Step, wire
 from mbcost.graph.liveness import CATEGORIES, alive_bytes, live_sets, peak
 from mbcost.graph.primitives import (
     ACTIVATIONS,
@@ -143,6 +143,13 @@ def test_an_optimizer_keeps_what_torch_keeps(optimizer: Optimizer) -> None:
     graph = graph_of(conv(4), (conv(bias=True), "@"), (conv(2, 4), "0"), outputs=(1, 2))
     for profiled in (False, True):
         assert step_problems(graph, 2, optimizer, False, profiled) == []
+
+
+def test_parameters_are_stepped_depth_first() -> None:
+    nodes: list[Node] = []
+    layers = {"a.wide": conv(64), "b.narrow": conv(2, 64), "a.middle": conv(16, 2)}
+    wire(nodes, [Step(path, layer) for path, layer in layers.items()], "", "", -1, (8, 1, 1))
+    assert step_problems(Graph((8, 1, 1), tuple(nodes)), 1, "adam", False, profiled=True) == []
 
 
 MEASURED: dict[str, tuple[int, int, int]] = {
