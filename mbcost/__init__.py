@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mbcost.networks.network import Network
     from mbcost.networks.single_block import SingleBlock
     from mbcost.studies.compare.comparison import Comparison, compare
+    from mbcost.studies.memory.api import memory
     from mbcost.targets.count import count, load
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "compare",
     "count",
     "load",
+    "memory",
 ]
 
 _HOMES = {
@@ -48,6 +50,7 @@ _HOMES = {
     "compare": "mbcost.studies.compare.comparison",
     "count": "mbcost.targets.count",
     "load": "mbcost.targets.count",
+    "memory": "mbcost.studies.memory.api",
 }
 
 

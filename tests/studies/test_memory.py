@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
+import mbcost
 from mbcost.graph.liveness import CATEGORIES
 from mbcost.networks.yaml import builtins
 from mbcost.studies import figures
@@ -248,13 +249,69 @@ def test_ours_is_verified_by_a_run_and_an_allocator(cli: Cli, cli_json: CliJson)
     assert row["arena_persistent_bytes"] > 0
 
 
-def test_a_model_from_elsewhere_is_not_trained_here(cli: Cli) -> None:
-    told = cli("memory", "torchvision:mobilenet_v2@size=64", "--train")
+def test_a_model_from_elsewhere_is_trained_too(cli_json: CliJson) -> None:
+    (row,) = cli_json("memory", "torchvision:resnet18@size=64", "--batch", "2", "--train")
+    watched = Step(2)
+    assert row["saved_bytes"] == watched.saved
+    assert row["train_peak_bytes"] == max(
+        row[f"peak_{phase}_bytes"] for phase in ("forward", "backward", "step")
+    )
+    assert row["train_peak_bytes"] == watched.peak
+
+
+class Step:
+    """A step of ResNet-18 as its own code runs it on real tensors, watched."""
+
+    def __init__(self, batch: int) -> None:
+        import torch
+        import torchvision
+
+        from mbcost.modules.memory.trained import ModelStep, trained_step
+
+        model = torchvision.models.resnet18().train()
+        step = ModelStep(model, (torch.zeros(batch, 3, 64, 64),), {}, "sgd")
+        found = trained_step(step)
+        self.saved, self.peak = found.saved, found.peak
+
+
+@pytest.mark.parametrize(
+    "option", [("--dtype", "int8"), ("--fit", "1GB"), ("--image", "released"), ("--train", "--amp")]
+)
+def test_what_needs_a_closed_form_is_refused_elsewhere(option: tuple[str, ...], cli: Cli) -> None:
+    told = cli("memory", "torchvision:mobilenet_v2@size=64", *option)
     assert told.exit_code == 2
-    assert "--train: is a model from elsewhere" in told.stderr
+    assert f"{option[-1] if option[0] == '--train' else option[0]}: is a model from elsewhere" in (
+        told.stderr
+    )
 
 
 def test_schedules_are_made_only_where_they_are_asked_for() -> None:
     memory = Memory(resolve_one("v3-small").graph, 1, How())
     record(resolve_one("v3-small"), How())
     assert "training" not in vars(memory)
+
+
+def test_python_has_the_records_of_the_command_line(cli_json: CliJson) -> None:
+    options = ("--batch", "2", "--dtype", "int8", "--in-place", "add", "--align", "64")
+    asked = {"batch": 2, "dtype": "int8", "in_place": ("add",), "align": 64}
+    assert mbcost.memory("v2", "v3-small@alpha=0.5", **asked) == cli_json(
+        "memory", "v2", "v3-small@alpha=0.5", *options
+    )
+    (row,) = mbcost.memory("v2", size=96, train=True, optimizer="adam", fit=200_000_000)
+    assert row["max_batch"] == 10
+
+
+@pytest.mark.parametrize(
+    ("asked", "problem"),
+    [
+        ({"dtype": 4}, "--dtype: unknown value '4'"),
+        ({"train": "maybe"}, "--train: "),
+        ({"align": True}, "--align: "),
+        ({"in_place": 3}, "--in-place: unknown value '3'"),
+        ({"alhpa": 1}, "no setting 'alhpa'"),
+    ],
+)
+def test_python_refuses_what_the_command_line_does(asked: dict[str, Any], problem: str) -> None:
+    with pytest.raises(mbcost.MbcostError) as error:
+        mbcost.memory("v2", **asked)
+    assert problem in str(error.value)

@@ -11,6 +11,7 @@ from mbcost.graph.deployed import IMAGES, IN_PLACE, Image, InPlace
 from mbcost.graph.kernels import FUSIONS, Fusion
 from mbcost.graph.training import OPTIMIZERS, Optimizer
 from mbcost.networks.rules import Bytes, OneOf, Truth, Whole, fields_of, parse
+from mbcost.networks.settings import as_text
 from mbcost.units import parse_words
 
 ITEM_BYTES = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1}
@@ -62,7 +63,8 @@ RULES = {name: field.rule for name, field in fields_of(How).items()}
 """What each choice may be; ``in_place`` is a list of ``IN_PLACE``, or none."""
 
 
-def _in_place(text: str, place: str) -> tuple[InPlace, ...]:
+def _in_place(value: object, place: str) -> tuple[InPlace, ...]:
+    text = ",".join(map(str, value)) if isinstance(value, tuple | list) else as_text(value)
     try:
         return () if text == "none" else cast("tuple[InPlace, ...]", parse_words(text, IN_PLACE))
     except MbcostError as error:
@@ -78,7 +80,8 @@ def how(given: Mapping[str, Any]) -> How:
         if name == "in_place":
             found[name] = _in_place(value, place)
         else:
-            found[name] = parse(RULES[name], value, place) if isinstance(value, str) else value
+            is_flag = isinstance(value, bool) and isinstance(RULES[name], Truth)
+            found[name] = value if is_flag else parse(RULES[name], as_text(value), place)
     chosen = How(**found)
     if chosen.train and chosen.dtype != "fp32":
         raise MbcostError(

@@ -75,8 +75,8 @@ def notes_of(subjects: Sequence[Subject]) -> tuple[str, ...]:
     if not any(subject.traced for subject in subjects):
         return (NOT_MODELLED,)
     return (
-        "models from elsewhere are run on tensors without values; bound and arena are of networks "
-        "in closed form alone",
+        "models from elsewhere are watched on tensors without values: in training gradients are "
+        "then added up out of place; bound and arena are of networks in closed form alone",
         NOT_MODELLED,
     )
 
