@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-5
 """Of the largest element of an output, how far a float32 file may be from torch at most."""
 
+LARGEST_MAPS_BYTES = 10**9
+"""What a layer reads and puts out, of the batch, in float32, at most: it is run in two runtimes."""
+
 ELEMENT_TYPES = {
     "fp32": ("float32", "float32", "float32"),
     "fp16": ("float16", "float16", "float16"),
@@ -202,12 +205,13 @@ def _check(subject: Subject, storage: Storage, forms: Sequence[FileFormat]) -> N
                 place=subject.target,
                 way_out="a smaller --alpha, or --dtype int8",
             )
-    reason = Workbench(subject.graph, subject.batch).too_large(subject.batch)
-    if reason:
+    maps = subject.batch * Workbench(subject.graph, subject.batch).map_bytes
+    if maps > LARGEST_MAPS_BYTES:
         raise MbcostError(
-            f"is too large to be run here: {reason}",
+            f"is too large to be run here: the maps of one layer take {bytes_in_words(maps)}, above "
+            f"{bytes_in_words(LARGEST_MAPS_BYTES)}",
             place=subject.target,
-            way_out="a smaller --size, --batch or --alpha",
+            way_out="a smaller --size or --batch",
         )
 
 

@@ -113,7 +113,7 @@ BAD = {
     "endless range": (("--input-range", "0:inf"), "--input-range: '0:inf': 'inf' is not a number"),
     "column": (("--columns", "fil"), "--columns: unknown column 'fil' (did you mean 'file'?)"),
     "no weights": (("--weights", "none.pt"), "none.pt: cannot be read: No such file"),
-    "too large": (("--batch", "1024", "--size", "224"), "v3-small: is too large to be run here"),
+    "too large": (("--batch", "4096", "--size", "224"), "v3-small: is too large to be run here"),
 }
 
 

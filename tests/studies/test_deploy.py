@@ -13,6 +13,7 @@ from onnx import ModelProto
 
 from mbcost.errors import CheckFailedError, MbcostError
 from mbcost.modules.exported import FILE_FORMATS
+from mbcost.networks.yaml import builtins
 from mbcost.studies.deploy import TOLERANCE, Deployment, Storage, Written, deployment
 from mbcost.studies.deploy_table import COLUMNS, deploy_table, record
 from mbcost.targets.resolve import resolve_one
@@ -43,6 +44,8 @@ def test_a_file_is_what_the_closed_form_says(target: str) -> None:
 def test_the_proof_has_every_network_and_the_blocks() -> None:
     assert len(targets()) > 60
     assert {"v2", "deeplabv3-v2", "ssd-v1", "standard"} <= set(targets())
+    left = builtins().keys() - set(targets())
+    assert left == {name for name in builtins() if name.startswith("faster-rcnn")}
 
 
 def made(target: str = "v3-small@size=32", **storage: object) -> Deployment:
@@ -177,6 +180,7 @@ def test_a_target_that_is_folded_already_is_the_same_file() -> None:
 
 
 REFUSED = {
+    "boxes": ("faster-rcnn-v1@size=64", {}, r"crops boxes, which the network's own code draws"),
     "elsewhere": ("torchvision:mobilenet_v2", {}, "is a model from elsewhere"),
     "too large a file": ("v1@alpha=10,fold_bn=true,classes=600000", {}, "a file of ONNX holds 2"),
     "too large to run": ("v1@size=8192", {}, "is too large to be run here: "),

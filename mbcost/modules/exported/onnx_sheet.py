@@ -32,6 +32,7 @@ class Sheet:
         self.tensors: dict[str, TensorProto] = {}
         self.maps: dict[int, str] = {}
         """By node of the graph, -1 for the input, the name of its map."""
+        self.outputs: set[str] = set()
 
     @property
     def half(self) -> bool:
@@ -92,7 +93,8 @@ class Sheet:
     def put_out(self, source: str, output: str) -> None:
         """Call the map ``source`` ``output``; a map that has such a name already is copied."""
         writer = next((node for node in self.nodes if source in node.output), None)
-        if writer is None or source.startswith("output"):
+        self.outputs.add(output)
+        if writer is None or source in self.outputs:
             self.node("Identity", [source], output)
             return
         for node in self.nodes:
