@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mbcost.graph.kernels import Fusion
 from mbcost.output.table import Record
 from mbcost.studies.compare.words import title_of
 from mbcost.studies.memory.how import How
@@ -14,6 +15,12 @@ NOT_MODELLED = (
     "not modelled: workspace of kernels (oneDNN, im2col), caching allocators (CUDA), LiteRT's own "
     "planner and delegates, inference in patches"
 )
+
+FUSED: dict[Fusion, str] = {
+    "none": "no activation fused",
+    "tflite": "relu and relu6 fused as TFLite fuses them",
+    "all": "every activation fused",
+}
 
 
 def caption_of(subjects: Sequence[Subject], how: How, by: str = "target") -> str:
@@ -44,11 +51,7 @@ def _inference(how: How) -> str:
 
 
 def _deployed(how: How) -> str:
-    fused = {
-        "none": "no activation fused",
-        "tflite": "relu and relu6 fused as TFLite fuses them",
-        "all": "every activation fused",
-    }[how.fuse]
+    fused = FUSED[how.fuse]
     image = {
         "held": "the image held throughout",
         "released": "the image planned like any tensor",
