@@ -95,7 +95,7 @@ def fuzz_budgets(random: Random) -> None:
         text = mutated_text(random, text)
     file = load_budgets(_written(text, "budgets.yaml"))
     settings = random_settings(random, ("size", "batch"))
-    _show(check_table(checks_of(chosen_budgets([], Budget(), file, None), settings)))
+    _show(check_table(checks_of(chosen_budgets([], Budget(), file, {}), settings)))
 
 
 def fuzz_space(random: Random) -> None:

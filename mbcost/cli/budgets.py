@@ -10,37 +10,49 @@ import typer
 
 from mbcost.cli.groups import Group
 from mbcost.networks.rules import Bytes, fields_of, parse
-from mbcost.studies.guard.budget import LIMITS, Budget, Limit, option_of
+from mbcost.studies.guard.budget import LIMITS, Budget, Limit, option_of, refuse_idle_options
+from mbcost.studies.memory.stated import OF_WHOLE, Stated
 
-_DTYPE = fields_of(Budget)["dtype"].rule
+_STATED = {name: fields_of(Budget)[name].rule for name in Stated._fields}
 
 
 @dataclass(frozen=True)
 class Budgets:
-    """The limits that were given, by key of ``LIMITS``, and the type that bytes are counted in."""
+    """The limits that were given, by key of ``LIMITS``, and what bytes are stated in."""
 
     limits: Mapping[str, int]
-    dtype_given: str | None = None
+    given: Mapping[str, Any]
+    """The fields of ``Stated`` that were typed."""
 
     @property
-    def dtype(self) -> str:
-        """The type that bytes are counted in."""
-        return self.dtype_given or "fp32"
+    def stated(self) -> Stated:
+        """What bytes are stated in."""
+        return Stated(**self.given)
 
     def by_column(self) -> dict[str, int]:
         """Return the limits by column of a sweep."""
         columns = {key: LIMITS[key].column for key in self.limits}
         return {column: self.limits[key] for key, column in columns.items() if column}
 
+    def whole(self, *asked: str | None) -> tuple[str, ...]:
+        """Return the figures of ``OF_WHOLE`` that a limit is on, or that options name."""
+        words = {word.strip().lstrip("-") for text in asked if text for word in text.split(",")}
+        words |= {word.replace("-", "_") for word in words}
+        found = tuple(key for key in OF_WHOLE if key in self.by_column() or key in words)
+        counted = (x.key for x in LIMITS.values() if x.column not in OF_WHOLE or x.column in found)
+        refuse_idle_options(list(counted), self.given)
+        return found
 
-def _budgets(dtype: str | None, **texts: str | None) -> Budgets:
+
+def _budgets(**texts: str | None) -> Budgets:
     """Return what was typed, checked."""
-    limits = {
-        key: parse(LIMITS[key].rule, text, option_of(key))
-        for key, text in texts.items()
-        if text is not None
+    typed = {key: text for key, text in texts.items() if text is not None}
+    found = {
+        key: parse(_STATED[key] if key in _STATED else LIMITS[key].rule, text, option_of(key))
+        for key, text in typed.items()
     }
-    return Budgets(limits, None if dtype is None else parse(_DTYPE, dtype, "--dtype"))
+    limits = {key: value for key, value in found.items() if key in LIMITS}
+    return Budgets(limits, {key: value for key, value in found.items() if key in _STATED})
 
 
 def _option(limit: Limit) -> Any:
@@ -54,12 +66,15 @@ def _option(limit: Limit) -> Any:
 
 def _group(limits: Iterable[Limit]) -> Group:
     options = {limit.key: _option(limit) for limit in limits}
-    options["dtype"] = typer.Option(
-        "--dtype",
-        metavar="|".join(_DTYPE.words),
-        help=f"{_DTYPE.doc[:1].upper()}{_DTYPE.doc[1:]}. Default fp32.",
-        show_default=False,
-    )
+    for name, rule in _STATED.items():
+        default = Stated._field_defaults[name]
+        options[name] = typer.Option(
+            option_of(name),
+            metavar="|".join(rule.words),
+            help=f"{rule.doc[:1].upper()}{rule.doc[1:]}. "
+            + (f"Default {default}." if default else "Default: eager inference, none of that."),
+            show_default=False,
+        )
     return Group(
         _budgets,
         {name: (Annotated[str | None, option], None) for name, option in options.items()},

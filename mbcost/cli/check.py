@@ -89,15 +89,13 @@ def check(
     growth = None
     if files.max_growth is not None:
         growth = parse(fields_of(Budget)["max_growth"].rule, files.max_growth, "--max-growth")
-    given = Budget(budgets.limits, budgets.dtype, max_growth=growth)
+    given = Budget(budgets.limits, **budgets.given, max_growth=growth)
     file = load_budgets(Path(files.budget)) if files.budget is not None else None
     if file is None and not targets:
         raise MbcostError(
             "no target", way_out="mbcost check v2 --max-params 3.5M, or --budget FILE"
         )
-    chosen = chosen_budgets(
-        targets or [], given, file, budgets.dtype_given, allow_code=files.allow_code
-    )
+    chosen = chosen_budgets(targets or [], given, file, budgets.given, allow_code=files.allow_code)
     baseline = files.baseline
     if baseline is None and file is not None:
         baseline = file.baseline

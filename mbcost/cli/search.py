@@ -59,7 +59,7 @@ def search(
     mbcost search v2 --target-mult-adds 60M
     """
     from mbcost.studies.spaces.columns import Layout
-    from mbcost.studies.spaces.plan import Plan
+    from mbcost.studies.spaces.plan import UNIT, UNIT_OF_WHOLE, Plan
     from mbcost.studies.spaces.search.alpha import solved
     from mbcost.studies.spaces.search.search import opened
     from mbcost.studies.spaces.search.table import answer_table
@@ -75,7 +75,10 @@ def search(
         space = opened(space)
     else:
         space, notes = solved(space, target_mult_adds)
-    layout = Layout(Plan(space, of.samples, of.seed), budgets.dtype)
+    whole = budgets.whole(columns, objective)
+    unit = UNIT_OF_WHOLE if whole else UNIT
+    plan = Plan(space, of.samples, of.seed, {}, unit, budgets.stated, whole)
+    layout = Layout(plan)
     verifier = Verifier(layout, of.verify)
     answer = _answer(layout, budgets.by_column(), objective, of.verify)
     if yamls and len(answer.objectives) > 1:

@@ -63,14 +63,22 @@ def sweep(
     mbcost sweep ofa-mobilenetv3 --samples 1000000 --max-mult-adds 300M -o ofa.parquet
     """
     from mbcost.studies.spaces.chunks import Chunks, locked
-    from mbcost.studies.spaces.columns import Layout, at_most
-    from mbcost.studies.spaces.plan import Plan
+    from mbcost.studies.spaces.columns import Layout
+    from mbcost.studies.spaces.plan import UNIT, UNIT_OF_WHOLE, Plan
     from mbcost.studies.spaces.sweep.resumable import whole
     from mbcost.studies.spaces.verify import Verifier
 
-    most = at_most(budgets.by_column(), budgets.dtype)
-    plan = Plan(of.space(settings), of.samples, of.seed, most)
-    layout = Layout(plan, budgets.dtype)
+    whole_figures = budgets.whole(rows.columns, rows.sort, pivot.figure if pivot.axes else None)
+    plan = Plan(
+        of.space(settings),
+        of.samples,
+        of.seed,
+        budgets.by_column(),
+        UNIT_OF_WHOLE if whole_figures else UNIT,
+        budgets.stated,
+        whole_figures,
+    )
+    layout = Layout(plan)
     tabular = any(option is not None for option in (rows.sort, rows.columns, pivot.axes))
     files, rest = _split(outputs.output or (), tabular, resume)
     where = outputs.sink(rest) if rest or not files else None

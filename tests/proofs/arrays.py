@@ -4,8 +4,9 @@ python -m tests.proofs.arrays --sample 2000 --seed 0 --seconds 1200
 
 A case is a random network of any blocks (or a built-in one, or a block) with random axes: settings,
 fields of rows, choices per layer, a reduced tail, output strides, folding. Its configs are counted
-whole, in chunks and under budgets; where a config cannot be built, both sides must refuse it. Case
-``i`` of a seed is always the same: ``--first i --sample 1`` repeats it.
+whole, in chunks and under budgets, bytes in a random type, eager or deployed with any fusion; where
+a config cannot be built, both sides must refuse it. Case ``i`` of a seed is always the same:
+``--first i --sample 1`` repeats it.
 """
 
 from __future__ import annotations
@@ -22,12 +23,15 @@ from typing import Any
 
 import numpy as np
 
+from mbcost.cost import DTYPES
 from mbcost.errors import MbcostError
+from mbcost.graph.kernels import FUSIONS, Fusion
 from mbcost.networks.blocks import BLOCKS, block_fields
 from mbcost.networks.network import Network
 from mbcost.networks.rows import SCALES, Row
 from mbcost.networks.single_block import SingleBlock
 from mbcost.networks.yaml import builtins
+from mbcost.studies.memory.stated import Stated
 from mbcost.studies.spaces.chunks import Chunks, locked
 from mbcost.studies.spaces.columns import Layout
 from mbcost.studies.spaces.parts import Figures, scalar_figures
@@ -170,12 +174,18 @@ def _choices(draw: random.Random, space: Space) -> list[str]:
     return found
 
 
-def scalar(space: Space, choice: Sequence[int]) -> Figures | None:
+def drawn_stated(draw: random.Random) -> Stated:
+    """Return what bytes are stated in: eager or deployed in any way, in any type."""
+    fuse: tuple[Fusion | None, ...] = (None, *FUSIONS)
+    return Stated(draw.choice(tuple(DTYPES)), draw.choice(fuse))
+
+
+def scalar(space: Space, choice: Sequence[int], stated: Stated) -> Figures | None:
     """Return what a config costs by the scalar closed form; None where arrays must refuse it: it
-    cannot be built, or a figure takes more than 64 bits."""
+    cannot be built or deployed, or a figure takes more than 64 bits."""
     try:
         spec, settings = space.at(choice)
-        figures = scalar_figures(spec, settings)[0]
+        figures = scalar_figures(spec, settings, stated)[0]
     except MbcostError:
         return None
     return figures if max(figures) < 2**63 - 1 else None
@@ -191,14 +201,15 @@ def check_case(seed: int, case: int) -> str:
     """Raise ``AssertionError`` where a figure differs; else say in a word what was proved."""
     draw = random.Random(f"{seed}/{case}")
     space = drawn_space(draw)
+    stated = drawn_stated(random.Random(f"{seed}/{case}/stated"))
     samples = None if space.size <= CONFIGS else CONFIGS
     plan = Plan(space, samples, seed=case)
     choices = plan.choices(0)
-    expected = [scalar(space, choice) for choice in choices.T.tolist()]
+    expected = [scalar(space, choice, stated) for choice in choices.T.tolist()]
     fits = np.array([figures is not None for figures in expected], bool)
     if not fits.all():
         try:
-            Reader(space).count(choices)
+            Reader(space, stated=stated).count(choices)
         except MbcostError:
             pass
         else:
@@ -207,13 +218,14 @@ def check_case(seed: int, case: int) -> str:
         return "refused"
     choices = choices[:, fits]
     wanted = [figures for figures in expected if figures is not None]
-    _same(space, choices, wanted, columns(Reader(space).count(choices).figures), "whole")
-    _chunked(draw, space, choices, wanted)
-    _budgeted(draw, space, choices, wanted)
+    found = columns(Reader(space, stated=stated).count(choices).figures)
+    _same(space, choices, wanted, found, f"whole, {stated}")
+    _chunked(draw, space, choices, wanted, stated)
+    _budgeted(draw, space, choices, wanted, stated)
     if isinstance(space.spec, Network) and space.target != "drawn":
         return "built-in"  # which other tests hold against torch
     at = draw.randrange(len(wanted))
-    _torch(space, choices[:, at].tolist(), wanted[at])
+    _torch(space, choices[:, at].tolist(), wanted[at], stated)
     return "network" if isinstance(space.spec, Network) else "block"
 
 
@@ -227,11 +239,13 @@ def _same(
         )
 
 
-def _chunked(draw: random.Random, space: Space, choices: Any, wanted: Sequence[Figures]) -> None:
+def _chunked(
+    draw: random.Random, space: Space, choices: Any, wanted: Sequence[Figures], stated: Stated
+) -> None:
     """One reader that learns from chunk to chunk, in another order."""
     order = list(range(choices.shape[1]))
     draw.shuffle(order)
-    reader = Reader(space)
+    reader = Reader(space, stated=stated)
     while order:
         chunk, order = order[: (n := draw.randint(1, 9))], order[n:]
         some = choices[:, chunk]
@@ -239,7 +253,9 @@ def _chunked(draw: random.Random, space: Space, choices: Any, wanted: Sequence[F
         _same(space, some, [wanted[i] for i in chunk], found, "chunked")
 
 
-def _budgeted(draw: random.Random, space: Space, choices: Any, wanted: Sequence[Figures]) -> None:
+def _budgeted(
+    draw: random.Random, space: Space, choices: Any, wanted: Sequence[Figures], stated: Stated
+) -> None:
     names = draw.sample(Figures._fields, draw.randint(1, 3))
     limits = {name: getattr(draw.choice(wanted), name) for name in names}
     batches = [space.at(choice)[1].get("batch", 1) for choice in choices.T.tolist()]
@@ -249,12 +265,12 @@ def _budgeted(draw: random.Random, space: Space, choices: Any, wanted: Sequence[
         for i, figures in enumerate(wanted)
         if all(getattr(figures, name) <= limit for name, limit in limits.items())
     ]
-    counted = Reader(space).count(choices, limits)
+    counted = Reader(space, stated=stated).count(choices, limits)
     assert counted.kept.tolist() == kept, f"budget {limits}"
     _same(space, choices[:, kept], [wanted[i] for i in kept], columns(counted.figures), "budget")
 
 
-def _torch(space: Space, choice: Sequence[int], wanted: Figures) -> None:
+def _torch(space: Space, choice: Sequence[int], wanted: Figures, stated: Stated) -> None:
     """The config as a module on the meta device, counted by torch; its parameters added up."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
@@ -271,7 +287,9 @@ def _torch(space: Space, choice: Sequence[int], wanted: Figures) -> None:
     assert mode.get_total_flops() == 2 * wanted.mult_adds, f"{said}: torch {mode.get_total_flops()}"
     params = sum(p.numel() for p in module.parameters())
     assert params == wanted.params, f"{said}: torch {params} params, the arrays {wanted.params}"
-    assert sum(p.numel() * p.element_size() for p in module.parameters()) == wanted.fp32_bytes
+    if stated.dtype == "fp32":
+        stored = sum(p.numel() * p.element_size() for p in module.parameters())
+        assert stored == wanted.weight_bytes
 
 
 def check_workers(seed: int, folder: Path) -> None:
@@ -296,7 +314,7 @@ def scalar_all(space: Space) -> list[Figures] | None:
     """Return every config's figures where all can be built and are few."""
     if not 0 < space.size <= 4000:
         return None
-    found = [scalar(space, space.choice(i)) for i in range(space.size)]
+    found = [scalar(space, space.choice(i), Stated()) for i in range(space.size)]
     return None if None in found else [figures for figures in found if figures is not None]
 
 

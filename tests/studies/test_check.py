@@ -13,6 +13,7 @@ from mbcost.cost import DTYPES
 from mbcost.networks.yaml import builtins
 from mbcost.output.formats import FORMATS
 from mbcost.studies.guard.budget import LIMITS, option_of
+from mbcost.studies.memory.stated import Stated
 from mbcost.targets.resolve import resolve_one
 from tests import ROOT
 from tests.conftest import Cli
@@ -34,7 +35,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_figure_is_within_its_own_value_and_over_one_less(
     target: str, key: str, cli: Cli, cli_json: Json
 ) -> None:
-    value = LIMITS[key].of_subject(resolve_one(target), "fp32")
+    value = LIMITS[key].of_subject(resolve_one(target), Stated())
     option = f"--{key.replace('_', '-')}"
     within = cli_json("check", target, option, str(value))
     assert within["passed"] is True
@@ -63,8 +64,9 @@ def test_what_the_layers_cost_adds_up_to_the_figure(name: str, key: str) -> None
     report = subject.report
     assert limit.of_layer is not None
     for dtype in DTYPES:
-        parts = sum(limit.of_layer(layer, report, dtype) for layer in report.layers)
-        assert parts == limit.of_subject(subject, dtype) > 0
+        stated = Stated(dtype)
+        parts = sum([limit.of_layer(layer, report, stated) for layer in report.layers])
+        assert parts == limit.of_subject(subject, stated) > 0
 
 
 def test_the_layers_that_cost_most_are_named(cli: Cli, cli_json: Json) -> None:
@@ -337,7 +339,7 @@ def test_the_bytes_of_weights_have_one_name_and_an_older_one(here: Path, cli: Cl
 
 def test_every_command_with_budgets_takes_the_same_options() -> None:
     group: Any = typer.main.get_command(app)
-    names = {"--dtype", *(option_of(key) for key in LIMITS)}
+    names = {"--dtype", "--fuse", "--optimizer", *(option_of(key) for key in LIMITS)}
     found = [
         {p.opts[0]: (p.opts, p.help, p.metavar) for p in group.get_command(None, name).params}
         for name in ("check", "sweep", "search")
@@ -352,16 +354,118 @@ def test_every_command_with_budgets_takes_the_same_options() -> None:
 def test_activations_are_those_of_a_sweep(target: str, cli: Cli, cli_json: Json) -> None:
     [row] = cli_json("sweep", target, "--verify", "0", "--dtype", "fp16")
     most = row["peak_activation_bytes"]
+    assert most == cli_json("memory", target, "--dtype", "fp16")[0]["peak_activation_bytes"]
     args = ("check", target, "--dtype", "fp16", "--format", "markdown", "--max-activation-bytes")
     assert cli(*args, str(most)).exit_code == 0
     over = cli(*args, str(most - 1))
     assert over.exit_code == 1
     assert "peak activation bytes fp16" in over.stderr
-    assert "every layer writing a new one, in fp16, one image." in over.stdout
+    assert "every layer writing a new map, the image held by its caller, in fp16." in over.stdout
 
 
-def test_activations_of_a_model_from_elsewhere_are_not_known(here: Path, cli: Cli) -> None:
-    (here / "m.py").write_text("from torch import nn\n\ndef f():\n    return nn.Conv2d(3, 4, 3)\n")
-    result = cli("check", "m.py:f", "--max-activation-bytes", "1MB")
+OF_MEMORY = {
+    ("--max-activation-bytes", "--dtype", "int8"): ("peak_activation_bytes", ("--dtype", "int8")),
+    ("--max-activation-bytes", "--fuse", "none"): ("lower_bound_bytes", ("--fuse", "none")),
+    ("--max-activation-bytes", "--fuse", "all", "--dtype", "int8"): (
+        "lower_bound_bytes",
+        ("--fuse", "all", "--dtype", "int8"),
+    ),
+    ("--max-arena-bytes", "--dtype", "int8"): ("arena_bytes", ("--dtype", "int8")),
+    ("--max-arena-bytes", "--fuse", "all"): ("arena_bytes", ("--fuse", "all")),
+    ("--max-train-peak-bytes",): ("train_peak_bytes", ("--train",)),
+    ("--max-train-peak-bytes", "--optimizer", "adam"): (
+        "train_peak_bytes",
+        ("--train", "--optimizer", "adam"),
+    ),
+}
+
+
+@pytest.mark.parametrize("args", OF_MEMORY)
+@pytest.mark.parametrize("target", ["v3-small@batch=2", "shufflenet"])
+def test_limits_on_memory_are_on_what_memory_says(
+    target: str, args: tuple[str, ...], cli: Cli, cli_json: Json
+) -> None:
+    key, options = OF_MEMORY[args]
+    value = cli_json("memory", target, *options)[0][key]
+    option, *rest = args
+    assert cli_json("check", target, option, str(value), *rest)["checks"][0]["value"] == value
+    over = cli("check", target, option, str(value - 1), *rest)
+    assert over.exit_code == 1
+    assert f"{value:,}" in over.stderr
+
+
+def test_an_arena_is_what_an_interpreter_takes_at_least(cli: Cli) -> None:
+    words = cli("check", "v3-small", "--max-arena-bytes", "1GB", "--format", "markdown").stdout
+    assert "an interpreter takes at least that, what it keeps besides is not in it" in words
+    assert "fits" not in words
+
+
+def test_a_budget_file_says_fuse_and_optimizer(here: Path, cli: Cli) -> None:
+    (here / "b.yaml").write_text(
+        "dtype: int8\nfuse: all\nbudgets:\n"
+        "  v3-small: {max_activation_bytes: 351232}\n"
+        "  v1: {fuse: tflite, max_arena_bytes: 1204224, optimizer: adam,\n"
+        "       max_train_peak_bytes: 1GB}\n",
+        "utf-8",
+    )
+    result = cli("check", "--budget", "b.yaml", "--format", "json")
+    assert result.exit_code == 0
+    checks = json.loads(result.stdout)["checks"]
+    assert [(c["value"], c["dtype"], c["fuse"], c["optimizer"]) for c in checks] == [
+        (351_232, "int8", "all", None),
+        (1_204_224, "int8", "tflite", None),
+        (checks[2]["value"], None, None, "adam"),
+    ]
+    typed = cli("check", "--budget", "b.yaml", "--fuse", "tflite")
+    assert typed.exit_code == 1
+    assert "v3-small: 401,408 peak activation bytes int8 tflite, limit 351,232" in typed.stderr
+    (here / "b.yaml").write_text("fuse: some\nbudgets: {v1: {max_params: 3M}}", "utf-8")
+    wrong = cli("check", "--budget", "b.yaml")
+    assert wrong.exit_code == 2
+    assert "b.yaml:1: fuse: unknown value 'some'" in wrong.stderr
+
+
+@pytest.mark.parametrize("option", ["--fuse", "--optimizer"])
+@pytest.mark.parametrize("command", ["check", "sweep", "search"])
+def test_an_option_that_changes_nothing_is_refused(cli: Cli, command: str, option: str) -> None:
+    value = {"--fuse": "all", "--optimizer": "adam"}[option]
+    if command != "check" and option == "--fuse":
+        return  # every sweep has the peak
+    result = cli(command, "v2", "--max-params", "9M", option, value)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "is a model from elsewhere" in result.stderr
+    assert f"{option}: changes nothing without" in result.stderr
+
+
+ELSEWHERE = "from torch import nn\n\ndef f():\n    return nn.Conv2d(3, 4, 3)\n"
+
+
+def test_maps_of_a_model_from_elsewhere_are_traced(here: Path, cli: Cli, cli_json: Json) -> None:
+    (here / "m.py").write_text(ELSEWHERE)
+    most = cli_json("memory", "m.py:f")[0]["peak_activation_bytes"]
+    assert most == 4 * (3 * 224 * 224 + 4 * 222 * 222)
+    assert cli("check", "m.py:f", "--max-activation-bytes", str(most)).exit_code == 0
+    assert cli("check", "m.py:f", "--max-activation-bytes", str(most - 1)).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "option"),
+    [
+        (("--max-activation-bytes", "1MB", "--dtype", "int8"), "--dtype"),
+        (("--max-activation-bytes", "1MB", "--fuse", "none"), "--fuse"),
+        (("--max-arena-bytes", "1MB"), "--max-arena-bytes"),
+        (("--max-train-peak-bytes", "1MB"), "--max-train-peak-bytes"),
+    ],
+)
+def test_what_needs_a_graph_is_not_known_of_a_model_from_elsewhere(
+    here: Path, cli: Cli, args: tuple[str, ...], option: str
+) -> None:
+    (here / "m.py").write_text(ELSEWHERE)
+    result = cli("check", "m.py:f", *args)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"m.py:f: {option}: is a model from elsewhere" in result.stderr
+
+
+def test_what_cannot_be_trained_is_no_budget_kept(cli: Cli) -> None:
+    result = cli("check", "v2", "--size", "32", "--max-train-peak-bytes", "1GB")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "a batch-norm of one value per channel cannot be trained" in result.stderr

@@ -5,44 +5,55 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
 
-from mbcost.cost import DTYPES, cost_of
+from mbcost.cost import cost_of
 from mbcost.errors import MbcostError
-from mbcost.graph.liveness import largest_activation, peak_activation
+from mbcost.graph.kernels import FUSIONS, Fusion
+from mbcost.graph.primitives import Activation, BatchNorm2d
+from mbcost.networks.blocks import BLOCKS as BLOCK_CLASSES
+from mbcost.networks.lowering import lowered
 from mbcost.networks.network import Network
 from mbcost.networks.rows import Row
 from mbcost.networks.yaml import builtins
+from mbcost.studies.memory.figures import record
+from mbcost.studies.memory.stated import Stated
 from mbcost.studies.spaces.learnt import Choices
-from mbcost.studies.spaces.parts import Figures
+from mbcost.studies.spaces.parts import DEFAULT, FUSED_INTO, Figures, parts
 from mbcost.studies.spaces.plan import Plan, count_unit
 from mbcost.studies.spaces.reader import Reader
 from mbcost.studies.spaces.selection import with_fields
 from mbcost.studies.spaces.space import Space
 from mbcost.studies.spaces.space_file import load_space, space_files
+from mbcost.targets.subject import Subject
+from tests import strategies
 from tests.conftest import Cli
 from tests.proofs import arrays as proof
 
+PEAK = "peak_activation_bytes"
 NETWORKS = [name for name, entry in builtins().items() if entry.kind == "network"]
 SCALED = [name for name in NETWORKS if "alpha" in load_space(name).spec.accepts]
 BLOCKS = [name for name, entry in builtins().items() if entry.kind == "block"]
 
 
-def scalar(space: Space, choice: tuple[int, ...]) -> Figures:
+def scalar(space: Space, choice: tuple[int, ...], stated: Stated = DEFAULT) -> Figures:
+    """Return a config's costs: bytes of maps are what ``mbcost memory`` says of the network."""
     spec, given = space.at(choice)
-    graph = spec.graph(given)
-    report = cost_of(graph, spec.name, given.get("batch", 1))
+    report = cost_of(spec.graph(given), spec.name, given.get("batch", 1))
+    memory = record(Subject("config", spec, given), stated.how())
+    deployed = stated.fuse is not None
     return Figures(
         report.params,
         report.params_weights,
         report.params_all,
         report.mult_adds,
-        **{f"{name}_bytes": report.weight_bytes(name) for name in DTYPES},
-        largest_activation=largest_activation(graph.x, graph.nodes),
-        peak_activation=peak_activation(graph.x, graph.nodes, graph.outputs),
+        report.weight_bytes(stated.dtype),
+        memory["largest_activation_bytes"],
+        memory["lower_bound_bytes" if deployed else "peak_activation_bytes"],
     )
 
 
@@ -50,12 +61,12 @@ def drawn(space: Space, n: int, seed: int = 0) -> Choices:
     return Plan(space, samples=n, seed=seed).choices(0)
 
 
-def assert_equal(space: Space, choices: Choices) -> None:
-    counted = Reader(space).count(choices)
+def assert_equal(space: Space, choices: Choices, stated: Stated = DEFAULT) -> None:
+    counted = Reader(space, stated=stated).count(choices)
     assert counted.kept.tolist() == list(range(choices.shape[1]))
     for i, column in enumerate(choices.T.tolist()):
         found = Figures(**{name: int(v[i]) for name, v in counted.figures.items()})
-        assert found == scalar(space, tuple(column)), space.describe(column)
+        assert found == scalar(space, tuple(column), stated), space.describe(column)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -82,6 +93,87 @@ def test_fields_of_every_block(name: str) -> None:
 def test_samples_of_every_shipped_space(name: str) -> None:
     space = load_space(name)
     assert_equal(space, drawn(space, 40))
+
+
+STATED = [Stated(), Stated("int8"), *(Stated("fp16", fuse) for fuse in FUSIONS)]
+
+
+@pytest.mark.parametrize("stated", STATED, ids=lambda stated: "-".join(map(str, stated[:2])))
+@pytest.mark.parametrize(
+    "name", ["v1", "v2-projection", "v3-small", "resnet50", "shufflenet-v2", "nasnet-a-mobile"]
+)
+def test_maps_are_those_of_mbcost_memory(name: str, stated: Stated) -> None:
+    """Maximum pools with indices of int64, views at the ends of blocks, a softmax of its own."""
+    space = load_space(name).narrowed({"size": "64,97x65", "batch": "1,3", "fold_bn": "false,true"})
+    assert_equal(space, Plan(space).choices(0), stated)
+
+
+@pytest.mark.parametrize("block", FUSED_INTO)
+@pytest.mark.parametrize("fuse", FUSIONS)
+def test_a_row_that_is_fused_into_the_one_before_it(fuse: Fusion, block: str) -> None:
+    """What begins with a relu, after a convolution that has none: one operator of two rows."""
+    fields: dict[str, Any] = {"act": "relu"} if block == "activation" else {"c": 8}
+    rows = (
+        Row("conv", {"c": 4, "act": "none"}),
+        Row("conv", {"c": 32, "k": 1, "act": "none"}),
+        Row(block, fields),
+        Row("conv", {"c": 4, "k": 1}),
+    )
+    space = Space("fused", Network("fused", (3, 9, 9), rows)).narrowed({"size": "9,12"})
+    assert_equal(space, Plan(space).choices(0), Stated("int8", fuse))
+
+
+def test_every_block_that_can_be_fused_into_another_is_known() -> None:
+    """Of all that is drawn, what first reads the block's input alone is no activation or norm."""
+    draw, begins = Random(0), set()
+    for block in BLOCK_CLASSES:
+        for _ in range(40):
+            fields, x = strategies.fitting(draw, block)
+            nodes, _ = lowered(BLOCK_CLASSES[block](**fields), x)
+            first = [node.layer for node in nodes if -1 in node.inputs]
+            if len(first) == 1 and isinstance(first[0], Activation | BatchNorm2d):
+                begins.add(block)
+    assert begins == set(FUSED_INTO)
+
+
+@pytest.mark.parametrize(
+    ("act", "choices", "whole"),
+    [("relu", (), True), ("softmax", (), False), ("softmax", ("rows.1.act=softmax,relu",), True)],
+)
+def test_a_softmax_of_its_own_leaves_the_rows_apart(
+    act: str, choices: tuple[str, ...], whole: bool
+) -> None:
+    rows = (Row("conv", {"c": 4, "act": "none"}), Row("activation", {"act": act}))
+    space = with_fields(Space("soft", Network("soft", (3, 9, 9), rows)), choices)
+    assert (len(parts(space, Stated("int8", "tflite"))) == 1) is whole
+    assert len(parts(space, Stated("int8"))) == 2
+    assert_equal(space, Plan(space).choices(0), Stated("int8", "tflite"))
+
+
+VIEWS = {
+    "of the image": [Row("reorg", {"s": 1}), Row("activation", {"act": "none"})],
+    "of a map": [Row("conv", {"c": 4}), Row("reorg", {"s": 1}), Row("pool", {"k": 2})],
+    "a vector at once": [],
+}
+
+
+@pytest.mark.parametrize("case", VIEWS)
+@pytest.mark.parametrize("stated", STATED, ids=lambda stated: "-".join(map(str, stated[:2])))
+def test_blocks_that_write_nothing_and_vectors_of_the_image(case: str, stated: Stated) -> None:
+    rows = (*VIEWS[case], Row("linear", {"c": 5}), Row("linear", {"c": 3, "act": "relu"}))
+    space = Space("views", Network("views", (3, 6, 6), rows)).narrowed(
+        {"size": "6,8", "batch": "2"}
+    )
+    assert_equal(space, Plan(space).choices(0), stated)
+
+
+def test_the_network_that_fits_once_it_is_fused() -> None:
+    """By hand: 48²·(32 + 64) beside it is 221,184; unfused, two maps of 96²·16 are 294,912."""
+    space = load_space("v1").narrowed({"alpha": "0.25", "size": "192"})
+    choices = Plan(space).choices(0)
+    for fuse, expected in (("none", 294_912), ("tflite", 221_184), ("all", 221_184)):
+        counted = Reader(space, (PEAK,), Stated("int8", fuse)).count(choices)  # type: ignore[arg-type] # of FUSIONS
+        assert counted.figures[PEAK].tolist() == [expected]
 
 
 def test_settings_that_are_neither_width_nor_size() -> None:
@@ -117,8 +209,9 @@ def test_every_output_is_kept_to_the_end() -> None:
     """Two maps of 2×4×4 put out before a third: all three are there when it is written."""
     rows = [Row("conv", {"c": 2, "norm": False, "act": "none"}, output=True) for _ in range(3)]
     space = Space("three", Network("three", (1, 4, 4), tuple(rows)))
-    counted = Reader(space).count(np.zeros((0, 1), np.int32))
-    assert counted.figures["peak_activation"].tolist() == [3 * 2 * 4 * 4]
+    for stated, image in ((Stated("int8"), 16), (Stated("int8", "tflite"), 0)):
+        counted = Reader(space, stated=stated).count(np.zeros((0, 1), np.int32))
+        assert counted.figures["peak_activation_bytes"].tolist() == [3 * 2 * 4 * 4 + image]
 
 
 def test_widths_inside_a_block_tell_two_alphas_apart() -> None:
@@ -196,7 +289,7 @@ def test_a_budget_drops_what_is_over_it_and_nothing_else() -> None:
     space = load_space("mobilenet-grid").narrowed({"batch": "1,2"})
     choices = drawn(space, 2000)
     everything = Reader(space).count(choices).figures
-    limits = {k: int(np.median(everything[k])) for k in ("params", "mult_adds", "peak_activation")}
+    limits = {k: int(np.median(everything[k])) for k in ("params", "mult_adds", PEAK)}
     fits = np.logical_and.reduce([everything[k] <= v for k, v in limits.items()])
     counted = Reader(space).count(choices, limits)
     assert 0 < fits.sum() < 1000
@@ -271,9 +364,10 @@ def test_a_budget_drops_what_is_past_64_bits(tmp_path: Path) -> None:
     wide.write_text(WIDE)
     space = load_space(str(wide)).narrowed({"size": "1,65536", "batch": "4"})
     choices = Plan(space).choices(0)
-    with pytest.raises(MbcostError, match="mult_adds passes 2⁶³"):
-        Reader(space).count(choices)
-    assert Reader(space).count(choices, {"mult_adds": 2**62}).kept.tolist() == [0]
+    for figure in ("mult_adds", "largest_activation_bytes", PEAK):
+        with pytest.raises(MbcostError, match=f"{figure} passes 2⁶³"):
+            Reader(space, (figure,)).count(choices)
+        assert Reader(space, (figure,)).count(choices, {figure: 2**62}).kept.tolist() == [0]
 
 
 def test_what_is_refused_does_not_depend_on_what_was_counted_before() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from mbcost.errors import CheckFailedError
+from mbcost.studies.memory.stated import OF_WHOLE, Stated
 from mbcost.studies.spaces.chunks import Chunks, locked
 from mbcost.studies.spaces.columns import Layout
 from mbcost.studies.spaces.parts import Figures
@@ -41,8 +43,11 @@ def small(tmp_path: Path) -> str:
     return str(path)
 
 
+VARIED = {"alpha": "0.5,1,1.5", "size": "17,33"}
+
+
 def plan_of(target: str) -> Plan:
-    return Plan(load_space(target).narrowed({"alpha": "0.5,1,1.5", "size": "17,33"}))
+    return Plan(load_space(target).narrowed(VARIED))
 
 
 ARGS = ("--alpha", "0.5,1,1.5", "--size", "17,33")
@@ -59,15 +64,22 @@ def broken(plan: Plan, figure: str, row: int = 1) -> Counting:
 
 @pytest.mark.parametrize("figure", Figures._fields)
 def test_rows_from_a_broken_table_are_found_out(small: str, figure: str) -> None:
-    plan = plan_of(small)
-    for dtype in ("fp32", "fp16", "int8"):
-        layout = Layout(plan, dtype)
-        key = {f.figure: f.key for f in layout.fields if f.figure}.get(figure)
+    for stated in (Stated("fp32"), Stated("int8", "tflite")):
+        plan = replace(plan_of(small), stated=stated, whole=tuple(OF_WHOLE))
+        layout = Layout(plan)
         Verifier(layout, 2).rows(layout.records(Counting(plan)(0)))
         rows = layout.records(broken(plan, figure)(0))
-        if key:
-            with pytest.raises(CheckFailedError, match=f"{key} is .*, the closed form says "):
-                Verifier(layout, 2).rows(rows)
+        with pytest.raises(CheckFailedError, match=f"{figure} is .*, the closed form says "):
+            Verifier(layout, 2).rows(rows)
+
+
+@pytest.mark.parametrize("key", OF_WHOLE)
+def test_a_figure_of_the_whole_network_that_is_wrong_is_found_out(small: str, key: str) -> None:
+    plan = replace(plan_of(small), whole=tuple(OF_WHOLE))
+    layout = Layout(plan)
+    rows = [{**row, key: row[key] + 16} for row in layout.records(Counting(plan)(0))]
+    with pytest.raises(CheckFailedError, match=f"{key} is .*, the closed form says "):
+        Verifier(layout, 2).rows(rows)
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
@@ -140,10 +152,10 @@ def test_what_a_winner_was_chosen_from_is_verified_too(small: str) -> None:
     """A figure too large everywhere but in the smallest config lets another one lose."""
     plan = plan_of(small)
     *_, (_, answer) = search_steps(
-        Layout(plan), {}, (Objective("params", -1),), 6, broken(plan, "peak_activation")
+        Layout(plan), {}, (Objective("params", -1),), 6, broken(plan, "peak_activation_bytes")
     )
     answer.found.records.clear()
-    with pytest.raises(CheckFailedError, match="peak_activation is "):
+    with pytest.raises(CheckFailedError, match="peak_activation_bytes is "):
         answer.verify(Verifier(Layout(plan), 6))
 
 

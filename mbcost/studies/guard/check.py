@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
 from mbcost.networks.rules import Count
 from mbcost.networks.settings import split_inline
 from mbcost.output.table import Record
 from mbcost.studies.compare.conditions import OF_INPUT, difference, given, some
-from mbcost.studies.guard.budget import GROWING, LIMITS, Budget, Limit, option_of
+from mbcost.studies.guard.budget import (
+    GROWING,
+    LIMITS,
+    Budget,
+    Limit,
+    option_of,
+    refuse_idle_options,
+)
 from mbcost.studies.guard.budget_file import BudgetFile
 from mbcost.studies.guard.matching import match_layers
 from mbcost.studies.guard.snapshots import CONDITIONS, Snapshot, named, snapshot_of
+from mbcost.studies.memory.stated import Stated
 from mbcost.targets.elsewhere import runs_code
 from mbcost.targets.resolve import resolve
 from mbcost.targets.subject import Subject, uncounted_lines
@@ -36,7 +45,7 @@ class Check:
 
     subject: Subject
     kind: Limit
-    dtype: str
+    stated: Stated
     value: int
     limit: int
     baseline: int | None = None
@@ -56,7 +65,7 @@ class Check:
     @property
     def figure(self) -> str:
         """The figure in words: ``weight bytes int8``, ``params since baseline``."""
-        title = self.kind.title(self.dtype)
+        title = self.kind.title(self.stated)
         return title if self.baseline is None else f"{title} since baseline"
 
     def record(self) -> Record:
@@ -105,8 +114,8 @@ def checks_of(
             if baseline is not None:
                 found += _grown(subject, budget, baseline)
             if subject.report.uncounted and not allow_uncounted:
-                calls = UNCOUNTED.of_subject(subject, budget.dtype)
-                found.append(Check(subject, UNCOUNTED, budget.dtype, calls, 0))
+                calls = UNCOUNTED.of_subject(subject, budget.stated)
+                found.append(Check(subject, UNCOUNTED, budget.stated, calls, 0))
     return found
 
 
@@ -171,9 +180,9 @@ def _limited(subject: Subject, kind: Limit, budget: Budget, limit: int) -> Check
     report = subject.report
     layers: list[tuple[str, int]] = []
     if kind.of_layer is not None:
-        layers = [(x.path, kind.of_layer(x, report, budget.dtype)) for x in report.layers]
-    value = kind.of_subject(subject, budget.dtype)
-    return Check(subject, kind, budget.dtype, value, limit, layers=_heaviest(layers))
+        layers = [(x.path, kind.of_layer(x, report, budget.stated)) for x in report.layers]
+    value = kind.of_subject(subject, budget.stated)
+    return Check(subject, kind, budget.stated, value, limit, layers=_heaviest(layers))
 
 
 def _grown(subject: Subject, budget: Budget, baseline: Sequence[Snapshot]) -> list[Check]:
@@ -194,10 +203,10 @@ def _grown(subject: Subject, budget: Budget, baseline: Sequence[Snapshot]) -> li
         kind = LIMITS[key]
         figure = key.removeprefix("max_")
         base = int(before.record[figure])
-        value = kind.of_subject(subject, budget.dtype)
+        value = kind.of_subject(subject, budget.stated)
         limit = int(base * (1 + growth))
         layers = _heaviest(_deltas(before, after, figure)) if value > base else ()
-        found.append(Check(subject, kind, budget.dtype, value, limit, base, layers))
+        found.append(Check(subject, kind, budget.stated, value, limit, base, layers))
     return found
 
 
@@ -254,23 +263,19 @@ def chosen_budgets(
     targets: Sequence[str],
     given: Budget,
     file: BudgetFile | None,
-    dtype: str | None,
+    stated: Mapping[str, Any],
     *,
     allow_code: bool = False,
 ) -> dict[str, Budget]:
     """Return the budget of each target: the file's, with what the command line gives on top.
 
-    ``given`` and ``dtype`` are the command line's; targets choose among those of the file. One
-    that runs code must be typed, or ``allow_code`` given: a file may come from anyone.
+    ``given`` is the command line's, and ``stated`` what it says of ``Stated``; targets choose among
+    those of the file. One that runs code must be typed, or ``allow_code`` given: a file may come
+    from anyone.
     """
     weighed = [given, *(file.budgets.values() if file else ())]
     keys = {key for budget in weighed for key in budget.limits}
-    if dtype is not None and not any(LIMITS[key].in_dtype for key in keys):
-        raise MbcostError(
-            "changes nothing without a limit on the bytes of weights or maps",
-            place="--dtype",
-            way_out="--max-weight-bytes 4MB",
-        )
+    refuse_idle_options(keys, stated)
     if file is None:
         return dict.fromkeys(targets, given)
     for target in targets:
@@ -286,7 +291,7 @@ def chosen_budgets(
         target: replace(
             budget,
             limits={**budget.limits, **given.limits},
-            dtype=dtype or budget.dtype,
+            **stated,
             max_growth=budget.max_growth if given.max_growth is None else given.max_growth,
         )
         for target, budget in file.budgets.items()

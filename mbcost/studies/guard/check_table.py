@@ -49,11 +49,12 @@ def check_table(
             "checks": [
                 {
                     **row,
-                    "dtype": check.dtype if check.kind.in_dtype else None,
+                    **{k: v if k in check.kind.depends else None for k, v in stated.items()},
                     "passed": check.passed,
                     "layers": [{"path": path, "value": value} for path, value in check.layers],
                 }
                 for check, row in zip(checks, rows, strict=True)
+                for stated in [check.stated._asdict()]
             ],
         },
         title=f"{len(failed)} of {len(checks)} checks failed"
@@ -81,7 +82,7 @@ def _caption(checks: Sequence[Check]) -> str:
     """Return what was checked under which conditions."""
     seen = {check.subject.target: check.subject for check in checks}
     parts = [f"{target}: {_conditions(subject)}." for target, subject in seen.items()]
-    words = [check.kind.in_dtype(check.dtype) for check in checks if check.kind.in_dtype]
+    words = [check.kind.words(check.stated) for check in checks if check.kind.words]
     parts += [f"{sentence}." for sentence in dict.fromkeys(words)]
     return " ".join([*parts, "Slack: what is left of the limit."])
 

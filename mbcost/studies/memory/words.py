@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mbcost.graph.kernels import Fusion
 from mbcost.output.table import Record
 from mbcost.studies.compare.words import title_of
 from mbcost.studies.memory.how import How
@@ -13,6 +14,12 @@ from mbcost.units import decimals, thousands
 NOT_MODELLED = (
     "not modelled: workspace of kernels, caching allocators, LiteRT's own planner and delegates"
 )
+
+FUSED: dict[Fusion, str] = {
+    "none": "no activation fused",
+    "tflite": "relu and relu6 fused as TFLite fuses them",
+    "all": "every activation fused",
+}
 
 
 def caption_of(subjects: Sequence[Subject], how: How, by: str = "target") -> str:
@@ -43,11 +50,7 @@ def _inference(how: How) -> str:
 
 
 def _deployed(how: How) -> str:
-    fused = {
-        "none": "no activation fused",
-        "tflite": "relu and relu6 fused as TFLite fuses them",
-        "all": "every activation fused",
-    }[how.fuse]
+    fused = FUSED[how.fuse]
     image = {
         "held": "the image held throughout",
         "released": "the image planned like any tensor",

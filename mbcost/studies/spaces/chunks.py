@@ -84,7 +84,7 @@ class Chunks:
         return {
             "target": self.layout.plan.space.target,
             "plan": self.layout.plan.fingerprint,
-            "dtype": self.layout.dtype,
+            **self.layout.plan.stated._asdict(),
             "mbcost": mbcost.__version__,
         }
 

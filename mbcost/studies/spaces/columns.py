@@ -10,28 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from mbcost.cost import DTYPES
 from mbcost.networks.network import Network
 from mbcost.networks.spec import Spec
-from mbcost.studies.spaces.learnt import LIMIT, Ints, too_large
-from mbcost.studies.spaces.parts import input_feed
-from mbcost.studies.spaces.plan import Batch, Plan
+from mbcost.studies.spaces.learnt import Ints
+from mbcost.studies.spaces.parts import Figures, input_feed
+from mbcost.studies.spaces.plan import UNKNOWN, Batch, Plan
 from mbcost.studies.spaces.space import Axis, Space
 from mbcost.units import size_value
 
-FIGURES = ("params", "params_weights", "params_all", "mult_adds")
-BYTES = ("weight_bytes", "largest_activation_bytes", "peak_activation_bytes")
-COST_KEYS = (*FIGURES, *BYTES)
-"""The columns of costs; ``*_bytes`` are in the dtype."""
-
-
-def figure_of(key: str, dtype: str) -> tuple[str, int]:
-    """Return the figure behind a column, and the bytes of each of its elements."""
-    if key == "weight_bytes":
-        return f"{dtype}_bytes", 1
-    if key in BYTES:
-        return key.removesuffix("_bytes"), DTYPES[dtype].weight
-    return key, 1
+COST_KEYS = Figures._fields
+"""The columns of costs that every sweep has; ``*_bytes`` are in the dtype."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +34,14 @@ class Field:
     labels: tuple[Any, ...] = ()
     axes: tuple[int, ...] = ()
     figure: str = ""
-    times: int = 1
     codes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The columns of a plan's results under a dtype."""
+    """The columns of a plan's results."""
 
     plan: Plan
-    dtype: str = "fp32"
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
@@ -83,9 +69,7 @@ class Layout:
         for i, axis in enumerate(space.axes):
             if axis.key not in keys:
                 chosen.append(Field(axis.key, (*map(label, axis.values), None), (i,)))
-        for key in COST_KEYS:
-            figure, times = figure_of(key, self.dtype)
-            chosen.append(Field(key, figure=figure, times=times))
+        chosen += [Field(key, figure=key) for key in (*COST_KEYS, *self.plan.whole)]
         return (*chosen, *_top1(space))
 
     def positions(self, field: Field, batch: Batch) -> Ints | None:
@@ -105,18 +89,11 @@ class Layout:
             positions = np.where(there, positions, len(field.labels) - 1)
         return positions
 
-    def costs(self, field: Field, batch: Batch) -> Ints:
-        """Return a figure's column, in bytes where it is of them; raise where 64 bits do not do."""
-        figures = batch.figures[field.figure]
-        if field.times > 1 and figures.size and int(figures.max()) * field.times >= LIMIT:
-            raise too_large(self.plan.space, field.key)
-        return figures * field.times
-
     def column(self, field: Field, batch: Batch) -> list[Any]:
         """Return the field's values, one per config."""
         if field.figure:
-            values: list[Any] = self.costs(field, batch).tolist()
-            return values
+            values: list[Any] = batch.figures[field.figure].tolist()
+            return [None if value == UNKNOWN else value for value in values]
         positions = self.positions(field, batch)
         if positions is None:
             return list(field.labels[:1]) * int(batch.choices.shape[1])
@@ -176,12 +153,3 @@ def _sizes_of_rho(space: Space, axis: int) -> tuple[Any, ...]:
         settings = {k: v for k, v in space.settings.items() if k != "size"}
         sizes.append(size_value(*input_feed(space, {**settings, "rho": rho}).x[1:]))
     return tuple(sizes)
-
-
-def at_most(budgets: Mapping[str, int], dtype: str) -> dict[str, int]:
-    """Return budgets by column as the largest value of each figure."""
-    found = {}
-    for key, budget in budgets.items():
-        figure, times = figure_of(key, dtype)
-        found[figure] = budget // times
-    return found

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from functools import lru_cache
+from math import prod
 from typing import Any, NamedTuple, Protocol
 
 from mbcost.cost import DTYPES, WITH_PARAMS, Terms, cost_of, terms, weight_bytes
 from mbcost.errors import MbcostError
+from mbcost.graph.eager import eager
 from mbcost.graph.fold import fold_batch_norms
 from mbcost.graph.graph import Graph
-from mbcost.graph.liveness import largest_activation, peak_activation
+from mbcost.graph.kernels import FUSES, Fusion
+from mbcost.graph.liveness import largest_activation, peak
 from mbcost.graph.primitives import Shape
 from mbcost.networks.blocks import MERGES, Block
 from mbcost.networks.lowering import lowered
@@ -24,26 +27,34 @@ from mbcost.networks.rows import edited, layer_of
 from mbcost.networks.scaling import Feed, ScaledRow, Scaling
 from mbcost.networks.single_block import SingleBlock
 from mbcost.networks.spec import Spec
+from mbcost.studies.memory.how import ITEM_BYTES
+from mbcost.studies.memory.stated import Stated, peak_bytes
 from mbcost.studies.spaces.space import Slot, Space, with_slots
 
 INPUT_SETTINGS = ("in", "size", "rho")
+DEFAULT = Stated()
+FUSED_INTO = ("activation", "stacked_separable", "factorized_reduction")
+"""Blocks that begin with what a deployed network computes in the row before them."""
+
+
+IMAGE, MAP = -1, 0
+"""What a row is fed, as the node of its ``Feed``: the image, or a map that some row wrote."""
 
 
 class Figures(NamedTuple):
-    """What a block or network costs: sums first, then maxima; mult-adds and maps of one image.
+    """What a block or network costs, by column of a sweep: sums first, then maxima.
 
-    ``*_bytes`` are the weights as stored, one for each of ``DTYPES``.
+    Of a part, mult-adds and bytes of maps are of one image, and the peak of eager inference is what
+    is alive beside the image: that is held all along, and so no row of a chain knows its size.
     """
 
     params: int = 0
     params_weights: int = 0
     params_all: int = 0
     mult_adds: int = 0
-    fp32_bytes: int = 0
-    fp16_bytes: int = 0
-    int8_bytes: int = 0
-    largest_activation: int = 0
-    peak_activation: int = 0
+    weight_bytes: int = 0
+    largest_activation_bytes: int = 0
+    peak_activation_bytes: int = 0
 
     def plus(self, other: Figures, times: int = 1) -> Figures:
         """Return the figures of this and then ``times`` the other."""
@@ -52,56 +63,92 @@ class Figures(NamedTuple):
         return Figures(*sums, *map(max, self[n:], other[n:]))
 
 
-MAXIMA = ("largest_activation", "peak_activation")
+MAXIMA = ("largest_activation_bytes", "peak_activation_bytes")
 SUMS = Figures._fields[: -len(MAXIMA)]
+OF_BATCH = ("mult_adds", *MAXIMA)
+"""The figures that grow with the batch."""
 
 
 _NEEDED = Terms._fields.index("mult_adds") + 1
 """Parameters and mult-adds: the terms before those that tell counters apart."""
 
 
-@lru_cache(maxsize=2**16)
-def block_figures(
-    block: Block, x: Shape, maxima: bool = True, fold: bool = False
-) -> tuple[Figures, Shape]:
-    """Return what a block costs on a map of shape ``x``, and the shape it puts out.
+class _Kind(NamedTuple):
+    """How a block is counted."""
 
-    Without ``maxima`` those are left at 0: they take longer than the sums. ``fold`` folds the
-    batch-norms, each of which has its convolution in the same block.
+    stated: Stated
+    maxima: bool
+    """Those are left at 0 where nobody asks for them: they take longer than the sums."""
+    fold: bool
+    """Fold the batch-norms, each of which has its convolution in the same block."""
+
+
+@lru_cache(maxsize=2**16)
+def block_figures(block: Block, kind: _Kind, feed: int, x: Shape) -> tuple[Figures, int, Shape]:
+    """Return what a block costs on ``IMAGE`` or ``MAP`` of shape ``x``, and what it puts out.
+
+    That is ``IMAGE`` where all that the block does is to look at the image in another way.
     """
+    stated, maxima, fold = kind
     nodes, y = lowered(block, x)
     if fold:
         nodes = fold_batch_norms(Graph(x, nodes)).nodes
     found = [terms(n.layer, n.x, n.y)[:_NEEDED] for n in nodes if isinstance(n.layer, WITH_PARAMS)]
     total = Terms(*map(sum, zip(*found, strict=True)))
-    bytes_as = {f"{name}_bytes": weight_bytes(total, dtype) for name, dtype in DTYPES.items()}
     figures = Figures(
         total.params,
         total.weights,
         total.params + total.norm_buffers,
         total.mult_adds,
-        **bytes_as,
+        weight_bytes(total, DTYPES[stated.dtype]),
     )
-    if maxima:
-        figures = figures._replace(
-            largest_activation=largest_activation(x, nodes),
-            peak_activation=peak_activation(x, nodes),
-        )
-    return figures, y
+    if not maxima:
+        return figures, MAP, y
+    beside, after = _peak_beside(Graph(x, nodes), stated, feed)
+    figures = figures._replace(
+        largest_activation_bytes=ITEM_BYTES[stated.dtype] * largest_activation(x, nodes),
+        peak_activation_bytes=beside,
+    )
+    return figures, after, y
 
 
-def scalar_figures(spec: Spec, settings: Mapping[str, Any]) -> tuple[Figures, Shape]:
+def _peak_beside(graph: Graph, stated: Stated, feed: int) -> tuple[int, int]:
+    """Return the peak of a block in bytes, without an image that is always there, and whether it
+    puts out that image (a view of it) or a map.
+
+    A chain of blocks peaks where one of its blocks does, since only a block's input outlives the
+    block before it; of a deployed one that is so while nothing is fused into the block before.
+    """
+    if stated.fuse is not None:
+        return peak_bytes(graph, 1, stated), MAP
+    itemsize = ITEM_BYTES[stated.dtype]
+    schedule = eager(graph, itemsize=itemsize, image="held" if feed == IMAGE else "released")
+    below = schedule.kept[0]
+    put_out = graph.nodes[-1].elements if graph.nodes else prod(graph.x)
+    assert schedule.storages[below].size == itemsize * put_out, "a block ends in a part of a map"
+    held = image_bytes(graph.x, stated) if feed == IMAGE else 0
+    return peak(schedule).size - held, feed if below in schedule.given else MAP
+
+
+def image_bytes(x: Shape, stated: Stated) -> int:
+    """Return the bytes of an image that is held all along; none where it is planned in an arena."""
+    return ITEM_BYTES[stated.dtype] * prod(x) if stated.fuse is None else 0
+
+
+def scalar_figures(
+    spec: Spec, settings: Mapping[str, Any], stated: Stated = DEFAULT
+) -> tuple[Figures, Shape]:
     """Return what a spec costs by the scalar closed form, and the shape it puts out."""
-    graph = spec.graph(settings)
-    report = cost_of(graph, spec.name, settings.get("batch", 1))
+    graph, batch = spec.graph(settings), settings.get("batch", 1)
+    report = cost_of(graph, spec.name, batch)
     figures = Figures(
         report.params,
         report.params_weights,
         report.params_all,
         report.mult_adds,
-        **{f"{name}_bytes": report.weight_bytes(name) for name in DTYPES},
-        largest_activation=largest_activation(graph.x, graph.nodes),
-        peak_activation=peak_activation(graph.x, graph.nodes, graph.outputs),
+        report.weight_bytes(stated.dtype),
+        batch * ITEM_BYTES[stated.dtype] * largest_activation(graph.x, graph.nodes),
+        peak_bytes(graph, batch, stated),
     )
     return figures, graph.y
 
@@ -130,9 +177,12 @@ class _BuiltRow(NamedTuple):
 class RowPart:
     """A row of a network; with ``repeat``, that one of its layers."""
 
-    def __init__(self, space: Space, scalings: Scalings, row: int, repeat: int | None) -> None:
+    def __init__(
+        self, space: Space, scalings: Scalings, stated: Stated, row: int, repeat: int | None
+    ) -> None:
         assert isinstance(space.spec, Network)
         self.row = space.spec.rows[row]
+        self.stated = stated
         self.repeat = repeat
         self.scalings = scalings
         slots = {
@@ -170,8 +220,9 @@ class RowPart:
             key = (built.scaled, built.fold, repeat > 0, feed)
             if key not in self.repeats:
                 block, after = built.scaled.repeat(repeat, feed)
-                figures, y = block_figures(block, feed.x, maxima, built.fold)
-                self.repeats[key] = figures, after._replace(x=y)
+                kind = _Kind(self.stated, maxima, built.fold)
+                figures, node, y = block_figures(block, kind, feed.node, feed.x)
+                self.repeats[key] = figures, after._replace(node=node, x=y)
             figures, after = self.repeats[key]
             times = built.n - repeat if repeat and after == feed else 1
             total = figures if total is None else total.plus(figures, times)
@@ -182,10 +233,12 @@ class RowPart:
 
 
 class GraphPart:
-    """A whole network, counted once per combination: its rows branch or keep an output stride."""
+    """A whole network, counted once per combination: its rows branch or keep an output stride, or
+    are fused into one another."""
 
-    def __init__(self, space: Space) -> None:
+    def __init__(self, space: Space, stated: Stated) -> None:
         self.space = space
+        self.stated = stated
         self.axes = tuple(i for i, axis in enumerate(space.axes) if axis.slots)
 
     def built(self, settings: tuple[Any, ...], values: tuple[Any, ...]) -> Hashable:
@@ -203,8 +256,9 @@ class GraphPart:
         c, h, w = feed.x
         given = {**settings_of(self.space, settings), "in": c, "size": (h, w)}
         assert isinstance(self.space.spec, Network)
-        figures, y = scalar_figures(with_slots(self.space.spec, chosen), given)
-        return figures, feed._replace(x=y)
+        figures, y = scalar_figures(with_slots(self.space.spec, chosen), given, self.stated)
+        beside = figures.peak_activation_bytes - image_bytes(feed.x, self.stated)
+        return figures._replace(peak_activation_bytes=beside), feed._replace(x=y)
 
 
 class BlockPart:
@@ -212,9 +266,10 @@ class BlockPart:
 
     axes: tuple[int, ...] = ()
 
-    def __init__(self, space: Space, block: SingleBlock) -> None:
+    def __init__(self, space: Space, block: SingleBlock, stated: Stated) -> None:
         self.space = space
         self.block = block
+        self.stated = stated
 
     def built(self, settings: tuple[Any, ...], values: tuple[Any, ...]) -> tuple[Block, bool]:
         """Return the block, and whether its batch-norms are folded."""
@@ -225,7 +280,8 @@ class BlockPart:
     def cost(self, built: tuple[Block, bool], feed: Feed, maxima: bool) -> tuple[Figures, Feed]:
         """Return the block's figures."""
         block, fold = built
-        figures, y = block_figures(block, feed.x, maxima, fold)
+        kind = _Kind(self.stated, maxima, fold)
+        figures, _, y = block_figures(block, kind, IMAGE, feed.x)
         return figures, feed._replace(x=y)
 
 
@@ -268,18 +324,18 @@ def input_feed(space: Space, settings: Mapping[str, Any]) -> Feed:
     return Feed(-1, (settings.get("in", c), *settings.get("size", (h, w))), None)
 
 
-def parts(space: Space) -> list[Part]:
+def parts(space: Space, stated: Stated) -> list[Part]:
     """Return the parts of a space's spec, in the order in which they run."""
     if isinstance(space.spec, SingleBlock):
-        return [BlockPart(space, space.spec)]
+        return [BlockPart(space, space.spec, stated)]
     if not isinstance(space.spec, Network):
         raise MbcostError(
             "is not a network or block of mbcost",
             place=space.target,
             way_out="sweep one from `mbcost list`, or a YAML file",
         )
-    if not _is_chain(space.spec):
-        return [GraphPart(space)]
+    if not _is_chain(space.spec) or (stated.fuse is not None and _fuses_rows(space, stated.fuse)):
+        return [GraphPart(space, stated)]
     chosen = {slot.row for axis in space.axes for slot in axis.slots if slot.repeat is not None}
     scalings = Scalings(space)
     found: list[Part] = []
@@ -287,7 +343,7 @@ def parts(space: Space) -> list[Part]:
         depth = space.depth_axis.get(i)
         most = row.n if depth is None else max(space.axes[depth].values)
         repeats = range(most) if i in chosen else (None,)
-        found += [RowPart(space, scalings, i, repeat) for repeat in repeats]
+        found += [RowPart(space, scalings, stated, i, repeat) for repeat in repeats]
     return found
 
 
@@ -301,3 +357,22 @@ def _is_chain(network: Network) -> bool:
         row.block in (*MERGES, "crop") or row.inputs or row.taps or row.output
         for row in network.rows
     )
+
+
+def _fuses_rows(space: Space, fuse: Fusion) -> bool:
+    """Return whether a row of a deployed network may be computed in part by the row before it.
+
+    A row of an activation that is never fused, as a softmax, leaves that alone.
+    """
+    assert isinstance(space.spec, Network)
+    for i, row in enumerate(space.spec.rows):
+        if row.block == "activation":
+            acts = {row.fields["act"], (row.reduced_tail or {}).get("act", row.fields["act"])}
+            for axis in space.axes:
+                if any(slot.row == i and slot.field == "act" for slot in axis.slots):
+                    acts.update(axis.values)
+            if acts & FUSES[fuse]:
+                return True
+        elif row.block in FUSED_INTO:
+            return True
+    return False

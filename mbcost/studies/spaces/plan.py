@@ -15,14 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbcost.errors import MbcostError
-from mbcost.studies.spaces.learnt import Choices, Ints
-from mbcost.studies.spaces.parts import INPUT_SETTINGS
+from mbcost.studies.memory.stated import OF_WHOLE, Stated
+from mbcost.studies.spaces.learnt import LIMIT, Choices, Ints, too_large
+from mbcost.studies.spaces.parts import DEFAULT, INPUT_SETTINGS
 from mbcost.studies.spaces.reader import Reader
 from mbcost.studies.spaces.space import MAX_AXES, Axis, Space
 from mbcost.units import thousands
 
 UNIT = 2**16
 """Configs of a unit, before any is dropped."""
+
+UNIT_OF_WHOLE = 2**12
+"""The same where each network is counted by itself: seconds, after which a sweep can go on."""
+UNKNOWN = -1
+"""Stands for a figure of ``OF_WHOLE`` that a search has no need of."""
 
 MAX_ENUMERATED = 10**9
 MAX_SAMPLES = 10**9
@@ -38,7 +44,7 @@ MAX_LEARNT = 500_000
 class Plan:
     """Which configs are counted: all of a space, or ``samples`` drawn from it with ``seed``.
 
-    Those above ``at_most`` (a figure's largest value) are dropped. A sample is drawn with
+    Those above ``at_most`` (a column's largest value) are dropped. A sample is drawn with
     replacement, each axis evenly; the first configs of a larger sample are the smaller one.
     """
 
@@ -47,6 +53,9 @@ class Plan:
     seed: int = 0
     at_most: Mapping[str, int] = field(default_factory=dict)
     unit: int = UNIT
+    stated: Stated = DEFAULT
+    whole: tuple[str, ...] = ()
+    """The figures of ``OF_WHOLE`` that are counted too, each network by itself."""
 
     def __post_init__(self) -> None:
         """Refuse what would take too long or too much memory, before it is taken."""
@@ -102,20 +111,18 @@ class Plan:
     def fingerprint(self) -> str:
         """A digest of all that decides the result."""
         parts = (self.space.spec, sorted(self.space.settings.items()), self.space.axes)
-        rest = (self.samples, self.seed, sorted(self.at_most.items()), self.unit)
+        limits = sorted(self.at_most.items())
+        rest = (self.samples, self.seed, limits, self.unit, self.stated, self.whole)
         return hashlib.sha256(repr((*parts, *rest)).encode()).hexdigest()
 
     def choices(self, unit: int) -> Choices:
         """Return the unit's configs, each network of an enumeration once."""
         first = unit * self.unit
         n = min(self.unit, self.total - first)
+        if self.samples is not None:
+            return self._drawn(first, n)
         sizes = [len(axis.values) for axis in self.space.axes]
         found = np.empty((len(sizes), n), np.int32)
-        if self.samples is not None:
-            random = np.random.default_rng([self.seed, unit])
-            for i, size in enumerate(sizes):
-                found[i] = random.integers(0, size, self.unit, dtype=np.int32)[:n]
-            return found
         rest = np.arange(first, first + n)
         for i in reversed(range(len(sizes))):
             rest, found[i] = np.divmod(rest, sizes[i])
@@ -124,6 +131,20 @@ class Plan:
             idle = ~self.meaning(i, found)
             again |= idle & (found[i] > 0)
         return found[:, ~again] if again.any() else found
+
+    def _drawn(self, first: int, n: int) -> Choices:
+        """Return ``n`` configs of the sample, which is drawn in stretches of its own: ``UNIT``."""
+        pieces = []
+        for stretch in range(first // UNIT, -(-(first + n) // UNIT)):
+            random = np.random.default_rng([self.seed, stretch])
+            drawn = [
+                random.integers(0, len(axis.values), UNIT, dtype=np.int32)
+                for axis in self.space.axes
+            ]
+            start = stretch * UNIT
+            whole = np.array(drawn, np.int32).reshape(len(drawn), UNIT)
+            pieces.append(whole[:, max(first - start, 0) : first + n - start])
+        return np.concatenate(pieces, axis=1)
 
     def meaning(self, i: int, choices: Choices) -> NDArray[np.bool_]:
         """Return where axis ``i`` changes anything (see ``Space.means``)."""
@@ -145,13 +166,46 @@ class Batch:
     figures: dict[str, Ints]
 
 
-def count_unit(plan: Plan, reader: Reader, unit: int) -> Batch:
-    """Return a unit's costs."""
+def count_unit(plan: Plan, reader: Reader, unit: int, *, whole: bool = True) -> Batch:
+    """Return a unit's costs; without ``whole`` those alone that arrays have."""
     choices = plan.choices(unit)
     counted = reader.count(choices, plan.at_most)
     if len(counted.kept) < choices.shape[1]:
         choices = choices[:, counted.kept]
-    return Batch(choices, counted.figures)
+    batch = Batch(choices, counted.figures)
+    return with_whole(plan, batch) if whole and plan.whole else batch
+
+
+def with_whole(plan: Plan, batch: Batch) -> Batch:
+    """Return the configs with the figures of ``plan.whole``, those that are within its limits."""
+    kept, rows = [], []
+    for i, choice in enumerate(batch.choices.T.tolist()):
+        row = whole_figures(plan, choice)
+        if len(row) == len(plan.whole):
+            kept.append(i)
+            rows.append(row)
+    figures = {key: values[kept] for key, values in batch.figures.items()}
+    found = np.array(rows, np.int64).reshape(len(rows), len(plan.whole))
+    figures |= {key: found[:, i] for i, key in enumerate(plan.whole)}
+    return Batch(batch.choices[:, kept], figures)
+
+
+def whole_figures(plan: Plan, choice: Sequence[int]) -> list[int]:
+    """Return the figures of ``plan.whole`` of a config, up to the first one above its limit."""
+    found: list[int] = []
+    spec, settings = plan.space.at(choice)
+    graph, batch = spec.graph(settings), settings.get("batch", 1)
+    for key in plan.whole:
+        try:
+            figure = OF_WHOLE[key](graph, batch, plan.stated)
+        except MbcostError as error:
+            raise error.at(f"{plan.space.target}: {plan.space.describe(choice)}") from None
+        if figure > plan.at_most.get(key, figure):
+            break
+        if figure >= LIMIT:
+            raise too_large(plan.space, key)
+        found.append(figure)
+    return found
 
 
 class Counting:
@@ -160,16 +214,17 @@ class Counting:
     What is learnt of one unit helps with the next; of a fine grid it would fill the memory.
     """
 
-    def __init__(self, plan: Plan, most_learnt: int = MAX_LEARNT) -> None:
+    def __init__(self, plan: Plan, most_learnt: int = MAX_LEARNT, *, whole: bool = True) -> None:
         self.plan = plan
         self.most_learnt = most_learnt
-        self.reader = Reader(plan.space)
+        self.whole = whole
+        self.reader = Reader(plan.space, stated=plan.stated)
 
     def __call__(self, unit: int) -> Batch:
         """Return a unit's costs."""
         if sum(len(table.next) for table in self.reader.tables) > self.most_learnt:
-            self.reader = Reader(self.plan.space)
-        return count_unit(self.plan, self.reader, unit)
+            self.reader = Reader(self.plan.space, stated=self.plan.stated)
+        return count_unit(self.plan, self.reader, unit, whole=self.whole)
 
 
 def _many(number: int) -> str:

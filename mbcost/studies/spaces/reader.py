@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbcost.errors import MbcostError
+from mbcost.studies.memory.stated import Stated
 from mbcost.studies.spaces.learnt import (
     LIMIT,
     MAX_SETTINGS,
@@ -26,15 +27,20 @@ from mbcost.studies.spaces.learnt import (
     unravelled,
 )
 from mbcost.studies.spaces.parts import (
+    DEFAULT,
     INPUT_SETTINGS,
+    OF_BATCH,
     SUMS,
     Figures,
+    image_bytes,
     input_feed,
     parts,
     setting_axes,
 )
 from mbcost.studies.spaces.space import Space
 from mbcost.units import thousands
+
+PEAK = "peak_activation_bytes"
 
 
 @dataclass
@@ -48,24 +54,31 @@ class Counted:
 class Reader:
     """Counts arrays of configs of a space; what it learns stays for the next array."""
 
-    def __init__(self, space: Space, figures: Sequence[str] = Figures._fields) -> None:
+    def __init__(
+        self,
+        space: Space,
+        figures: Sequence[str] = Figures._fields,
+        stated: Stated = DEFAULT,
+    ) -> None:
         self.space = space
+        self.stated = stated
         self.wanted = [name for name in Figures._fields if name in figures]
-        self.tables = [LearntCosts(part, space, self.wanted) for part in parts(space)]
+        self.tables = [LearntCosts(part, space, self.wanted) for part in parts(space, stated)]
         for before, after in zip(self.tables, self.tables[1:], strict=False):
             after.feeds = before.fed_on
         keys = [axis.key for axis in space.axes]
         self.input_axes = [i for i, key in enumerate(keys) if key in INPUT_SETTINGS]
         self.setting_axes = setting_axes(space)
-        self.inputs = self._inputs()
+        self.inputs, self.images = self._inputs()
         self.batch_axis = keys.index("batch") if "batch" in keys else None
         batches = [space.settings.get("batch", 1)]
         if self.batch_axis is not None:
             batches = list(space.axes[self.batch_axis].values)
         self.batches = np.array(batches, np.int64)
 
-    def _inputs(self) -> Ints:
-        """Return what each combination of input settings feeds, numbered in the first table."""
+    def _inputs(self) -> tuple[Ints, Ints]:
+        """Return what each combination of input settings feeds, numbered in the first table, and
+        the bytes of the image that is held meanwhile."""
         axes = [self.space.axes[i] for i in self.input_axes]
         combinations = prod(len(axis.values) for axis in axes)
         if combinations > MAX_SETTINGS:
@@ -76,14 +89,15 @@ class Reader:
                 way_out=f"at most {thousands(MAX_SETTINGS)}: fewer values",
             )
         feeds = self.tables[0].feeds if self.tables else {}
-        numbers = []
+        numbers, images = [], []
         for index in range(combinations):
             settings = {k: v for k, v in self.space.settings.items() if k in INPUT_SETTINGS}
             chosen = unravelled(index, [axis.values for axis in axes])
             settings |= zip([axis.key for axis in axes], chosen, strict=True)
             feed = input_feed(self.space, settings)
             numbers.append(feeds.setdefault(feed, len(feeds)))
-        return np.array(numbers, np.int64)
+            images.append(image_bytes(feed.x, self.stated))
+        return np.array(numbers, np.int64), np.array(images, np.int64)
 
     def count(self, choices: Choices, at_most: Mapping[str, int] | None = None) -> Counted:
         """Return the costs of the configs in ``choices``, without those above ``at_most``.
@@ -93,13 +107,15 @@ class Reader:
         """
         n = choices.shape[1]
         kept = np.arange(n)
-        feed = np.take(self.inputs, self._code(self.input_axes, choices))
+        fed = self._code(self.input_axes, choices)
+        feed = np.take(self.inputs, fed)
+        beside: dict[str, Any] = {PEAK: self.images[0 if len(self.images) == 1 else fed]}
         settings = self._code(self.setting_axes, choices)
         batch: Any = self.batches[0 if self.batch_axis is None else choices[self.batch_axis]]
         totals = {name: np.zeros(n, np.int64) for name in self.wanted}
         most = dict.fromkeys(self.wanted, 0)  # what no total can pass: seldom a matter of 64 bits
         limits: dict[str, Any] = {
-            name: limit // batch if name == "mult_adds" else limit
+            name: limit // batch - beside.get(name, 0) if name in OF_BATCH else limit
             for name, limit in (at_most or {}).items()
             if name in self.wanted and limit < LIMIT  # nothing that is counted is above that
         }
@@ -122,13 +138,16 @@ class Reader:
                     totals = {name: total[fits] for name, total in totals.items()}
                     limits = {name: _some(limit, fits) for name, limit in limits.items()}
                     batch = _some(batch, fits)
+                    beside = {name: _some(size, fits) for name, size in beside.items()}
             for name, total in totals.items():
                 if most[name] >= LIMIT and _too_large(total).any():
                     raise too_large(self.space, name)
-        if "mult_adds" in totals:
-            if (totals["mult_adds"] > (LIMIT - 1) // batch).any():
-                raise too_large(self.space, "mult_adds")
-            totals["mult_adds"] *= batch
+        for name in OF_BATCH:
+            if name in totals:
+                always = beside.get(name, 0)
+                if (totals[name] > (LIMIT - 1) // batch - always).any():
+                    raise too_large(self.space, name)
+                totals[name] = (totals[name] + always) * batch
         return Counted(kept, totals)
 
     def _code(self, axes: Sequence[int], choices: Choices) -> Ints:

@@ -20,8 +20,9 @@ from mbcost.errors import CheckFailedError
 from mbcost.modules.counters import COUNTERS, DEFAULT_COUNTERS, require, verify
 from mbcost.networks.network import Network
 from mbcost.studies.compare.agreement import raise_if_different
-from mbcost.studies.spaces.columns import COST_KEYS, Layout, figure_of, label
-from mbcost.studies.spaces.parts import Figures, scalar_figures
+from mbcost.studies.memory.stated import OF_WHOLE
+from mbcost.studies.spaces.columns import Layout, label
+from mbcost.studies.spaces.parts import scalar_figures
 from mbcost.studies.spaces.sweep.writers import WRITERS
 from mbcost.targets.subject import Subject
 from mbcost.units import thousands
@@ -65,7 +66,7 @@ class Verifier:
             counters = [COUNTERS[name] for name in DEFAULT_COUNTERS]
             require(counters, any_will_do=True, place="--verify", instead=", or --verify 0")
         self.ran = dict.fromkeys(DEFAULT_COUNTERS, 0)
-        self.built: dict[tuple[int, ...], Figures] = {}
+        self.built: dict[tuple[int, ...], dict[str, int]] = {}
 
     def sample(self) -> Sample[Any]:
         """Return an empty sample of the size that is verified, drawn with the plan's seed."""
@@ -118,17 +119,20 @@ class Verifier:
 
     def figures(self, choice: tuple[int, ...], figures: Mapping[str, int]) -> None:
         """Raise ``CheckFailedError`` where what a search saw of a config is not its build's."""
-        expected = self.build(choice)._asdict()
+        expected = self.build(choice)
         for key, value in figures.items():
             if value != expected[key]:
                 self._differs(choice, key, value, expected[key])
 
-    def build(self, choice: tuple[int, ...]) -> Figures:
-        """Return what a config costs by the scalar closed form, confirmed by the counters."""
+    def build(self, choice: tuple[int, ...]) -> dict[str, int]:
+        """Return a config's columns of costs by the scalar closed form, confirmed by counters."""
         if choice not in self.built:
             spec, settings = self.space.at(choice)
             subject = Subject(f"{self.space.target}: {self._words(choice)}", spec, settings)
-            self.built[choice], _ = scalar_figures(spec, settings)
+            stated = self.layout.plan.stated
+            self.built[choice] = scalar_figures(spec, settings, stated)[0]._asdict()
+            for key in self.layout.plan.whole:
+                self.built[choice][key] = OF_WHOLE[key](subject.graph, subject.batch, stated)
             bench = subject.workbench()
             for name in DEFAULT_COUNTERS:
                 verification = verify(COUNTERS[name], bench, subject.report)
@@ -163,7 +167,7 @@ class Verifier:
 
     def _expected(self, choice: tuple[int, ...]) -> dict[str, Any]:
         """Return the columns that a config's row must have."""
-        figures = self.build(choice)._asdict()
+        figures = self.build(choice)
         spec, settings = self.space.at(choice)
         facts = spec.facts(settings)
         known = {key: value for key, value in settings.items() if key not in facts}
@@ -171,10 +175,7 @@ class Verifier:
         known |= {"batch": settings.get("batch", 1)} | self.space.values(choice)
         if "rho" not in settings:
             known.pop("rho", None)
-        found = {key: label(value) for key, value in known.items()}
-        for key in COST_KEYS:
-            figure, times = figure_of(key, self.layout.dtype)
-            found[key] = figures[figure] * times
+        found = {key: label(value) for key, value in known.items()} | figures
         if isinstance(spec, Network) and any(f.key == "top1" for f in self.layout.fields):
             found["top1"] = spec.top1(settings)
         return found

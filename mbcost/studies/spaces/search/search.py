@@ -20,9 +20,9 @@ from mbcost.networks.spec import Spec
 from mbcost.output.table import Record
 from mbcost.studies.guard.budget import LIMITS, option_of
 from mbcost.studies.pareto import MAX_OBJECTIVES, pareto_front
-from mbcost.studies.spaces.columns import COST_KEYS, Layout
+from mbcost.studies.spaces.columns import Layout
 from mbcost.studies.spaces.learnt import LIMIT
-from mbcost.studies.spaces.plan import Batch, Counting
+from mbcost.studies.spaces.plan import UNKNOWN, Batch, Counting, whole_figures
 from mbcost.studies.spaces.space import Axis, Space
 from mbcost.studies.spaces.verify import Sample, Verifier
 from mbcost.units import percent, thousands
@@ -154,6 +154,7 @@ class Answer:
     def add(self, batch: Batch) -> None:
         """Take in a batch of configs."""
         n = batch.choices.shape[1]
+        batch = self._with_whole(batch)
         self.seen.add(n, lambda i: _one(batch, i))
         values = {c.key: _column(self.layout, batch, c.key) for c in self.constraints}
         over = {c.key: values[c.key] > min(c.limit, LIMIT) for c in self.constraints}
@@ -169,6 +170,26 @@ class Answer:
                 _take(self.lifted[constraint.key], self.layout, batch, within_others & rated)
             _take(self.anything, self.layout, batch, rated)
         self.misses.add(self.layout, batch, values, over, broken)
+
+    def _with_whole(self, batch: Batch) -> Batch:
+        """Return the batch with the figures of whole networks, where they decide anything.
+
+        A config that is over two other budgets is neither the winner nor the best with one lifted.
+        """
+        plan = self.layout.plan
+        if not plan.whole:
+            return batch
+        cheap = [c for c in self.constraints if c.key not in plan.whole]
+        n = batch.choices.shape[1]
+        broken = np.zeros(n, int)
+        if not any(objective.key in plan.whole for objective in self.objectives):
+            for c in cheap:
+                broken += batch.figures[c.key] > min(c.limit, LIMIT)
+        found = np.full((n, len(plan.whole)), UNKNOWN, np.int64)
+        for i in np.flatnonzero(broken < 2).tolist():
+            found[i] = whole_figures(plan, batch.choices[:, i].tolist())
+        more = {key: found[:, i] for i, key in enumerate(plan.whole)}
+        return Batch(batch.choices, batch.figures | more)
 
     def checked(self) -> Answer:
         """Return itself if there is a winner, or raise with the nearest miss of every budget."""
@@ -234,7 +255,7 @@ def search_steps(
         _Misses(constraints),
         Sample(verify, layout.plan.seed),
     )
-    count = count or Counting(layout.plan)
+    count = count or Counting(layout.plan, whole=False)
     for unit in range(layout.plan.units):
         answer.add(count(unit))
         yield answer.looked, answer
@@ -252,14 +273,14 @@ def default_objective(keys: Sequence[str]) -> str:
 
 
 def _one(batch: Batch, i: int) -> tuple[tuple[int, ...], dict[str, int]]:
-    figures = {name: int(values[i]) for name, values in batch.figures.items()}
+    figures = {k: int(v[i]) for k, v in batch.figures.items() if int(v[i]) != UNKNOWN}
     return tuple(batch.choices[:, i].tolist()), figures
 
 
 def _column(layout: Layout, batch: Batch, key: str) -> NDArray[np.float64] | NDArray[np.int64]:
     known = next(known for known in layout.fields if known.key == key)
     if known.figure:
-        return layout.costs(known, batch)
+        return batch.figures[known.figure]
     labels = np.array([np.nan if v is None else v for v in known.labels], np.float64)
     positions = layout.positions(known, batch)
     return labels[np.zeros(batch.choices.shape[1], int) if positions is None else positions]
@@ -268,7 +289,7 @@ def _column(layout: Layout, batch: Batch, key: str) -> NDArray[np.float64] | NDA
 def _rated(layout: Layout, batch: Batch, objectives: Sequence[Objective]) -> NDArray[np.bool_]:
     rated = np.ones(batch.choices.shape[1], bool)
     for objective in objectives:
-        if objective.key not in COST_KEYS:
+        if objective.key == "top1":
             rated &= ~np.isnan(_column(layout, batch, objective.key))
     return rated
 

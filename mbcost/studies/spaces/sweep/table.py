@@ -10,7 +10,8 @@ from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
 from mbcost.output.table import Column, Record, Table, choose_columns, sort_rows
 from mbcost.studies.compare.records import COLUMNS
 from mbcost.studies.compare.versions import versions, versions_text
-from mbcost.studies.spaces.columns import COST_KEYS, Field, Layout
+from mbcost.studies.memory.stated import WORDS, peak_words
+from mbcost.studies.spaces.columns import Field, Layout
 from mbcost.studies.spaces.plan import Batch
 from mbcost.units import thousands
 
@@ -25,6 +26,8 @@ FIGURE_COLUMNS = {
     "weight_bytes": Column("weight_bytes", "weights", "bytes", rank=3),
     "largest_activation_bytes": Column("largest_activation_bytes", "largest map", "bytes", rank=5),
     "peak_activation_bytes": Column("peak_activation_bytes", "peak activation", "bytes", rank=4),
+    "arena_bytes": Column("arena_bytes", "arena", "bytes", rank=3),
+    "train_peak_bytes": Column("train_peak_bytes", "training peak", "bytes", rank=3),
     "top1": Column("top1", "top-1", "percent", rank=2),
 }
 
@@ -81,6 +84,7 @@ def sweep_table(
     if "rho" in varying:
         varying.insert(varying.index("rho") + 1, "size")
     default = [*varying, "params", "mult_adds", "weight_bytes", "peak_activation_bytes"]
+    default += layout.plan.whole
     if "top1" in known:
         default.append("top1")
     chosen = choose_columns(known, columns, default)
@@ -118,9 +122,11 @@ def pivot_table(
             )
     if len(keys) != 2 or keys[0] == keys[1]:
         raise MbcostError("needs two axes", place="--pivot", way_out="like alpha,size")
-    if figure not in (*COST_KEYS, "top1"):
+    if figure not in FIGURE_COLUMNS:
         raise MbcostError(
-            f"unknown figure {figure!r}", place="--figure", way_out=did_you_mean(figure, COST_KEYS)
+            f"unknown figure {figure!r}",
+            place="--figure",
+            way_out=did_you_mean(figure, FIGURE_COLUMNS),
         )
     more = sorted(axes - set(keys))
     if more:
@@ -166,10 +172,12 @@ def title(layout: Layout) -> str:
 
 def caption(layout: Layout) -> str:
     """Return what the figures mean."""
-    return (
-        "params: weights, biases, batch-norm γ and β; mult-adds: multiply-adds of convolution and "
-        f"linear weights; weights: {DTYPES[layout.dtype].stores}; peak activation: the most bytes "
-        "of "
-        f"maps alive at once, every layer writing a new one, in {layout.dtype}, one image. "
-        f"MB of 10⁶ bytes. {versions_text(versions())}."
-    )
+    stated = layout.plan.stated
+    parts = [
+        "params: weights, biases, batch-norm γ and β",
+        "mult-adds: multiply-adds of convolution and linear weights",
+        f"weights: {DTYPES[stated.dtype].stores}",
+        peak_words(stated),
+        *(WORDS[key](stated) for key in layout.plan.whole),
+    ]
+    return f"{'; '.join(parts)}. MB of 10⁶ bytes. {versions_text(versions())}."

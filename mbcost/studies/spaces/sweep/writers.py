@@ -156,7 +156,7 @@ class ParquetWriter:
         n = batch.choices.shape[1]
         for field, known in zip(self.layout.fields, self.schema, strict=True):
             if field.figure:
-                columns.append(self.arrow.array(self.layout.costs(field, batch)))
+                columns.append(self.arrow.array(batch.figures[field.figure]))
                 continue
             labels = field.labels
             if self.arrow.types.is_string(known.type):
