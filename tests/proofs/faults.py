@@ -13,10 +13,10 @@ once.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,12 +27,17 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 import yaml
 
 from tests import ROOT
 
 SECONDS = 600
 """For a file of tests; a fault that makes them hang is found, too."""
+
+SERVER = multiprocessing.get_context("forkserver")
+"""Tests run in processes that have imported what takes longest to import."""
+SERVER.set_forkserver_preload(["torch", "pytest", "hypothesis", "typer.testing", "rich.console"])
 
 
 class Fault(NamedTuple):
@@ -94,10 +99,10 @@ def copy_with(fault: Fault | None) -> Iterator[Path]:
     """Make a copy of the tree, as it stands, with a fault in it."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for part in ("mbcost", "tests", "configs", "docs", "reports"):
+        for part in ("mbcost", "tests"):
             shutil.copytree(ROOT / part, folder / part)  # what is compiled, too: it saves seconds
-        for part in ("pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "Makefile"):
-            shutil.copy(ROOT / part, folder / part)
+        for part in ("configs", "docs", "reports", "pyproject.toml", "README.md", "Makefile"):
+            (folder / part).symlink_to(ROOT / part)
         if fault:
             path = folder / "mbcost" / fault.file
             path.write_text(planted(fault, path.read_text("utf-8")), "utf-8")
@@ -108,25 +113,33 @@ def copy_with(fault: Fault | None) -> Iterator[Path]:
 
 def failure(folder: Path, tests: str) -> str:
     """Return the first test of a file that fails in the copy ``folder``; empty where all pass."""
-    environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
-    try:
-        done = subprocess.run(
-            [*command, "--tb=no", "--hypothesis-seed=0", tests],
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
+    said = folder / "said.txt"
+    process = SERVER.Process(target=run_pytest, args=(folder, tests, said))
+    process.start()
+    process.join(SECONDS)
+    if process.exitcode is None:
+        process.kill()
         return f"{tests} hangs"
-    if done.returncode not in (0, 1, 2):  # 2: a fault that stops the collection is found
-        raise RuntimeError(f"pytest ends with {done.returncode}: {tests}\n{done.stderr}")
-    named = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
-    return (named[1] if named else tests) if done.returncode else ""
+    text = said.read_text("utf-8")
+    if process.exitcode not in (0, 1, 2):  # 2: a fault that stops the collection is found
+        raise RuntimeError(f"pytest ends with {process.exitcode}: {tests}\n{text}")
+    named = re.search(r"^(?:FAILED|ERROR) (\S+)", text, re.MULTILINE)
+    return (named[1] if named else tests) if process.exitcode else ""
+
+
+def run_pytest(folder: Path, tests: str, said: Path) -> None:
+    """Run a file of tests in the copy ``folder``, in a process that has imported nothing of the
+    project but this."""
+    with said.open("w", encoding="utf-8") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("tests", "mbcost")]:
+        del sys.modules[name]
+    os.chdir(folder)
+    sys.path[:] = [str(folder), *(path for path in sys.path if path not in ("", str(ROOT)))]
+    os.environ |= {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
+    options = ("-x", "-q", "--tb=no", "-p", "no:cacheprovider", "--hypothesis-seed=0")
+    sys.exit(int(pytest.main([*options, tests])))
 
 
 class UnsoundError(Exception):
