@@ -17,6 +17,7 @@ from mbcost.studies.compare import records
 from mbcost.studies.guard import check_table, diff
 from mbcost.studies.memory import figures as memory
 from mbcost.studies.memory import steps
+from mbcost.studies.memory.stated import OF_WHOLE
 from mbcost.studies.papers import table as paper
 from mbcost.studies.spaces import columns as sweep
 from tests.test_architecture import DOORS, FLOORS, PACKAGE
@@ -58,8 +59,12 @@ MEANINGS = {
     "stride": ("pixels", "of a convolution"),
     "groups": ("count", "of a convolution"),
     "weight_bytes": ("bytes", "weights in the `--dtype`"),
-    "largest_activation_bytes": ("bytes", "the largest map of one image, in the `--dtype`"),
-    "peak_activation_bytes": ("bytes", "the most that is alive at once for one image"),
+    "largest_activation_bytes": ("bytes", "the largest map of the batch, in the `--dtype`"),
+    "peak_activation_bytes": (
+        "bytes",
+        "the most maps of the batch alive at once: in eager inference, the image held by its "
+        "caller; with `--fuse` in the deployed network",
+    ),
     "dtype": ("text", "the `--dtype`: what maps and weights are made of"),
     "peak_at": ("text", "the layer that runs when most is alive in eager inference"),
     "lower_bound_bytes": ("bytes", "the largest set of maps alive at once in the deployed network"),
@@ -151,8 +156,10 @@ IN_PLACE = {
     ("paper", "verdict"): ("text", "see [the papers](papers.md)"),
     ("paper", "reason"): ("text", "why, where it is not simply reproduced"),
     ("memory", "name"): ("text", "the YAML's stem or the model's name"),
-    ("memory", "largest_activation_bytes"): ("bytes", "the largest map of the batch"),
-    ("memory", "peak_activation_bytes"): ("bytes", "the most maps alive at once, eager inference"),
+    **dict.fromkeys(
+        (("memory", "peak_activation_bytes"), ("records", "peak_activation_bytes")),
+        ("bytes", "the most maps alive at once, eager inference"),
+    ),
     ("memory", "settings"): ("text", "what was set: `alpha 0.5`; an object in JSON"),
     ("tensors", "name"): ("text", "the layer that writes the tensor, or `input`"),
     ("deploy", "mult_adds"): ("count", "those layers', from the shapes in the file, for the batch"),
@@ -186,7 +193,7 @@ Each counter has a key of its own, empty where it was not run:
 {_table("records", counted)}
 With `--fold-bn`, and wherever `--columns` asks for them:
 
-{_table("records", (*records.DEPLOYED_COLUMNS, *records.EXTRA_COLUMNS))}
+{_table("records", (*records.DEPLOYED_COLUMNS, *records.EXTRA_COLUMNS, *records.MEMORY_COLUMNS))}
 With `--unit flop` and `--convention torch`, where `mult_adds` stay mult-adds:
 
 {_table("records", ("flops",))}
@@ -218,6 +225,9 @@ First what was chosen, each choice under its own key (`alpha`, `size`, `rows.3.t
 costs, and `top1` where one is published:
 
 {_table("sweep", sweep.COST_KEYS)}
+Where a limit is on them, or `--columns` asks for them:
+
+{_table("sweep", OF_WHOLE)}
 ## `check`
 
 {_table("check", check_table.COLUMNS)}

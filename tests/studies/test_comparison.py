@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,3 +70,27 @@ def test_counters_that_have_not_run_are_null() -> None:
 def test_titles_state_the_settings_all_targets_share() -> None:
     assert mbcost.compare("v1", "v2", alpha=0.5).title() == ("alpha 0.5, input 3×224×224, batch 1")
     assert mbcost.compare("v1@alpha=0.5", "v2").title() == "input 3×224×224, batch 1"
+
+
+MEMORY = ("largest_activation_bytes", "peak_activation_bytes", "lower_bound_bytes", "arena_bytes")
+TRAINING = ("saved_bytes", "train_peak_bytes")
+
+
+def test_columns_of_memory_are_those_of_mbcost_memory(cli_json: Any) -> None:
+    targets = ("v3-small@batch=2", "resnet50@size=64", "lraspp-v2", "standard")
+    columns = ("--columns", ",".join(("target", *MEMORY, *TRAINING)))
+    found = cli_json("compare", *targets, "--fast", *columns)
+    memory = cli_json("memory", *targets, "--train")
+    assert found == [{k: row[k] for k in ("target", *MEMORY, *TRAINING)} for row in memory]
+    assert not {*MEMORY, *TRAINING} & cli_json("compare", *targets, "--fast")[0].keys()
+
+
+def test_columns_of_memory_of_a_model_from_elsewhere(
+    cli: Cli, cli_json: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("m.py").write_text("from torch import nn\n\ndef f():\n    return nn.Conv2d(3, 4, 3)\n")
+    columns = ",".join((*MEMORY, *TRAINING))
+    [row] = cli_json("compare", "m.py:f", "--fast", "--columns", columns)
+    assert row["peak_activation_bytes"] == 4 * (3 * 224 * 224 + 4 * 222 * 222)
+    assert {key for key, value in row.items() if value is None} == {*MEMORY[2:], *TRAINING}

@@ -198,3 +198,71 @@ def test_bytes_follow_the_dtype(cli_json: Any) -> None:
         counted = mbcost.count("v2", alpha=found["alpha"], size=found["size"])
         assert found["weight_bytes"] == counted.weight_bytes(dtype) <= 4_000_000
         assert found["peak_activation_bytes"] <= 1_000_000
+
+
+@pytest.mark.parametrize("fuse", [None, "tflite"])
+def test_a_search_under_the_arena_is_the_best_of_what_memory_says(
+    cli_json: Any, fuse: str | None
+) -> None:
+    """And what binds: each budget lifted, of the arena too, against every config by itself."""
+    given = ("--dtype", "int8", *(("--fuse", fuse) if fuse else ()))
+    alphas, sizes = (0.25, 0.5, 0.75, 1.0), (96, 128, 160, 192, 224)
+    targets = [f"v1@alpha={alpha},size={size}" for alpha in alphas for size in sizes]
+    rows = []
+    for target, row in zip(targets, cli_json("memory", *targets, *given), strict=True):
+        peak = row["peak_activation_bytes" if fuse is None else "lower_bound_bytes"]
+        counted = mbcost.count(target)
+        rows.append({
+            "alpha": row["settings"]["alpha"], "size": row["settings"]["size"],
+            "mult_adds": counted.mult_adds, "params": counted.params,
+            "peak_activation_bytes": peak, "arena_bytes": row["arena_bytes"],
+        })  # fmt: skip
+    budgets = {"arena_bytes": 450_000, "params": 2_000_000, "mult_adds": 200_000_000}
+    options = {"arena_bytes": "--max-arena-bytes", "params": "--max-params"}
+    options["mult_adds"] = "--max-mult-adds"
+    limits = [text for key, n in budgets.items() for text in (options[key], str(n))]
+    found = cli_json(
+        "search", "v1", *given, *limits, "--alpha", "0.25,0.5,0.75,1", "--size", "96:224:32",
+        "--objective", "mult_adds", "--verify", "2",
+    )  # fmt: skip
+
+    def best(without: str = "") -> int:
+        within = [r for r in rows if all(r[k] <= v for k, v in budgets.items() if k != without)]
+        return max(r["mult_adds"] for r in within)
+
+    winner = found["winner"]
+    [row] = [r for r in rows if (r["alpha"], r["size"]) == (winner["alpha"], winner["size"])]
+    assert {key: winner[key] for key in row} == row
+    assert winner["mult_adds"] == best()
+    assert found["feasible"] == sum(all(r[k] <= v for k, v in budgets.items()) for r in rows)
+    assert {c["key"]: c["binding"] for c in found["constraints"]} == {
+        key: best(key) > best() for key in budgets
+    }
+
+
+def test_the_network_that_fits_once_it_is_fused_is_found(cli: Cli, cli_json: Any) -> None:
+    """Unfused it needs 294,912 bytes, 221,184 as TFLite runs it."""
+    args = ("search", "v1", "--alpha", "0.25", "--size", "192", "--dtype", "int8", "--verify", "1")
+    budget = ("--max-activation-bytes", "221184", "--objective", "mult_adds")
+    assert cli_json(*args, *budget, "--fuse", "tflite")["winner"]["size"] == 192
+    assert cli(*args, *budget, "--fuse", "none").exit_code == 1
+    miss = cli(*args, *budget)
+    assert miss.exit_code == 1
+    assert "--max-activation-bytes 221,184: nearest 405,504 (+83.3%)" in miss.stderr
+
+
+def test_an_objective_of_the_whole_network(cli_json: Any) -> None:
+    args = ("search", "v1", "--alpha", "0.25,0.5", "--size", "64,96", "--verify", "0")
+    found = cli_json(*args, "--objective", "-train_peak_bytes", "--optimizer", "adam")
+    targets = [f"v1@alpha={a},size={s}" for a in (0.25, 0.5) for s in (64, 96)]
+    memory = cli_json("memory", *targets, "--train", "--optimizer", "adam")
+    assert found["winner"]["train_peak_bytes"] == min(row["train_peak_bytes"] for row in memory)
+
+
+def test_an_arena_that_nothing_is_within_names_the_nearest(cli: Cli) -> None:
+    args = ("search", "v1", "--alpha", "0.25,1", "--size", "96,224", "--dtype", "int8")
+    result = cli(*args, "--max-arena-bytes", "10kB", "--max-params", "9M", "--verify", "0")
+    assert result.exit_code == 1
+    assert (
+        "--max-arena-bytes 10,000: nearest 73,728 (+637.3%) at alpha=0.25 size=96" in result.stderr
+    )

@@ -6,15 +6,23 @@ import csv
 import resource
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet
 import pytest
 
 import mbcost
+from mbcost.errors import MbcostError
 from mbcost.networks.spec import report
+from mbcost.studies.memory.stated import OF_WHOLE, Stated
+from mbcost.studies.spaces.chunks import Chunks, locked
+from mbcost.studies.spaces.columns import Layout
+from mbcost.studies.spaces.plan import Plan
 from mbcost.studies.spaces.space_file import load_space
+from mbcost.studies.spaces.sweep.resumable import to_chunks, whole
 from tests.conftest import Cli
 
 MBCOST = (sys.executable, "-m", "mbcost")
@@ -244,3 +252,121 @@ def test_a_broken_resume_file_says_so(
     result = cli(*OFA, "10", "-o", str(path), "--resume")
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+WHOLE = ("--alpha", "0.25,0.5,0.75", "--size", "64:160:32", "--batch", "1,2", "--dtype", "int8")
+
+
+def by_memory(cli_json: Any, *options: str) -> dict[tuple[float, int, int], dict[str, Any]]:
+    """Return what ``mbcost memory`` says of each config of ``WHOLE`` of v3-small."""
+    targets = [
+        f"v3-small@alpha={alpha},size={size},batch={batch}"
+        for alpha in (0.25, 0.5, 0.75)
+        for size in (64, 96, 128, 160)
+        for batch in (1, 2)
+    ]
+    rows = cli_json("memory", *targets, *options)
+    keys = [(r["settings"]["alpha"], r["settings"]["size"], r["batch"]) for r in rows]
+    return dict(zip([(a, s, b) for a, s, b in keys], rows, strict=True))
+
+
+@pytest.mark.parametrize("fuse", ["none", "all"])
+def test_limits_on_whole_networks_keep_what_is_within_all_of_them(
+    cli: Cli, cli_json: Any, tmp_path: Path, fuse: str
+) -> None:
+    """Arena and training peak to a table, CSV and Parquet, by one process and by two."""
+    deployed = by_memory(cli_json, "--dtype", "int8", "--fuse", fuse)
+    trained = by_memory(cli_json, "--train", "--optimizer", "adam")
+    figures = {
+        key: (row["lower_bound_bytes"], row["arena_bytes"], trained[key]["train_peak_bytes"])
+        for key, row in deployed.items()
+    }
+    columns = zip(*figures.values(), strict=True)
+    limits = [sorted(column)[at] for column, at in zip(columns, (19, 18, 17), strict=True)]
+    expected = {
+        key: row
+        for key, row in figures.items()
+        if all(value <= most for value, most in zip(row, limits, strict=True))
+    }
+    assert 3 < len(expected) < 18
+    options = ("--max-activation-bytes", "--max-arena-bytes", "--max-train-peak-bytes")
+    budgets = [text for pair in zip(options, map(str, limits), strict=True) for text in pair]
+    args = ("sweep", "v3-small", *WHOLE, "--fuse", fuse, "--optimizer", "adam", *budgets)
+    args = (*args, "--verify", "2")
+    found = cli_json(*args)
+    parquet, alone, both = tmp_path / "x.parquet", tmp_path / "x.csv", tmp_path / "y.csv"
+    result = cli(*args, "-o", str(parquet), "-o", str(alone))
+    assert "verified to the unit" in result.stderr
+    cli(*args, "-o", str(both), "--workers", "2")
+    assert both.read_bytes() == alone.read_bytes()
+    keys = ("peak_activation_bytes", "arena_bytes", "train_peak_bytes")
+    for rows in (found, pyarrow.parquet.read_table(parquet).to_pylist(), read(alone)):
+        assert {
+            (float(r["alpha"]), int(r["size"]), int(r["batch"])): tuple(int(r[k]) for k in keys)
+            for r in rows
+        } == expected
+
+
+def test_a_whole_figure_stands_where_it_is_asked_for(cli: Cli, cli_json: Any) -> None:
+    args = ("sweep", "v1", "--alpha", "0.25,0.5", "--size", "64", "--verify", "0")
+    assert not {"arena_bytes", "train_peak_bytes"} & cli_json(*args)[0].keys()
+    rows = cli_json(*args, "--columns", "alpha,arena_bytes", "--sort", "-train_peak_bytes")
+    for row, alpha in zip(rows, (0.5, 0.25), strict=True):
+        [memory] = cli_json("memory", f"v1@alpha={alpha},size=64")
+        assert row == {"alpha": alpha, "arena_bytes": memory["arena_bytes"]}
+    pivot = ("--batch", "1,2", "--pivot", "alpha,batch", "--figure", "train_peak_bytes")
+    [first, _] = cli_json(*args, *pivot)
+    for batch in ("1", "2"):
+        [memory] = cli_json("memory", "v1@alpha=0.25,size=64", "--batch", batch, "--train")
+        assert first[batch] == memory["train_peak_bytes"]
+    shown = cli(*args, "--columns", "alpha,arena_bytes", "--format", "markdown").stdout
+    assert "an interpreter takes at least that" in shown
+
+
+def test_a_sample_is_the_same_whatever_is_counted(cli: Cli, tmp_path: Path) -> None:
+    """Smaller units do not change what is drawn: a limit leaves some of the same configs."""
+    args = ("sweep", "mobilenet-grid", "--samples", "30", "--seed", "3", "--verify", "0")
+    limits = ("--max-mult-adds", "60M", "--max-arena-bytes", "1GB")
+    assert cli(*args, "-o", str(tmp_path / "all.csv")).exit_code == 0
+    assert cli(*args, *limits, "-o", str(tmp_path / "some.csv")).exit_code == 0
+    everything, some = read(tmp_path / "all.csv"), read(tmp_path / "some.csv")
+    assert 0 < len(some) < 30
+    assert all(int(row.pop("arena_bytes")) > 0 for row in some)
+    assert some == [row for row in everything if int(row["mult_adds"]) <= 60_000_000]
+
+
+def test_a_sample_does_not_depend_on_its_units() -> None:
+    space = load_space("ofa-mobilenetv3")
+    whole = Plan(space, 200_000).choices
+    pieces = Plan(space, 200_000, unit=70_001)
+    found = np.concatenate([pieces.choices(unit) for unit in range(pieces.units)], axis=1)
+    assert (found == np.concatenate([whole(unit) for unit in range(4)], axis=1)).all()
+
+
+def test_a_sweep_with_whole_figures_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    """What is finished is another sweep's where the fusion or the optimizer differs."""
+    space = load_space("v1").narrowed({"alpha": "0.25,0.5", "size": "64,96"})
+    limits = {"arena_bytes": 300_000}
+    plan = Plan(space, None, 0, limits, 1, Stated("int8", "tflite"), tuple(OF_WHOLE))
+    path = tmp_path / "x.csv"
+    chunks = Chunks(path, Layout(plan))
+    with locked([chunks]):
+        for _ in zip(range(3), to_chunks(chunks), strict=False):
+            pass
+        left = len(chunks.finished())
+    assert 0 < left < plan.units
+    for other in (Stated("int8", "all"), Stated("int8", "tflite", "adam")):
+        changed = Chunks(path, Layout(replace(plan, stated=other)))
+        with locked([changed]), pytest.raises(MbcostError, match="belongs to another sweep"):
+            next(to_chunks(changed, resume=True))
+    with locked([chunks]):
+        for _ in to_chunks(chunks, resume=True):
+            pass
+        resumed = whole(chunks).read_bytes()
+        chunks.remove()
+    fresh = Chunks(tmp_path / "y.csv", Layout(plan))
+    with locked([fresh]):
+        for _ in to_chunks(fresh):
+            pass
+        assert whole(fresh).read_bytes() == resumed
+        fresh.remove()

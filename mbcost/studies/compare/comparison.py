@@ -25,9 +25,11 @@ from mbcost.studies.compare.records import (
     COLUMNS,
     DEPLOYED_COLUMNS,
     EXTRA_COLUMNS,
+    MEMORY_COLUMNS,
     RECORD_KEYS,
     deployed_record,
     extras,
+    memory_record,
     record,
 )
 from mbcost.studies.compare.words import (
@@ -152,6 +154,10 @@ class Comparison:
         chosen = choose_columns(self._known_columns(), columns, default)
         if any(column.key in EXTRA_COLUMNS for column in chosen):
             records = [r | extras(s) for r, s in zip(records, self.subjects, strict=True)]
+        keys = {column.key for column in chosen} & MEMORY_COLUMNS.keys()
+        if keys:
+            of_memory = (memory_record(subject, keys) for subject in self.subjects)
+            records = [r | more for r, more in zip(records, of_memory, strict=True)]
         rows = sort_rows([self._with_pending(i, row) for i, row in enumerate(records)], sort)
         fields = tuple(column.key for column in chosen)
         if columns is None:
@@ -186,7 +192,7 @@ class Comparison:
 
     def _known_columns(self) -> dict[str, Column]:
         name = self.subjects[self.reference_index].target
-        known = {**COLUMNS, **DEPLOYED_COLUMNS, **EXTRA_COLUMNS}
+        known = {**COLUMNS, **DEPLOYED_COLUMNS, **EXTRA_COLUMNS, **MEMORY_COLUMNS}
         figure_title = self.restatement.title
         known["mult_adds"] = Column("mult_adds", self.restatement.mult_adds_title, "count")
         if self.restatement.in_flops:

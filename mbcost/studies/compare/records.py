@@ -5,7 +5,7 @@ Raw integers in base units. A counter that was not run is null, never 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from mbcost.cost import DTYPES, CostReport
 from mbcost.modules.counters import COUNTERS, Verification
@@ -73,6 +73,20 @@ EXTRA_COLUMNS: dict[str, Column] = {
     )
 }
 """Keys of a record that stand in it only where ``--columns`` asks for them."""
+
+MEMORY_COLUMNS: dict[str, Column] = {
+    column.key: column
+    for column in (
+        Column("largest_activation_bytes", "largest map", "memory"),
+        Column("peak_activation_bytes", "peak", "memory"),
+        Column("lower_bound_bytes", "bound", "memory"),
+        Column("arena_bytes", "arena", "memory"),
+        Column("saved_bytes", "saved", "memory"),
+        Column("train_peak_bytes", "training peak", "memory"),
+    )
+}
+"""So do these, which are those of ``mbcost memory`` without options, and with ``--train``."""
+OF_TRAINING = ("saved_bytes", "train_peak_bytes")
 
 
 def record(
@@ -151,6 +165,20 @@ def extras(subject: Subject) -> Record:
     if isinstance(spec, Network) and (top1 := spec.top1(subject.settings)) is not None:
         return {"top1": top1, "top1_source": spec.published_source or spec.source}
     return {"top1": None, "top1_source": None}
+
+
+def memory_record(subject: Subject, keys: Collection[str]) -> Record:
+    """Return the values of ``MEMORY_COLUMNS`` that are asked for.
+
+    Of a model from elsewhere those of a deployed network and of training are null.
+    """
+    from mbcost.studies.memory import figures
+    from mbcost.studies.memory.how import How
+
+    wanted = [key for key in MEMORY_COLUMNS if key in keys]
+    trains = not subject.traced and any(key in OF_TRAINING for key in wanted)
+    found = figures.record(subject, How(train=trains))
+    return {key: found[key] for key in wanted}
 
 
 def _ratio(value: int, reference: int | None) -> float | None:

@@ -6,7 +6,8 @@ line in ``OF_WHOLE``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from mbcost.errors import MbcostError
@@ -62,7 +63,8 @@ OF_WHOLE: dict[str, Callable[[Graph, int, Stated], int]] = {
 def subject_peak_bytes(subject: Subject, stated: Stated) -> int:
     """Return the peak of a subject; a model from elsewhere is traced, in eager float32 alone."""
     if not subject.traced:
-        return peak_bytes(subject.graph, subject.batch, stated)
+        with _named(subject):
+            return peak_bytes(subject.graph, subject.batch, stated)
     if stated.fuse is not None:
         raise _no_graph(subject, "--fuse", "leave out --fuse")
     from mbcost.studies.memory.traced import traced_figures
@@ -76,7 +78,17 @@ def subject_whole(subject: Subject, key: str, stated: Stated) -> int:
     if subject.traced:
         option = f"--max-{key.replace('_', '-')}"
         raise _no_graph(subject, option, f"leave out {option}")
-    return OF_WHOLE[key](subject.graph, subject.batch, stated)
+    with _named(subject):
+        return OF_WHOLE[key](subject.graph, subject.batch, stated)
+
+
+@contextmanager
+def _named(subject: Subject) -> Iterator[None]:
+    """Put the target before the place of what cannot be deployed or trained."""
+    try:
+        yield
+    except MbcostError as error:
+        raise error.at(subject.target) from None
 
 
 def _no_graph(subject: Subject, option: str, way_out: str) -> MbcostError:

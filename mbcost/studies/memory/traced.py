@@ -13,8 +13,6 @@ from mbcost.targets.elsewhere import Model
 from mbcost.targets.subject import Subject
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from mbcost.modules.memory.observed import Observed
 
 
@@ -50,7 +48,7 @@ def traced(subject: Subject, *, real: bool = False) -> Observed:
 
 
 @contextmanager
-def _model(subject: Subject) -> Iterator[tuple[nn.Module, list[Any], dict[str, Any]]]:
+def _model(subject: Subject) -> Iterator[tuple[Any, list[Any], dict[str, Any]]]:
     """Build a subject's model; yield it, its inputs, those by name and how to build it anew."""
     from mbcost.targets.elsewhere.build import running
 
