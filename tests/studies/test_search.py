@@ -228,7 +228,7 @@ def test_a_search_under_the_arena_is_the_best_of_what_memory_says(
 
     def best(without: str = "") -> int:
         within = [r for r in rows if all(r[k] <= v for k, v in budgets.items() if k != without)]
-        return max(r["mult_adds"] for r in within)
+        return max(int(r["mult_adds"]) for r in within)
 
     winner = found["winner"]
     [row] = [r for r in rows if (r["alpha"], r["size"]) == (winner["alpha"], winner["size"])]
