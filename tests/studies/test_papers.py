@@ -228,7 +228,7 @@ CHANGED = [
     ("v3", "v3-large", "exp: 64, c: 24,", "exp: 128, c: 24,", "9", CONVENTION),
     ("v1", "v1-faces", "conv, c: 32, s: 2}", "conv, c: 96, s: 2}", "12", CONVENTION),
     ("v1", "v1-faster-rcnn", "boxes: 300", "boxes: 310", "13", CONVENTION),
-    ("v1", "inceptionv2", "c1: 352, reduce3: 192,", "c1: 352, reduce3: 224,", "13", CONVENTION),
+    ("v1", "inceptionv2", "c3: 320, reduce5: 160", "c3: 352, reduce5: 160", "13", CONVENTION),
     ("v1", "vgg", "size: 14", "size: 16", "13", CONVENTION),
     ("v1", "facenet", "conv, c: 64, k: 7", "conv, c: 128, k: 7", "14", CONVENTION),
     ("v2", "nasnet-a", "conv, c: 32, s: 2", "conv, c: 48, s: 2", "4", REPRODUCED),
