@@ -10,8 +10,8 @@ from mbcost.graph.graph import Graph, Step
 from mbcost.graph.kernels import FUSIONS, Fusion
 from mbcost.graph.liveness import Operator, Schedule, live_sets, peak, peak_activation
 from mbcost.graph.primitives import Activation, Add, Conv2d, Flatten
-from mbcost.networks.yaml import builtin
-from tests.graph.test_kernels import DEPLOYED, graph_of
+from mbcost.networks.yaml import builtin, builtins
+from tests.graph.test_kernels import graph_of
 
 FIGURES: dict[tuple[str, Fusion], int] = {
     ("v1", "tflite"): 1_204_224,
@@ -41,7 +41,7 @@ TWO_OPERATORS = {"efficientnet-b0"}
 """Its silu is a product with a sigmoid, and holds one map more than a layer does."""
 
 
-@pytest.mark.parametrize("name", sorted({*DEPLOYED} - TWO_OPERATORS))
+@pytest.mark.parametrize("name", sorted({*builtins()} - TWO_OPERATORS))
 def test_without_fusion_it_is_every_folded_layer_with_a_map_of_its_own(name: str) -> None:
     graph = fold_batch_norms(builtin(name).graph())
     schedule = deployed(graph, fuse="none", itemsize=1)

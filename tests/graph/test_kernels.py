@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from mbcost.errors import LayerError
 from mbcost.graph.graph import Graph, Node, Step, wire
 from mbcost.graph.kernels import FUSIONS, Fusion, Kernel, Kernels, in_order, kernels, padding
 from mbcost.graph.primitives import (
@@ -26,7 +25,6 @@ from mbcost.graph.primitives import (
     SpaceToDepth,
     Upsample,
 )
-from mbcost.networks.yaml import builtin, builtins
 
 
 def graph_of(*steps: Step, x: Shape = (4, 8, 8), outputs: tuple[int, ...] = ()) -> Graph:
@@ -39,13 +37,6 @@ def named(found: Kernels) -> list[str]:
     """Return operators with what is fused into them: ``CONV_2D+relu``."""
     return [f"{k.operator}+{k.activation}".removesuffix("+") for k in found.kernels]
 
-
-DEPLOYED = [
-    name
-    for name in builtins()
-    if not any(isinstance(node.layer, Crop) for node in builtin(name).graph().nodes)
-]
-"""Built-ins that TFLite has operators for."""
 
 CONV = Conv2d(4, 6, (1, 1))
 ONE: dict[str, tuple[Layer, Shape]] = {
@@ -189,11 +180,13 @@ def test_padding_is_valid_where_no_pixel_is_missing_else_same() -> None:
     assert padding(dilated, (4, 9, 9), (4, 5, 5)) == "PAD"
 
 
-def test_a_crop_is_refused_where_it_stands() -> None:
-    graph = graph_of(Step("c", CONV), Step("boxes", Crop(3, (2, 2))))
-    with pytest.raises(LayerError, match=r"^boxes: TFLite has no operator that crops"):
-        kernels(graph, "tflite")
-    assert {*builtins()} - {*DEPLOYED} == {name for name in builtins() if "faster-rcnn" in name}
+def test_a_crop_is_one_operator_and_what_reads_it_puts_out_a_map_a_box() -> None:
+    graph = graph_of(
+        Step("c", CONV), Step("boxes", Crop(3, (2, 2))), Step("d", Conv2d(6, 5, (1, 1)))
+    )
+    found = kernels(graph, "tflite")
+    assert named(found) == ["CONV_2D", "CUSTOM", "CONV_2D"]
+    assert [found.elements(i) for i in range(4)] == [4 * 64, 6 * 64, 3 * 6 * 4, 3 * 5 * 4]
 
 
 def test_an_order_renumbers_tensors() -> None:

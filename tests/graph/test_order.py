@@ -11,8 +11,7 @@ from mbcost.graph.graph import Graph, Node, Step, wire
 from mbcost.graph.liveness import Operator, Schedule, Storage, peak
 from mbcost.graph.order import MAX_OPERATORS, best_order, reordered
 from mbcost.graph.primitives import Add, Conv2d
-from mbcost.networks.yaml import builtin
-from tests.graph.test_kernels import DEPLOYED
+from mbcost.networks.yaml import builtin, builtins
 
 
 def drawn(draw: Random) -> Schedule:
@@ -68,7 +67,7 @@ def test_the_best_order_is_that_of_brute_force_on_a_thousand_small_graphs() -> N
     assert better > 200
 
 
-@pytest.mark.parametrize("name", DEPLOYED)
+@pytest.mark.parametrize("name", builtins())
 def test_the_best_order_of_a_built_in_is_found_and_no_worse(name: str) -> None:
     graph = builtin(name).graph()
     schedule = deployed(graph, itemsize=1)
