@@ -19,16 +19,16 @@ def saved_storages(
     """Return the bytes of each storage that autograd saves, by its address, when a forward is done;
     of parameters and buffers none.
 
-    ``fake`` runs it on tensors without values, which save what real ones do. A Python number that
-    torch wraps in a tensor is saved unseen.
+    ``fake`` runs it on tensors without values, which save what real ones do; not under autocast,
+    where a batch-norm's statistics would take 2 bytes. A Python number that torch wraps in a tensor
+    is saved unseen.
     """
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     seen = []
 
-    def save(x: Tensor) -> Tensor:
+    def save(x: Tensor) -> None:  # to hand back x itself would be a circle that is never freed
         seen.append(x.untyped_storage())
-        return x
 
     with FakeTensorMode() if fake else nullcontext():
         module = GraphModule(graph).train() if fake else trained_module(graph)
@@ -36,9 +36,13 @@ def saved_storages(
         own = {x.untyped_storage()._cdata for x in (*module.parameters(), *module.buffers())}
         with (
             torch.autocast("cpu", dtype=torch.bfloat16, enabled=amp),
-            saved_tensors_hooks(save, lambda x: x),
+            saved_tensors_hooks(save, _unread),
         ):
             outputs = module(image)
     found = {x._cdata: x.nbytes() for x in seen if x._cdata not in own}
     del outputs
     return found
+
+
+def _unread(_: None) -> Tensor:
+    raise AssertionError("no backward runs")
