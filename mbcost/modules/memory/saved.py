@@ -20,8 +20,9 @@ def saved_storages(
     """Return the bytes of each storage that autograd saves, by its address, when a forward is done;
     of parameters and buffers none.
 
-    ``fake`` runs it on tensors without values, which save what real ones do. A Python number that
-    torch wraps in a tensor is saved unseen.
+    ``fake`` runs it on tensors without values, which save what real ones do; not under autocast,
+    where a batch-norm's statistics would take 2 bytes. A Python number that torch wraps in a tensor
+    is saved unseen.
     """
     from torch._subclasses.fake_tensor import FakeTensorMode
 
@@ -37,13 +38,16 @@ def saved_by(run: Callable[[], object], module: nn.Module) -> dict[int, int]:
     the parameters and buffers of ``module`` none."""
     seen = []
 
-    def save(x: Tensor) -> Tensor:
+    def save(x: Tensor) -> None:  # to hand back x itself would be a circle that is never freed
         seen.append(x.untyped_storage())
-        return x
 
     own = {x.untyped_storage()._cdata for x in (*module.parameters(), *module.buffers())}
-    with saved_tensors_hooks(save, lambda x: x):
+    with saved_tensors_hooks(save, _unread):
         outputs = run()
     found = {x._cdata: x.nbytes() for x in seen if x._cdata not in own}
     del outputs
     return found
+
+
+def _unread(_: None) -> Tensor:
+    raise AssertionError("no backward runs")
