@@ -208,8 +208,8 @@ def _check(subject: Subject, storage: Storage, forms: Sequence[FileFormat]) -> N
     maps = subject.batch * Workbench(subject.graph, subject.batch).map_bytes
     if maps > LARGEST_MAPS_BYTES:
         raise MbcostError(
-            f"is too large to be run here: the maps of one layer take {bytes_in_words(maps)}, "
-            f"above {bytes_in_words(LARGEST_MAPS_BYTES)}",
+            f"is too large to be run here: a layer's maps take {bytes_in_words(maps)}, above "
+            f"{bytes_in_words(LARGEST_MAPS_BYTES)}",
             place=subject.target,
             way_out="a smaller --size or --batch",
         )
