@@ -355,9 +355,10 @@ def test_a_sweep_with_whole_figures_goes_on_where_it_stopped(tmp_path: Path) -> 
             pass
         left = len(chunks.finished())
     assert 0 < left < plan.units
-    for other in (Stated("int8", "all"), Stated("int8", "tflite", "adam")):
+    others = {"fuse": Stated("int8", "all"), "optimizer": Stated("int8", "tflite", "adam")}
+    for name, other in others.items():
         changed = Chunks(path, Layout(replace(plan, stated=other)))
-        with locked([changed]), pytest.raises(MbcostError, match="belongs to another sweep"):
+        with locked([changed]), pytest.raises(MbcostError, match=f"plan and {name} differ"):
             next(to_chunks(changed, resume=True))
     with locked([chunks]):
         for _ in to_chunks(chunks, resume=True):
