@@ -320,7 +320,7 @@ def test_a_whole_figure_stands_where_it_is_asked_for(cli: Cli, cli_json: Any) ->
         [memory] = cli_json("memory", "v1@alpha=0.25,size=64", "--batch", batch, "--train")
         assert first[batch] == memory["train_peak_bytes"]
     shown = cli(*args, "--columns", "alpha,arena_bytes", "--format", "markdown").stdout
-    assert "an interpreter takes at least that" in shown
+    assert "an interpreter takes at least the arena" in shown
 
 
 def test_a_sample_is_the_same_whatever_is_counted(cli: Cli, tmp_path: Path) -> None:
