@@ -156,6 +156,15 @@ IN_PLACE = {
     ("paper", "verdict"): ("text", "see [the papers](papers.md)"),
     ("paper", "reason"): ("text", "why, where it is not simply reproduced"),
     ("memory", "name"): ("text", "the YAML's stem or the model's name"),
+    ("records", "largest_activation_bytes"): ("bytes", "the largest map of the batch, float32"),
+    **dict.fromkeys(
+        (("records", "arena_bytes"), ("sweep", "arena_bytes")),
+        ("bytes", "the arena planned for the deployed network's maps: an interpreter takes more"),
+    ),
+    **dict.fromkeys(
+        (("records", "train_peak_bytes"), ("sweep", "train_peak_bytes")),
+        ("bytes", "the most alive in a step of training, everything counted, float32"),
+    ),
     **dict.fromkeys(
         (("memory", "peak_activation_bytes"), ("records", "peak_activation_bytes")),
         ("bytes", "the most maps alive at once, eager inference"),

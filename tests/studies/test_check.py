@@ -395,9 +395,13 @@ def test_limits_on_memory_are_on_what_memory_says(
 
 
 def test_an_arena_is_what_an_interpreter_takes_at_least(cli: Cli) -> None:
-    words = cli("check", "v3-small", "--max-arena-bytes", "1GB", "--format", "markdown").stdout
-    assert "an interpreter takes at least that, what it keeps besides is not in it" in words
-    assert "fits" not in words
+    args = ("v3-small", "--max-arena-bytes", "1GB")
+    for command in (("check",), ("sweep", "--verify", "0"), ("search", "--verify", "0")):
+        words = cli(command[0], *args, *command[1:]).stdout
+        assert "an interpreter takes at least the arena: what it keeps besides" in words
+        assert "fits" not in words
+        without = cli(command[0], "v3-small", "--max-params", "9M", *command[1:]).stdout
+        assert "interpreter" not in without
 
 
 def test_a_budget_file_says_fuse_and_optimizer(here: Path, cli: Cli) -> None:

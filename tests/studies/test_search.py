@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import mbcost
+from mbcost.errors import CheckFailedError
 from mbcost.networks.network import Network
 from mbcost.networks.yaml import builtin
+from mbcost.studies.memory.figures import record
+from mbcost.studies.memory.stated import Stated
 from mbcost.studies.spaces.columns import Layout
 from mbcost.studies.spaces.plan import Plan
 from mbcost.studies.spaces.search.alpha import solve_alpha
 from mbcost.studies.spaces.search.search import Objective, search
 from mbcost.studies.spaces.space_file import load_space
+from mbcost.targets.subject import Subject
 from mbcost.units import parse_count
 from tests.conftest import Cli
 
@@ -200,44 +205,45 @@ def test_bytes_follow_the_dtype(cli_json: Any) -> None:
         assert found["peak_activation_bytes"] <= 1_000_000
 
 
-@pytest.mark.parametrize("fuse", [None, "tflite"])
-def test_a_search_under_the_arena_is_the_best_of_what_memory_says(
-    cli_json: Any, fuse: str | None
-) -> None:
-    """And what binds: each budget lifted, of the arena too, against every config by itself."""
-    given = ("--dtype", "int8", *(("--fuse", fuse) if fuse else ()))
-    alphas, sizes = (0.25, 0.5, 0.75, 1.0), (96, 128, 160, 192, 224)
-    targets = [f"v1@alpha={alpha},size={size}" for alpha in alphas for size in sizes]
+COLUMNS = ("arena_bytes", "peak_activation_bytes", "params", "mult_adds")
+
+
+@pytest.mark.parametrize("stated", [Stated("int8"), Stated("int8", "all")], ids=["eager", "all"])
+def test_a_search_under_the_arena_is_the_best_of_what_memory_says(stated: Stated) -> None:
+    """And what binds: each budget lifted, the arena's too, against every config by itself."""
+    space = load_space("v1").narrowed({"alpha": "0.25,0.5,0.75,1", "size": "96:224:32"})
     rows = []
-    for target, row in zip(targets, cli_json("memory", *targets, *given), strict=True):
-        peak = row["peak_activation_bytes" if fuse is None else "lower_bound_bytes"]
-        counted = mbcost.count(target)
-        rows.append({
-            "alpha": row["settings"]["alpha"], "size": row["settings"]["size"],
-            "mult_adds": counted.mult_adds, "params": counted.params,
-            "peak_activation_bytes": peak, "arena_bytes": row["arena_bytes"],
-        })  # fmt: skip
-    budgets = {"arena_bytes": 450_000, "params": 2_000_000, "mult_adds": 200_000_000}
-    options = {"arena_bytes": "--max-arena-bytes", "params": "--max-params"}
-    options["mult_adds"] = "--max-mult-adds"
-    limits = [text for key, n in budgets.items() for text in (options[key], str(n))]
-    found = cli_json(
-        "search", "v1", *given, *limits, "--alpha", "0.25,0.5,0.75,1", "--size", "96:224:32",
-        "--objective", "mult_adds", "--verify", "2",
-    )  # fmt: skip
+    for index in range(space.size):
+        spec, settings = space.at(space.choice(index))
+        subject = Subject("config", spec, settings)
+        memory = record(subject, stated.how())
+        peak = "peak_activation_bytes" if stated.fuse is None else "lower_bound_bytes"
+        found = (memory["arena_bytes"], memory[peak])
+        rows.append((*found, subject.report.params, subject.report.mult_adds))
 
-    def best(without: str = "") -> int:
-        within = [r for r in rows if all(r[k] <= v for k, v in budgets.items() if k != without)]
-        return max(int(r["mult_adds"]) for r in within)
+    def within(limits: tuple[int, ...], but: int = -1) -> list[tuple[int, ...]]:
+        each = [[i == but or row[i] <= limits[i] for i in range(4)] for row in rows]
+        return [row for row, fits in zip(rows, each, strict=True) if all(fits)]
 
-    winner = found["winner"]
-    [row] = [r for r in rows if (r["alpha"], r["size"]) == (winner["alpha"], winner["size"])]
-    assert {key: winner[key] for key in row} == row
-    assert winner["mult_adds"] == best()
-    assert found["feasible"] == sum(all(r[k] <= v for k, v in budgets.items()) for r in rows)
-    assert {c["key"]: c["binding"] for c in found["constraints"]} == {
-        key: best(key) > best() for key in budgets
-    }
+    seen = set()
+    layout = Layout(Plan(space, stated=stated, whole=("arena_bytes",)))
+    columns = [sorted(column)[4::5] for column in zip(*rows, strict=True)]
+    for limits in product(*columns):
+        best = max((row[3] for row in within(limits)), default=None)
+        budgets = dict(zip(COLUMNS, limits, strict=True))
+        if best is None:
+            with pytest.raises(CheckFailedError, match="is within the budget"):
+                search(layout, budgets, (Objective("mult_adds"),))
+            continue
+        answer = search(layout, budgets, (Objective("mult_adds"),))
+        assert answer.feasible == len(within(limits))
+        assert answer.winner["mult_adds"] == best
+        assert tuple(answer.winner[key] for key in COLUMNS) in rows
+        lifted = [max(row[3] for row in within(limits, i)) > best for i in range(4)]
+        assert answer.binding() == [COLUMNS[i] for i in range(4) if lifted[i]]
+        assert answer.limited() == (max(row[3] for row in rows) > best)
+        seen.update(answer.binding())
+    assert {"arena_bytes", "mult_adds"} <= seen
 
 
 def test_the_network_that_fits_once_it_is_fused_is_found(cli: Cli, cli_json: Any) -> None:

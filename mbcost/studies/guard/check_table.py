@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from mbcost.output.table import Column, Record, Table, choose_columns, sort_rows
 from mbcost.studies.compare.conditions import OF_INPUT, differing, given, partly
 from mbcost.studies.guard.check import Check
+from mbcost.studies.memory.stated import AT_LEAST
 from mbcost.targets.subject import Subject, uncounted_lines
 from mbcost.units import in_words, shape_text
 
@@ -64,6 +65,7 @@ def check_table(
         notes=(
             *partly(subjects),
             *(check.sentence() for check in checks if check.layers),
+            *([AT_LEAST] if any(check.kind.column == "arena_bytes" for check in checks) else []),
             *uncounted_lines([check.subject for check in checks]),
         ),
     )

@@ -108,15 +108,16 @@ def peak_words(stated: Stated) -> str:
         )
     return (
         "peak activation: the most bytes of maps alive in the deployed network (batch-norms "
-        f"folded, {FUSED[stated.fuse]}), the image freed after its last reader, in {stated.dtype}"
+        f"folded, {FUSED[stated.fuse]}), the image freed after its last reader, in {stated.dtype}: "
+        "no arena can be smaller"
     )
 
 
 def arena_words(stated: Stated) -> str:
-    """Return what the arena is, in words: a bound from below on what an interpreter takes."""
+    """Return what the arena is, in words."""
     return (
-        f"arena: the planned head, {FUSED[stated.fuse or 'tflite']}, in {stated.dtype}, as TFLite "
-        "Micro plans it; an interpreter takes at least that, what it keeps besides is not in it"
+        f"arena: the head that TFLite Micro plans, {FUSED[stated.fuse or 'tflite']}, in "
+        f"{stated.dtype}"
     )
 
 
@@ -128,6 +129,8 @@ def train_words(stated: Stated) -> str:
     )
 
 
+AT_LEAST = "an interpreter takes at least the arena: what it keeps besides is not in it"
+"""What tables with ``arena_bytes`` say."""
 WORDS: dict[str, Callable[[Stated], str]] = {
     "arena_bytes": arena_words,
     "train_peak_bytes": train_words,

@@ -7,7 +7,7 @@ from typing import Any
 
 from mbcost.output.table import Table, choose_columns
 from mbcost.studies.spaces.search.search import Answer
-from mbcost.studies.spaces.sweep.table import caption, columns_of, title
+from mbcost.studies.spaces.sweep.table import caption, columns_of, memory_notes, title
 from mbcost.units import percent, thousands
 
 
@@ -53,7 +53,7 @@ def answer_table(answer: Answer, notes: Sequence[str], columns: str | None = Non
         document,
         title=_title(answer),
         caption=caption(layout),
-        notes=(*_lines(answer), *notes),
+        notes=(*_lines(answer), *memory_notes(layout), *notes),
     )
 
 

@@ -10,7 +10,7 @@ from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
 from mbcost.output.table import Column, Record, Table, choose_columns, sort_rows
 from mbcost.studies.compare.records import COLUMNS
 from mbcost.studies.compare.versions import versions, versions_text
-from mbcost.studies.memory.stated import WORDS, peak_words
+from mbcost.studies.memory.stated import AT_LEAST, WORDS, peak_words
 from mbcost.studies.spaces.columns import Field, Layout
 from mbcost.studies.spaces.plan import Batch
 from mbcost.units import thousands
@@ -104,7 +104,7 @@ def sweep_table(
         data,
         title=title(layout),
         caption=caption(layout),
-        notes=tuple(notes),
+        notes=(*notes, *memory_notes(layout)),
     )
 
 
@@ -155,8 +155,13 @@ def pivot_table(
         data,
         title=f"{title(layout)}: {FIGURE_COLUMNS[figure].title}",
         caption=f"{FIGURE_COLUMNS[figure].title}. {caption(layout)}",
-        notes=tuple(notes),
+        notes=(*notes, *memory_notes(layout)),
     )
+
+
+def memory_notes(layout: Layout) -> list[str]:
+    """Return what is to be said of figures of memory."""
+    return [AT_LEAST] if "arena_bytes" in layout.plan.whole else []
 
 
 def title(layout: Layout) -> str:
