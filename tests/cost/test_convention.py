@@ -81,6 +81,43 @@ def test_a_total_is_linear_in_every_term(name: str) -> None:
         assert convention.total(Terms()._replace(**{term: 1000})) == 1000 * weight
 
 
+TRACED = Terms(
+    norm_params=7,
+    mult_adds=1000,
+    bias_adds=100,
+    functional_mult_adds=10,
+    functional_bias_adds=1,
+    functional_norm_params=2,
+    functional_norm_elements=30,
+    norm_elements=300,
+    layer_norm_elements=200,
+    subclass_mult_adds=20,
+    subclass_bias_adds=5,
+    repeated_linear=90,
+    unfused_bias_adds=50,
+    attention_mult_adds=400,
+    named_product_mult_adds=3,
+    unhandled_mult_adds=500,
+    parameter_rule_excess=11,
+)
+"""What only a trace finds: functions, classes of a user's own, fused attention, other norms."""
+OF_TRACED = {
+    "papers": 1000,
+    "torch": 2 * (1000 - 500),  # those that it has no formula for
+    "torchinfo": 1000 + 100 + 7 - 10 - 1 - 2 - 90 + 11,
+    "fvcore": 1000 - 400 - 500 + 2 * 300 + 5 * 200,
+    "ptflops-aten": 1000 + 100 - 50 - 500,
+    "ptflops-pytorch": 1000 + 100 - 10 - 1 - 20 - 5 + 3 + 2 * (300 + 200 - 30),
+    "thop": 1000 - 10 - 20 + 4 * (300 + 200 - 30),
+    "torchprofile": 1000 + 300 + 200,
+}
+
+
+@pytest.mark.parametrize("name", OF_TRACED)
+def test_what_only_a_trace_finds_is_weighed_as_each_counter_says(name: str) -> None:
+    assert CONVENTIONS[name].total(TRACED) == OF_TRACED[name]
+
+
 def test_upsampling_is_named_where_there_is_some() -> None:
     fvcore, papers = CONVENTIONS["fvcore"], CONVENTIONS["papers"]
     assert fvcore.words(upsampling=True) == f"{fvcore.counts}, 4 per upsampled element"
