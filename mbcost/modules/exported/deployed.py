@@ -65,10 +65,16 @@ class Deployed:
         return torch.rand(shape, generator=draw) * (high - low) + low
 
     def outputs(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Return what the module puts out, in the layout of the file."""
-        with torch.no_grad():
-            found = self.module(images)
-        return tuple(map(self.laid_out, found if isinstance(found, tuple) else (found,)))
+        """Return what the module puts out, in the layout of the file; computed in float64, so that
+        what a file differs by is its own rounding and not torch's."""
+        self.module.double()
+        try:
+            with torch.no_grad():
+                found = self.module(images.double())
+        finally:
+            self.module.float()  # every weight is what it was
+        maps = found if isinstance(found, tuple) else (found,)
+        return tuple(self.laid_out(each.float()) for each in maps)
 
     def laid_out(self, maps: Tensor) -> Tensor:
         """Return N×C×H×W in the layout of the file; vectors have but one."""
