@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from mbcost.networks.spec import report
-from mbcost.studies.spaces.plan import Plan
+from mbcost.studies.memory.stated import OF_WHOLE, Stated
+from mbcost.studies.spaces.plan import Plan, whole_figures
 from mbcost.studies.spaces.reader import Reader
 from mbcost.studies.spaces.selection import with_fields
 from mbcost.studies.spaces.space import Space
@@ -41,6 +42,17 @@ def arrays(space: Space, n: int, *, learnt: Reader | None = None) -> tuple[float
     reader = learnt or Reader(space, ("params", "mult_adds"))
     total = sum(int(reader.count(choices).figures["mult_adds"].sum()) for choices in units)
     return time.process_time() - start, total
+
+
+def whole(key: str, n: int) -> float:
+    """Return V2-like configs a second of a figure that arrays do not have, in int8."""
+    space = v2_like()
+    plan = Plan(space, n, stated=Stated("int8"), whole=(key,))
+    choices = plan.choices(0).T.tolist()
+    start = time.process_time()
+    for choice in choices:
+        assert whole_figures(plan, choice)[0] > 0
+    return n / (time.process_time() - start)
 
 
 def scalar(n: int) -> float:
@@ -105,6 +117,14 @@ def main() -> None:
         seconds, _ = arrays(space, n, learnt=reader)
         rates[n] = n / seconds
         print(f"arrays, {n:>9,} V2-like configs   {seconds:7.3f} s CPU  {rates[n]:>12,.0f}/s")
+    for name, stated in (("eager", Stated("int8")), ("deployed", Stated("int8", "tflite"))):
+        every = Reader(space, stated=stated)
+        arrays(space, MILLION, learnt=every)
+        seconds, _ = arrays(space, MILLION, learnt=every)
+        rate = f"{MILLION / seconds:>12,.0f}/s (at least 5,000,000)"
+        print(f"arrays, every column, {name:12}{seconds:7.3f} s CPU  {rate}")
+    for key in OF_WHOLE:
+        print(f"{key:34}{whole(key, 300):>33,.0f}/s")
     print(f"arrays, first million, learning   {cold:7.3f} s CPU  {MILLION / cold:>12,.0f}/s")
     print(f"scalar closed form, V2            {scalar(2000):>33,.0f}/s (at least 1,000)")
     loop = torchinfo_loop(space, 30)
