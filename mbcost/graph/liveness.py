@@ -187,18 +187,3 @@ def freed_after(nodes: Sequence[Node], outputs: Sequence[int] = ()) -> list[list
 def largest_activation(x: Shape, nodes: Sequence[Node]) -> int:
     """Return the elements of the largest map: the input ``x`` or what a layer puts out."""
     return max(prod(x), max((node.elements for node in nodes), default=0))
-
-
-def peak_activation(x: Shape, nodes: Sequence[Node], outputs: Sequence[int] = ()) -> int:
-    """Return the most elements alive at once: a layer's inputs, its output and what waits.
-
-    ``x`` feeds node -1. A chain of blocks peaks where one of its blocks does, since only a block's
-    input outlives the block before it.
-    """
-    sizes = {-1: prod(x)} | {i: node.elements for i, node in enumerate(nodes)}
-    alive = most = sizes[-1]
-    for i, gone in enumerate(freed_after(nodes, outputs)):
-        alive += sizes[i]
-        most = max(most, alive)
-        alive -= sum(sizes[source] for source in gone)
-    return most

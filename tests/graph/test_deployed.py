@@ -8,10 +8,11 @@ from mbcost.graph.deployed import IMAGES, InPlace, deployed
 from mbcost.graph.fold import fold_batch_norms
 from mbcost.graph.graph import Graph, Step
 from mbcost.graph.kernels import FUSIONS, Fusion
-from mbcost.graph.liveness import Operator, Schedule, live_sets, peak, peak_activation
+from mbcost.graph.liveness import Operator, Schedule, live_sets, peak
 from mbcost.graph.primitives import Activation, Add, Conv2d, Flatten
 from mbcost.networks.yaml import builtin, builtins
 from tests.graph.test_kernels import graph_of
+from tests.oracles import peak_activation
 
 FIGURES: dict[tuple[str, Fusion], int] = {
     ("v1", "tflite"): 1_204_224,

@@ -12,7 +12,7 @@ from mbcost.errors import LayerError
 from mbcost.graph.deployed import deployed
 from mbcost.graph.eager import eager
 from mbcost.graph.fold import fold_batch_norms
-from mbcost.graph.liveness import largest_activation, peak, peak_activation
+from mbcost.graph.liveness import largest_activation, peak
 from mbcost.graph.split import bottlenecks
 from mbcost.graph.training import training
 from mbcost.modules import build
@@ -27,6 +27,7 @@ from mbcost.targets.resolve import resolve_one
 from mbcost.targets.subject import Subject
 from tests.conftest import Cli
 from tests.modules.test_counters import assert_all_agree
+from tests.oracles import peak_activation
 from tests.proofs.memory import inference_problems
 
 HEAD = """
