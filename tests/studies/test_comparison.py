@@ -85,6 +85,17 @@ def test_columns_of_memory_are_those_of_mbcost_memory(cli_json: Any) -> None:
     assert not {*MEMORY, *TRAINING} & cli_json("compare", *targets, "--fast")[0].keys()
 
 
+def test_columns_of_memory_say_what_they_are(cli: Cli) -> None:
+    args = ("compare", "v1", "--fast", "--format", "markdown", "--columns")
+    shown = cli(*args, "target,peak_activation_bytes,arena_bytes").stdout
+    assert "the image held by its caller, in fp32. Arena: the head that TFLite Micro" in shown
+    assert "an interpreter takes at least the arena" in shown
+    assert "raining" not in shown
+    without = cli(*args, "target,params").stdout
+    assert "caller" not in without
+    assert "arena" not in without
+
+
 def test_columns_of_memory_of_a_model_from_elsewhere(
     cli: Cli, cli_json: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,6 +30,7 @@ from mbcost.studies.compare.records import (
     deployed_record,
     extras,
     memory_record,
+    memory_words,
     record,
 )
 from mbcost.studies.compare.words import (
@@ -155,6 +156,7 @@ class Comparison:
         if any(column.key in EXTRA_COLUMNS for column in chosen):
             records = [r | extras(s) for r, s in zip(records, self.subjects, strict=True)]
         keys = {column.key for column in chosen} & MEMORY_COLUMNS.keys()
+        words, noted = memory_words(keys)
         if keys:
             of_memory = (memory_record(subject, keys) for subject in self.subjects)
             records = [r | more for r, more in zip(records, of_memory, strict=True)]
@@ -174,8 +176,8 @@ class Comparison:
             rows,
             document,
             title=self.title(),
-            caption=self.caption(),
-            notes=(*self.notes(), *top1_lines(chosen, rows)),
+            caption=self.caption() + words,
+            notes=(*self.notes(), *noted, *top1_lines(chosen, rows)),
         )
 
     @property

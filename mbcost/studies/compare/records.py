@@ -181,6 +181,22 @@ def memory_record(subject: Subject, keys: Collection[str]) -> Record:
     return {key: found[key] for key in wanted}
 
 
+def memory_words(keys: Collection[str]) -> tuple[str, tuple[str, ...]]:
+    """Return what those of ``MEMORY_COLUMNS`` are, for a caption, and what is to be noted."""
+    if not keys:
+        return "", ()
+    from mbcost.studies.memory import stated
+
+    usual = stated.Stated()
+    words = {
+        "peak_activation_bytes": stated.peak_words(usual),
+        "lower_bound_bytes": f"bound: {stated.bound_words(usual)}",
+        **{key: say(usual) for key, say in stated.WORDS.items()},
+    }
+    said = "".join(f" {text[:1].upper()}{text[1:]}." for key, text in words.items() if key in keys)
+    return said, (stated.AT_LEAST,) if "arena_bytes" in keys else ()
+
+
 def _ratio(value: int, reference: int | None) -> float | None:
     return value / reference if reference else None
 

@@ -106,10 +106,15 @@ def peak_words(stated: Stated) -> str:
             "peak activation: the most bytes of maps alive in eager inference, every layer writing "
             f"a new map, the image held by its caller, in {stated.dtype}"
         )
+    return f"peak activation: {bound_words(stated)}"
+
+
+def bound_words(stated: Stated) -> str:
+    """Return what the lower bound is, in words."""
     return (
-        "peak activation: the most bytes of maps alive in the deployed network (batch-norms "
-        f"folded, {FUSED[stated.fuse]}), the image freed after its last reader, in {stated.dtype}: "
-        "no arena can be smaller"
+        "the most bytes of maps alive in the deployed network (batch-norms folded, "
+        f"{FUSED[stated.fuse or 'tflite']}), the image freed after its last reader, in "
+        f"{stated.dtype}: no arena can be smaller"
     )
 
 
