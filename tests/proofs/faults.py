@@ -60,9 +60,9 @@ MIRRORS = {
     "graph": ("graph/test_primitives.py", "graph/test_fold.py", "networks/test_blocks.py"),
     "cost": ("cost/test_coverage.py", "graph/test_primitives.py", "modules/test_counters.py"),
     "networks": (
-        *("networks/test_network.py", "networks/test_published.py", "studies/test_reader.py"),
-        *("networks/test_blocks.py", "networks/test_lowering.py"),
-        *("networks/test_branching_blocks.py", "networks/test_dense_prediction.py"),
+        *("networks/test_blocks.py", "networks/test_branching_blocks.py"),
+        *("networks/test_network.py", "networks/test_published.py", "networks/test_lowering.py"),
+        *("networks/test_dense_prediction.py", "studies/test_reader.py"),
     ),
     "modules": ("modules/test_operators.py", "modules/test_trace.py", "modules/test_modes.py"),
     "studies": ("studies/test_pareto.py", "studies/test_reader.py", "studies/test_sweep.py"),
