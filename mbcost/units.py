@@ -30,9 +30,13 @@ BYTES = {
     "GiB": 2**30,
 }
 PREFIXES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+MAX_POWER = 18
+"""Of ten, behind the e of a count."""
 MAX_SIZE = 65536
 MIN_WIDTH_IN = 2.5
 MAX_WIDTH_IN = 24.0
+PER_INCH = {"": 1.0, "in": 1.0, "cm": 2.54, "mm": 25.4, "pt": 72.27}
+"""Lengths; pt as TeX has it, so that what ``\\the\\columnwidth`` prints fits."""
 _DTYPES = ("float32", "float16", "bfloat16", "float64", "int64", "int32", "bool")
 _BAR = " ▏▎▍▌▋▊▉█"
 
@@ -159,11 +163,11 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def parse_length(text: str) -> float:
-    """Return the inches in ``3.5``, ``3.5in`` or ``89mm``."""
-    match = re.fullmatch(r"\s*(\d{1,4}(?:\.\d{1,6})?)\s*(in|mm|)\s*", text)
+    """Return the inches in ``3.5``, ``3.5in``, ``89mm``, ``8.9cm`` or ``252pt`` (TeX's)."""
+    match = re.fullmatch(rf"\s*(\d{{1,4}}(?:\.\d{{1,6}})?)\s*({'|'.join(PER_INCH)})\s*", text)
     if not match:
-        raise MbcostError(f"{text!r} is not a width", way_out="like 3.5in or 89mm")
-    inches = float(match[1]) / (25.4 if match[2] == "mm" else 1)
+        raise MbcostError(f"{text!r} is not a width", way_out="like 3.5in, 89mm, 8.9cm or 252pt")
+    inches = float(match[1]) / PER_INCH[match[2]]
     if not MIN_WIDTH_IN <= inches <= MAX_WIDTH_IN:
         raise MbcostError(
             f"{text.strip()} is out of range",
@@ -307,12 +311,14 @@ def _scaled(digits: str, factor: int) -> int:
     return int(whole + fraction) * factor // int(10 ** len(fraction))
 
 
-def parse_count(text: str) -> int:
-    """Return the integer in ``300M``, ``3.5 M``, ``219k`` or ``1234``."""
-    match = re.fullmatch(_DIGITS + r"([kKMGBT]?)\s*", text)
-    if not match:
-        raise MbcostError(f"{text!r} is not a count", way_out="like 3500000, 3.5M or 0.6G")
-    return _scaled(match[1], PREFIXES[{"K": "k", "B": "G"}.get(match[2], match[2])])
+def parse_count(text: str, *, powers: bool = True) -> int:
+    """Return the integer in ``300M``, ``3.5 M``, ``219k``, 1234 or, with ``powers``, ``301e6``."""
+    match = re.fullmatch(_DIGITS + r"(?:([kKMGBT]?)|[eE]\+?(\d{1,2}))\s*", text)
+    power = int(match[3] or 0) if match else 0
+    if not match or power > MAX_POWER or (match[3] and not powers):
+        raise MbcostError(f"{text!r} is not a count", way_out="like 3500000, 3.5M, 35e5 or 0.6G")
+    prefix = match[2] or ""
+    return _scaled(match[1], PREFIXES[{"K": "k", "B": "G"}.get(prefix, prefix)] * 10**power)
 
 
 def parse_bytes(text: str) -> int:

@@ -79,16 +79,28 @@ def test_bars_fill_in_eighths() -> None:
         ("1234", 1234),
         ("1,234", 1234),
         ("1.2B", 1200000000),
+        ("301e6", 301000000),
+        ("3.55E+6", 3550000),
+        ("0.1e1", 1),
+        ("1e18", 10**18),
+        ("123456789.123456789e9", 123456789123456789),
     ],
 )
 def test_counts_parse_exactly(text: str, count: int) -> None:
     assert units.parse_count(text) == count
 
 
-@pytest.mark.parametrize("text", ["", "M", "-3M", "3.4.5", "1e6", "3 X"])
+@pytest.mark.parametrize(
+    "text", ["", "M", "-3M", "3.4.5", "1e-6", "e6", "1e6M", "1e", "1e19", "1e99", "1e1.5", "3 X"]
+)
 def test_what_is_not_a_count_says_so(text: str) -> None:
     with pytest.raises(MbcostError, match="is not a count"):
         units.parse_count(text)
+
+
+def test_a_printed_count_has_no_power_of_ten() -> None:
+    with pytest.raises(MbcostError, match="is not a count"):
+        units.parse_count("301e6", powers=False)
 
 
 @given(st.integers(1, units.MAX_SIZE), st.integers(1, units.MAX_SIZE))

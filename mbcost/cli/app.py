@@ -193,8 +193,8 @@ def root(
 ) -> None:
     """What a convolution block or a mobile network costs: parameters, mult-adds and memory.
 
-    A TARGET is the name of a block or network (`mbcost list`) or the path of a YAML file, with
-    settings inline where several differ: v2@alpha=0.5,size=160.
+    A TARGET is the name of a block or network (`mbcost list`; MobileNetV2 is v2) or the path of a
+    YAML file, with settings inline where several differ: v2@alpha=0.5,size=160.
 
     Exit codes: 0 fine; 1 a check failed; 2 bad usage, config or target; 130 interrupted.
 

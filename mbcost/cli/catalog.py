@@ -27,14 +27,14 @@ def show(
     ],
 ) -> None:
     """The YAML of a built-in, to start your own from: mbcost show v2 > mine.yaml."""
-    from mbcost.networks.yaml import builtin, find_builtin
+    from mbcost.networks.yaml import builtins, find_builtin
     from mbcost.studies.spaces.space_file import find_space
+    from mbcost.targets.names import builtin_name
 
     entry = find_builtin(name)
     path = entry.path if entry else find_space(name)
     if path is None:
-        builtin(name)  # raises with the nearest name
-        return
+        path = builtins()[builtin_name(name)].path
     sys.stdout.write(path.read_text("utf-8"))
 
 

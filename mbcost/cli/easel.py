@@ -30,7 +30,9 @@ FigureOutput = Annotated[
 Width = Annotated[
     str,
     typer.Option(
-        "--width", metavar="LENGTH", help="Width of the figure, like 3.5in (a column) or 180mm."
+        "--width",
+        metavar="LENGTH",
+        help="Width of the figure, like 3.5in (a column), 180mm, 8.9cm or TeX's 252pt.",
     ),
 ]
 ShowData = Annotated[

@@ -56,7 +56,9 @@ Exact = Annotated[
 FormatName = Annotated[
     str,
     typer.Option(
-        "--format", metavar="NAME", help="Format on stdout: table, markdown, csv, latex or json."
+        "--format",
+        metavar="NAME",
+        help="Format on stdout: table (txt), markdown (md), csv, latex (tex) or json.",
     ),
 ]
 Output = Annotated[

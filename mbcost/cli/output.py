@@ -15,7 +15,7 @@ from mbcost.cli.groups import Group
 from mbcost.cli.options import Exact, FormatName, Output
 from mbcost.cli.streams import as_encoded
 from mbcost.errors import MbcostError, did_you_mean, visible
-from mbcost.output.formats import FORMATS
+from mbcost.output.formats import FORMATS, format_named
 from mbcost.output.table import Table
 
 if TYPE_CHECKING:
@@ -90,14 +90,15 @@ def say(message: str) -> None:
 
 def sink(exact: Exact = False, format: FormatName = "table", output: Output = None) -> Sink:
     """Return where the output goes, checked before any work: format, suffixes, directories."""
-    if format not in FORMATS:
+    printed = format_named(format)
+    if printed is None:
         raise MbcostError(
             f"unknown format {format!r}", place="--format", way_out=did_you_mean(format, FORMATS)
         )
     found: list[tuple[Path | None, str]] = []
     for file in output or ["-"]:
         if file == "-":
-            found.append((None, format))
+            found.append((None, printed))
             continue
         path = Path(file)
         name = next((n for n, form in FORMATS.items() if path.suffix in form.suffixes), None)

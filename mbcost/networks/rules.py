@@ -303,7 +303,9 @@ def _parsed(rule: Scalar, text: str) -> Any:
             return units.parse_inputs(text)
         case Text() | Name():
             return text
-        case PrintedCount() | Count():
+        case PrintedCount():
+            return units.parse_count(text, powers=False)  # its digits say how exact it is
+        case Count():
             return units.parse_count(text)
         case Bytes():
             return units.parse_bytes(text)

@@ -21,9 +21,9 @@ _EXCLUDES = {"size": ("rho", "input"), "rho": ("size",), "batch": ("input",)}
 
 def find(name: str) -> Mapping[str, Spec | Model]:
     """Return what ``name`` names: a built-in, a YAML file, one member ``file.yaml:name`` of
-    it, or a model from elsewhere.
+    it, or a model from elsewhere. ``MobileNetV2`` is ``v2``.
 
-    Raises ``MbcostError`` with the nearest known name.
+    Raises ``MbcostError`` with what may be meant.
     """
     if not name.strip():
         raise MbcostError("a target is empty", way_out="`mbcost list` shows what can be named")
@@ -43,7 +43,9 @@ def find(name: str) -> Mapping[str, Spec | Model]:
     if name.endswith(YAML_SUFFIXES) or "/" in name or os.path.isdir(name):
         specs = load_specs(Path(name))
         return {name if len(specs) == 1 else f"{name}:{key}": s for key, s in specs.items()}
-    return {name: builtin(name)}  # raises with the nearest name
+    from mbcost.targets.names import builtin_name  # seldom: most names are as in the list
+
+    return {name: builtin(builtin_name(name))}
 
 
 def resolve(

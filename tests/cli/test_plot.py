@@ -112,10 +112,11 @@ def test_one_published_point_is_a_figure(cli: Cli) -> None:
 
 
 def test_the_width_is_taken_in_inches_or_millimetres(cli: Cli) -> None:
-    for name, width in (("a", "4"), ("b", "4in"), ("c", "101.6mm"), ("d", "89mm")):
+    widths = ("4", "4in", "101.6mm", "89mm", "10.16cm", "289.08pt")
+    for name, width in zip("abcdef", widths, strict=True):
         assert cli(*COMMANDS["sweep"], "-o", f"{name}.svg", "--width", width).exit_code == 0
-    a, b, c, d = (Path(f"{name}.svg").read_bytes() for name in "abcd")
-    assert a == b == c
+    a, b, c, d, e, f = (Path(f"{name}.svg").read_bytes() for name in "abcdef")
+    assert a == b == c == e == f
     assert b'width="288pt"' in a
     assert b'width="252.28' in d
 
@@ -163,8 +164,8 @@ MISTAKES = {
     ),
     "unknown target": (("plot", "layers", "v9", "-o", "a.png"), "no network or block is called"),
     "width": (
-        (*COMMANDS["sweep"], "-o", "a.png", "--width", "9cm"),
-        "--width: '9cm' is not a width (like 3.5in or 89mm)",
+        (*COMMANDS["sweep"], "-o", "a.png", "--width", "9km"),
+        "--width: '9km' is not a width (like 3.5in, 89mm, 8.9cm or 252pt)",
     ),
     "narrow": (
         (*COMMANDS["sweep"], "-o", "a.png", "--width", "20mm"),

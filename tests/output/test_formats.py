@@ -51,6 +51,15 @@ def unversioned(text: str) -> str:
     return re.sub(rf'"({packages})": "[^"]+"', r'"\1": "VERSION"', text)
 
 
+@pytest.mark.parametrize(
+    ("short", "name"), [("md", "markdown"), ("tex", "latex"), ("txt", "table")]
+)
+def test_a_format_has_the_name_of_its_suffix_too(cli: Cli, short: str, name: str) -> None:
+    args = ("compare", "v1", "v2", "--fast", "--format")
+    assert cli(*args, short).stdout == cli(*args, name).stdout
+    assert cli("plot", "sweep", "v2", "--show-data", "--format", ".md").exit_code == 2
+
+
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize(
     ("command", "args"),

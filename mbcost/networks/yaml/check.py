@@ -12,6 +12,8 @@ from mbcost.networks.yaml.document import Document
 from mbcost.networks.yaml.events import Key
 
 _CHW = tuple(rules.Whole(1, high, "") for high in (MAX_CHANNELS, units.MAX_SIZE, units.MAX_SIZE))
+MAX_EXACT = 2**53
+"""To here every whole number is a float."""
 
 
 def check(rule: Rule, value: Any, document: Document, *keys: Key) -> Any:
@@ -84,7 +86,9 @@ def _scalar(rule: Scalar, value: Any, document: Document, *keys: Key) -> Any:
             return value
         case rules.Count() | rules.Bytes() | rules.Percent() | rules.Inputs():
             whole = isinstance(value, int) and not isinstance(value, bool)
-            text = str(value) if whole else _text(value, document, *keys)
+            if isinstance(rule, rules.Count) and isinstance(value, float):  # 3.5e6
+                whole = value.is_integer() and abs(value) <= MAX_EXACT
+            text = str(int(value)) if whole else _text(value, document, *keys)
             return parse(rule, text, document.place(*keys))
         case _:
             assert_never(rule)

@@ -14,6 +14,7 @@ _WHOLE: Schema = {"type": "integer", "minimum": 0}
 _TEXT: Schema = {"type": "string"}
 _VALUE: Schema = {"type": ["string", "number", "boolean"]}
 _COUNT: Schema = {**_TEXT, "pattern": r"^\s*\d+(\.\d+)?\s*[kKMGBT]?\s*$"}
+_POWER: Schema = {**_TEXT, "pattern": r"^\s*\d+(\.\d+)?\s*([kKMGBT]?|[eE]\+?\d+)\s*$"}
 _BYTES: Schema = {**_TEXT, "pattern": rf"^\s*\d+(\.\d+)?\s*({'|'.join(BYTES)})\s*$"}
 _PERCENT: Schema = {**_TEXT, "pattern": r"^\s*\d+(\.\d+)?\s*%\s*$"}
 _SIDES: Schema = {**_TEXT, "pattern": r"^\s*\d+([xX×]\d+)?\s*$"}
@@ -77,7 +78,7 @@ def _scalar(rule: Scalar) -> Schema:
         case rules.PrintedCount():
             return _COUNT
         case rules.Count():
-            return {"anyOf": [_WHOLE, _COUNT]}
+            return {"anyOf": [_WHOLE, _POWER]}
         case rules.Bytes():
             return {"anyOf": [_WHOLE, _BYTES]}
         case rules.Percent():

@@ -24,6 +24,12 @@ class Format(NamedTuple):
         return to_text(table, exact=exact)
 
 
+def format_named(name: str) -> str | None:
+    """Return the key in ``FORMATS`` of a format's name or suffix: ``latex``, ``tex``."""
+    known = (key for key, form in FORMATS.items() if name == key or f".{name}" in form.suffixes)
+    return next(known, None)
+
+
 FORMATS: dict[str, Format] = {
     "table": Format((".txt",), "mbcost.output.formats.text:to_text"),
     "markdown": Format((".md", ".markdown"), "mbcost.output.formats.markdown:to_markdown"),

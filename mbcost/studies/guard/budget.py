@@ -68,7 +68,7 @@ LIMITS = {
         Limit(
             "max_params",
             "params",
-            Count("trainable parameters, like 3.5M"),
+            Count("trainable parameters, like 3.5M or 35e5"),
             lambda subject, _: subject.report.params,
             lambda layer, _, __: layer.params,
             column="params",
