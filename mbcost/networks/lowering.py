@@ -11,7 +11,7 @@ from mbcost.graph.primitives import MAX_BOXES, Shape
 from mbcost.networks.blocks import BLOCKS, MERGES, Block, arity, block_fields
 from mbcost.networks.rows import Row
 from mbcost.networks.scaling import Feed, ScaledRow, Scaling
-from mbcost.units import thousands
+from mbcost.units import number, thousands
 
 INPUT = "input"
 """The tap that every network has: the image."""
@@ -104,7 +104,7 @@ class Lowering:
                 self.nodes += nodes
                 if nodes and nodes[-1].maps > MAX_BOXES:
                     raise LayerError(
-                        f"makes {nodes[-1].maps:.3g} crops of one image",
+                        f"makes {number(nodes[-1].maps)} crops of one image",
                         place=prefix,
                         way_out=f"at most {thousands(MAX_BOXES)}",
                     )

@@ -10,6 +10,7 @@ import re
 import resource
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,13 @@ from tests.output.test_console import on_a_terminal, plain
 MBCOST = (sys.executable, "-m", "mbcost")
 FULL = Path("/dev/full")
 
+NETWORK = str(Path(tempfile.mkdtemp()) / "net.onnx")
+
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "compare": ("compare", "--fast"),
     "model": ("model", "v2", "--fast"),
+    "memory": ("memory", "v2"),
+    "deploy": ("deploy", "standard", "--size", "8", "-o", NETWORK),
     "explain": ("explain", "standard"),
     "reconcile": ("reconcile", "standard", "--size", "8", "--counter", "torch"),
     "sweep": ("sweep", "v2", "--alpha", "0.5,1", "--verify", "0", "--format", "csv"),
@@ -68,8 +73,8 @@ def test_every_command_has_an_example_here() -> None:
     assert set(COMMANDS) <= set(EXAMPLES)
 
 
-IMPORTS_TORCH = "reconcile"
-QUICK = [example for example in EXAMPLES if example != IMPORTS_TORCH]
+IMPORT_TORCH = ("reconcile", "deploy")
+QUICK = [example for example in EXAMPLES if example not in IMPORT_TORCH]
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

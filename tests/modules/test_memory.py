@@ -20,7 +20,7 @@ from mbcost.graph.training import Optimizer, saved_bytes, training
 from mbcost.modules import build
 from mbcost.modules.memory import verify_inference
 from mbcost.modules.memory.elsewhere import observed_inference
-from mbcost.modules.memory.profiled import profiled_run
+from mbcost.modules.memory.profiled import has_kernel, profiled_run
 from mbcost.modules.memory.storages import observed_run
 from mbcost.modules.memory.trained import observed_training
 from mbcost.modules.trace.values import with_values
@@ -137,6 +137,17 @@ def test_the_profiler_tells_workspace_apart() -> None:
     assert found.with_workspace >= whole + whole // 2 + out
 
 
+@pytest.mark.parametrize(
+    ("operator", "whole"),
+    [
+        *[(name, False) for name in ("linear", "matmul", "softmax", "conv2d", "max_pool2d", "pad")],
+        *[(name, True) for name in ("addmm", "silu", "mean", "convolution", "native_batch_norm")],
+    ],
+)
+def test_operators_made_of_others_are_taken_apart(operator: str, whole: bool) -> None:
+    assert has_kernel(f"aten::{operator}") is whole
+
+
 def test_a_run_that_keeps_more_is_noticed() -> None:
     graph = graph_of(Activation("relu"), Activation("relu"), Activation("relu"))
     assert inference_problems(graph, 1, "held") == []
@@ -222,6 +233,25 @@ def test_a_path_that_depends_on_values_takes_those_of_the_trace() -> None:
     assert found.peak.size == 2 * 24
     three = observed_inference(ByValue(), [torch.full((2, 3), 2.0)], "by value")
     assert three.peak.size == 4 * 24
+
+
+def test_a_path_that_depends_on_values_takes_the_weights_of_the_model_that_has_some() -> None:
+    with torch.device("meta"):
+        model = nn.Sequential(nn.Linear(3, 3), ByValue())
+    x = torch.zeros(2, 3)
+
+    def built() -> nn.Module:
+        made = nn.Sequential(nn.Linear(3, 3), ByValue())
+        nn.init.zeros_(made[0].weight)
+        nn.init.constant_(made[0].bias, 4)
+        return made
+
+    found = observed_inference(model, [x], "by value", built=built)
+    assert [sample.operator for sample in found.samples] == ["aten.addmm.default"] + 5 * [
+        "aten.add.Tensor"
+    ]
+    with pytest.raises(MbcostError, match="on the meta device"):
+        observed_inference(model, [x], "by value")
 
 
 def test_a_forward_that_fails_is_one_message_that_says_where() -> None:

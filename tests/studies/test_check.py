@@ -101,7 +101,8 @@ def test_a_summary_in_markdown_says_it_in_its_heading(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("limit", "code"),
     [("3504872", 0), ("3504871", 1), ("3504.872e3", 0), ("3504.871e3", 1), ("'3504871e0'", 1),
-     ("3.504872e6", 0), ("18014398509481985.0", 2), ("9e300", 2), ("3504872.5", 2), (".inf", 2), (".nan", 2), ("-3e6", 2)],
+     ("3.504872e6", 0), ("18014398509481985.0", 2), ("9e300", 2), ("3504872.5", 2), (".inf", 2),
+     (".nan", 2), ("-3e6", 2)],
 )  # fmt: skip
 def test_a_limit_may_be_a_power_of_ten(cli: Cli, tmp_path: Path, limit: str, code: int) -> None:
     (tmp_path / "b.yaml").write_text(f"budgets: {{v2: {{max_params: {limit}}}}}", "utf-8")
