@@ -241,10 +241,10 @@ def test_a_path_that_depends_on_values_takes_the_weights_of_the_model_that_has_s
     x = torch.zeros(2, 3)
 
     def built() -> nn.Module:
-        made = nn.Sequential(nn.Linear(3, 3), ByValue())
-        nn.init.zeros_(made[0].weight)
-        nn.init.constant_(made[0].bias, 4)
-        return made
+        linear = nn.Linear(3, 3)
+        nn.init.zeros_(linear.weight)
+        nn.init.constant_(linear.bias, 4)
+        return nn.Sequential(linear, ByValue())
 
     found = observed_inference(model, [x], "by value", built=built)
     assert [sample.operator for sample in found.samples] == ["aten.addmm.default"] + 5 * [
