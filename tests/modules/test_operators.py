@@ -17,11 +17,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 from torch.utils.flop_counter import FlopCounterMode, flop_registry, register_flop_formula
 
+import mbcost
 from mbcost.modules.counters import COUNTERS, verify
 from mbcost.modules.trace import trace
 from mbcost.modules.trace.calls import FUNCTIONS
 from mbcost.modules.trace.free import REDUCED_PRODUCT, ZERO, is_zero
-from mbcost.modules.trace.operators import COSTS, COUNTED, name_of, registered
+from mbcost.modules.trace.operators import COSTS, COUNTED, attention, name_of, registered
 from mbcost.targets.resolve import resolve_one
 
 
@@ -509,3 +510,19 @@ def test_names_of_first_arguments_are_those_of_torch() -> None:
         except ValueError:  # built in
             continue
         assert first in ("input", "query", "args"), function
+
+
+def test_attention_counts_its_own_lengths_and_widths() -> None:
+    """Five queries of 4 features over seven keys, whose values have 3: no fused kernel of the CPU
+    takes other widths than the queries', so its formula is asked."""
+    heads, queries, keys = 2, 5, 7
+    q, k, v = (torch.zeros(1, heads, *of) for of in ((queries, 4), (keys, 4), (keys, 3)))
+    out = F.scaled_dot_product_attention(q, k, v)
+    products = heads * queries * keys * 4 + heads * queries * keys * 3
+    assert attention((q, k, v), out).terms.mult_adds == products
+
+
+@pytest.mark.parametrize(("groups", "kind"), [(1, "conv"), (2, "conv"), (4, "depthwise")])
+def test_a_convolution_is_depthwise_where_each_channel_is_a_group(groups: int, kind: str) -> None:
+    report = mbcost.count(nn.Conv2d(4, 8, 3, groups=groups), input=(1, 4, 5, 5))
+    assert [layer.kind for layer in report.layers] == [kind]
