@@ -33,6 +33,8 @@ VERSIONS = (
     "pyarrow",
     "ai-edge-litert",
     "tflite-micro",
+    "onnx",
+    "onnxruntime",
 )
 
 
