@@ -204,6 +204,30 @@ def test_a_network_trained_as_any_module_keeps_what_the_closed_form_says() -> No
     )
 
 
+class Normed(nn.Module):
+    """A norm whose gradient comes in another order than its input; in place on a view, or not."""
+
+    def __init__(self, in_place: bool) -> None:
+        super().__init__()
+        self.fc, self.norm = nn.Linear(8, 8), nn.LayerNorm(8)
+        self.in_place = in_place
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """N × 6 × 8 to N × 8 × 6."""
+        y: torch.Tensor = self.norm(self.fc(x)).transpose(1, 2)
+        return y.relu_() if self.in_place else y
+
+
+def test_a_norm_puts_out_gradients_in_the_order_in_which_its_kernel_does() -> None:
+    assert training_problems(Normed(in_place=False), [torch.zeros(2, 6, 8)], "normed", "sgd") == []
+
+
+def test_what_writes_in_place_to_a_view_is_named_since_its_backward_may_differ() -> None:
+    x = [torch.zeros(2, 6, 8)]
+    assert observed_training(Normed(in_place=False), x).in_place_on_view == ""
+    assert observed_training(Normed(in_place=True), x).in_place_on_view == "aten.relu_.default"
+
+
 def test_what_puts_out_no_scores_cannot_be_trained() -> None:
     model = nn.Sequential(nn.Linear(3, 4), nn.Flatten(0))
     with pytest.raises(MbcostError, match="puts out nothing that a loss can be made of"):

@@ -131,8 +131,12 @@ def training_problems(
     if found.saved != real.saved:
         problems.append(f"saves {found.saved:,}, really {real.saved:,}")
     for phase, kept in found.phases.items():
-        if kept != real.phases[phase]:
-            problems.append(f"{phase}: a peak of {kept.peak:,}, really {real.phases[phase].peak:,}")
+        really = real.phases[phase]
+        if kept.peak != really.peak:
+            problems.append(f"{phase}: a peak of {kept.peak:,}, really {really.peak:,}")
+        elif kept != really and not (phase == "backward" and found.in_place_on_view):
+            at = first_difference([s.size for s in kept.samples], [s.size for s in really.samples])
+            problems.append(f"{phase}: other bytes at operator {at}")
     return problems
 
 
@@ -149,6 +153,10 @@ def trained(sample: int, seed: int, end: float) -> Section:
             section.figures += 1 + sum(len(phase.samples) for phase in found.phases.values())
             problems = training_problems(model, inputs, name, optimizer)
             section.problems += [f"{name}, {optimizer}: {problem}" for problem in problems]
+        if found.in_place_on_view:
+            section.left_out.append(
+                f"{name}: {found.in_place_on_view} on a view: of backward only the peak"
+            )
     return section
 
 

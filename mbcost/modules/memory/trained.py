@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.functional import cross_entropy
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mbcost.errors import MbcostError
 from mbcost.graph.training import Optimizer
@@ -38,6 +39,9 @@ class Trained(NamedTuple):
     """By ``PHASES``."""
     saved: int
     """Bytes of unique storages without parameters and buffers."""
+    in_place_on_view: str = ""
+    """The first operator that wrote in place to a view, in a forward without values: its backward
+    may keep more on tensors with values, of which autograd makes the view anew by its strides."""
 
     @property
     def peak(self) -> int:
@@ -131,13 +135,34 @@ def _trained(
         if fake is None:
             args, kwargs = with_values(args), with_values(kwargs)
         args, kwargs = twin.copy(args), twin.copy(kwargs)
+        layouts = _Layouts()
         try:
-            with fake or nullcontext():
-                return trained_step(ModelStep(twin.model, args, kwargs, optimizer))
+            with fake or nullcontext(), layouts if fake else nullcontext():
+                found = trained_step(ModelStep(twin.model, args, kwargs, optimizer))
+            return found._replace(in_place_on_view=layouts.in_place_on_view)
         except (MbcostError, *NEEDS_VALUES):
             raise
         except Exception as error:
             raise failed_forward(error, tensors_in((args, kwargs)), name, "") from error
+
+
+class _Layouts(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no types there
+    """Gives tensors without values the layout that the CPU's kernels give theirs, and notes where
+    autograd treats the two differently."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.in_place_on_view = ""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if not self.in_place_on_view and func._schema.is_mutable:
+            x = args[0] if args else None
+            if isinstance(x, Tensor) and x._is_view() and x.requires_grad:
+                self.in_place_on_view = str(func)
+        out = func(*args, **(kwargs or {}))
+        if func is torch.ops.aten.native_layer_norm_backward.default and out[0] is not None:
+            return torch.empty(out[0].shape, dtype=out[0].dtype), *out[1:]
+        return out
 
 
 def trained_step(step: ModelStep) -> Trained:
