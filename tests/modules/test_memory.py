@@ -124,6 +124,12 @@ def test_storages_are_counted_once_and_weights_and_constants_never() -> None:
     assert found.largest == 128
 
 
+@pytest.mark.parametrize("side", range(33, 160))
+def test_a_network_that_wants_even_maps_is_built_near_any_size(side: int) -> None:
+    """YOLOv2's reorg tiles the map at stride 16: steps of 32 pixels would leave it odd for ever."""
+    assert side <= graph_at("yolov2", side).x[1] <= side + 16
+
+
 def test_the_profiler_tells_workspace_apart() -> None:
     """A convolution of a slice copies it first: that is in its kernel."""
     conv = nn.Conv2d(4, 4, 3).eval()

@@ -58,7 +58,8 @@ class Section:
 
 
 def graph_at(name: str, side: int | None) -> Graph:
-    """Return a built-in at so large an input, at the next larger where it is too small for it."""
+    """Return a built-in at so large an input, at the next larger where it does not take that: it
+    is too small, or a map at stride 16 must be even, which 16 pixels more make it."""
     spec = builtin(name)
     if isinstance(spec, Network):
         spec = strategies.with_few_boxes(spec)
@@ -68,7 +69,7 @@ def graph_at(name: str, side: int | None) -> Graph:
         try:
             return spec.graph({"size": (side, side)})
         except MbcostError:
-            side += 32
+            side += 16
             if side > 512:
                 raise
 

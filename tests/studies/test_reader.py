@@ -151,8 +151,12 @@ def test_a_softmax_of_its_own_leaves_the_rows_apart(
 
 
 VIEWS = {
-    "of the image": [Row("reorg", {"s": 1}), Row("activation", {"act": "none"})],
-    "of a map": [Row("conv", {"c": 4}), Row("reorg", {"s": 1}), Row("pool", {"k": 2})],
+    "the image itself": [Row("activation", {"act": "none"})],
+    "the map before": [
+        Row("conv", {"c": 4}),
+        Row("activation", {"act": "none"}),
+        Row("pool", {"k": 2}),
+    ],
     "a vector at once": [],
 }
 
