@@ -39,13 +39,15 @@ def deployed(
     image: Image = "released",
     in_place: Collection[InPlace] = (),
     order: Sequence[int] | None = None,
+    stored: str | None = None,
 ) -> Schedule:
     """Return inference with ``graph`` as it is deployed; sizes are in bytes of ``itemsize``.
 
     ``order`` lists the operators by their indices as they run without it: what ``best_order``
-    found for the schedule without ``in_place``, which this then applies.
+    found for the schedule without ``in_place``, which this then applies. ``stored`` is the dtype of
+    the file whose operators these are, as for ``kernels``.
     """
-    found = kernels(graph, fuse)
+    found = kernels(graph, fuse, stored)
     if order is not None:
         found = in_order(found, order)
     return _Scheduling(found, batch, itemsize, image, in_place).schedule()
@@ -111,7 +113,8 @@ class _Scheduling(NamedTuple):
 
     def size(self, tensor: int) -> int:
         """Return the bytes of a tensor."""
-        return self.found.elements(tensor) * self.batch * self.itemsize
+        own = self.found.kernels[tensor - 1].itemsize if tensor else 0
+        return self.found.elements(tensor) * self.batch * (own or self.itemsize)
 
     def buffer(self, kernel: Kernel) -> int:
         """Return the bytes of a channel of one image."""

@@ -24,6 +24,12 @@ networks (hard-sigmoid, silu and a lone batch-norm have no operator). TFLite pad
 ``VALID``; a window that neither gives is a ``PAD`` (``PADV2`` before a maximum), then a ``VALID``
 one. A global pool that is written as ``MEAN`` has the same tensors, and scratch memory besides,
 which is not modelled.
+
+A network that is stored in a file has to compute what torch does, not only to have its shapes.
+There a window is padded where torch's zeros stand; space to depth is followed by a ``TRANSPOSE`` of
+channels, which torch has in another order; a flattened map that not only linear layers read is a
+``RESHAPE``; and in int8, what has no such operator is computed in float32 between a ``DEQUANTIZE``
+and a ``QUANTIZE``: a lone batch-norm, whose parameters stay float32, and local response norm.
 """
 
 from __future__ import annotations
@@ -34,6 +40,7 @@ from typing import Literal, NamedTuple, assert_never, get_args
 
 from mbcost.graph.fold import count_readers, folded, with_bias
 from mbcost.graph.graph import Graph, Node
+from mbcost.graph.padding import padded, padding, placed
 from mbcost.graph.primitives import (
     ACTIVATIONS,
     Activation,
@@ -48,7 +55,6 @@ from mbcost.graph.primitives import (
     Layer,
     Linear,
     LocalResponseNorm,
-    Pair,
     Pool2d,
     Scale,
     Shape,
@@ -67,8 +73,6 @@ FUSES: dict[Fusion, frozenset[str]] = {
     "tflite": frozenset({"relu", "relu6"}),  # of schema.fbs's ``ActivationFunctionType``
     "all": frozenset(ACTIVATIONS) - NOT_FUSED,
 }
-
-Padding = Literal["VALID", "SAME", "PAD"]
 
 ONE_OPERATOR = {
     "relu": "RELU",
@@ -96,6 +100,8 @@ class Kernel(NamedTuple):
     """What is fused into it, one of ``ACTIVATIONS``."""
     maps: int = 1
     """How many maps of shape ``y`` it puts out for an image: one for each box behind crops."""
+    itemsize: int = 0
+    """Bytes of an element of what it puts out, where it is not of the network's own type."""
 
 
 class Kernels(NamedTuple):
@@ -115,15 +121,16 @@ class Kernels(NamedTuple):
         return prod(self.shape(tensor)) * (self.kernels[tensor - 1].maps if tensor else 1)
 
 
-def kernels(graph: Graph, fuse: Fusion) -> Kernels:
+def kernels(graph: Graph, fuse: Fusion, stored: str | None = None) -> Kernels:
     """Return the operators of ``graph``, its batch-norms folded and its activations fused.
 
     An activation is fused where nothing else reads what it reads; the operator then takes the
-    activation's turn.
+    activation's turn. ``stored`` is the dtype of the file that they have to stand in, see above;
+    its batch-norms are folded before.
     """
     readers = count_readers(graph)
     nodes, gone, activations = list(graph.nodes), set[int](), dict[int, str]()
-    for i, source in folded(graph, readers).items():
+    for i, source in ({} if stored else folded(graph, readers)).items():
         nodes[i] = with_bias(nodes[source])
         gone.add(source)
     known = FUSES[fuse]
@@ -137,12 +144,33 @@ def kernels(graph: Graph, fuse: Fusion) -> Kernels:
                 gone.add(source)
     found: list[Kernel] = []
     tensors = {-1: 0}
+    vectors = _not_only_linear(graph) if stored else frozenset[int]()
     for i, node in enumerate(nodes):
         if i not in gone:
             feeds = [tensors[source] for source in node.inputs]
-            tensors[i] = _lowered(found, node, feeds, activations.get(i, ""))
+            if i in vectors:
+                found.append(Kernel("RESHAPE", node.path, node.layer, (feeds[0],), node.y))
+                tensors[i] = len(found)
+            else:
+                tensors[i] = _lowered(found, node, feeds, activations.get(i, ""), stored)
     last = graph.outputs or (len(nodes) - 1,)
     return Kernels(graph.x, tuple(found), tuple([tensors[i] for i in last]))
+
+
+def _not_only_linear(graph: Graph) -> frozenset[int]:
+    """Return the flattened maps that something else than a linear layer reads."""
+    others = {
+        source
+        for node in graph.nodes
+        if not isinstance(node.layer, Linear)
+        for source in node.inputs
+    }
+    others |= set(graph.outputs or (len(graph.nodes) - 1,))
+    return frozenset(
+        i
+        for i, node in enumerate(graph.nodes)
+        if i in others and isinstance(node.layer, Flatten) and len(node.x) > 1
+    )
 
 
 def in_order(found: Kernels, order: Sequence[int]) -> Kernels:
@@ -156,25 +184,36 @@ def in_order(found: Kernels, order: Sequence[int]) -> Kernels:
     return Kernels(found.x, tuple([renamed(found.kernels[i]) for i in order]), outputs)
 
 
-def _lowered(found: list[Kernel], node: Node, feeds: Sequence[int], activation: str) -> int:
+def _lowered(
+    found: list[Kernel], node: Node, feeds: Sequence[int], activation: str, stored: str | None
+) -> int:
     """Append the operators of a node; return the tensor that holds what it puts out."""
 
-    def put(operator: str, *reads: int, y: Shape = node.y, fused: str = "") -> int:
-        found.append(Kernel(operator, node.path, node.layer, reads, y, fused, node.maps))
+    def put(
+        operator: str, *reads: int, y: Shape = node.y, fused: str = "", itemsize: int = 0
+    ) -> int:
+        found.append(Kernel(operator, node.path, node.layer, reads, y, fused, node.maps, itemsize))
         return len(found)
 
     layer, x = node.layer, feeds[0]
     match layer:
         case Conv2d() | Pool2d():
-            y = padded(layer, node.x, node.y)
+            how = (placed if stored else padding)(layer, node.x, node.y)
+            y = padded(layer, node.x, node.y, how)
             source = x if y is None else put("PADV2" if _is_max(layer) else "PAD", x, y=y)
             return put(_windowed(layer), source, fused=activation)
         case Linear():
             return put("FULLY_CONNECTED", x, fused=activation)
         case Flatten():
             return x
-        case BatchNorm2d():
-            return put("ADD", put("MUL", x))
+        case BatchNorm2d() | LocalResponseNorm():
+            size = 4 if stored == "int8" else 0
+            x = put("DEQUANTIZE", x, itemsize=size) if size else x
+            if isinstance(layer, BatchNorm2d):
+                x = put("ADD", put("MUL", x, itemsize=size), itemsize=size)
+            else:
+                x = put("LOCAL_RESPONSE_NORMALIZATION", x, itemsize=size)
+            return put("QUANTIZE", x) if size else x
         case AdaptiveAvgPool2d():
             return put("AVERAGE_POOL_2D", x)
         case Add():
@@ -190,13 +229,12 @@ def _lowered(found: list[Kernel], node: Node, feeds: Sequence[int], activation: 
         case ChannelShuffle():
             return put("TRANSPOSE", x)
         case SpaceToDepth():
-            return put("SPACE_TO_DEPTH", x)
+            x = put("SPACE_TO_DEPTH", x)
+            return put("TRANSPOSE", x) if stored else x
         case Crop():
             return put("CUSTOM", x)
         case Upsample():
             return put("RESIZE_BILINEAR", x)
-        case LocalResponseNorm():
-            return put("LOCAL_RESPONSE_NORMALIZATION", x)
         case Activation():
             if layer.name == "hardsigmoid":
                 return put("MUL", put("ADD", x, fused="relu6"))
@@ -220,31 +258,3 @@ def _is_max(layer: Layer) -> bool:
 def is_depthwise(layer: Layer) -> bool:
     """Return whether each group of a convolution is one of several channels."""
     return isinstance(layer, Conv2d) and layer.groups == layer.c_in > 1
-
-
-def padding(layer: Conv2d | Pool2d, x: Shape, y: Shape) -> Padding:
-    """Return how TFLite pads a window: by what its scheme puts out, not where the zeros stand.
-
-    torch's zeros stand on both sides, those of ``SAME`` at a stride of 2 on the far side first: a
-    network that was trained so has a ``PAD`` there too, and it is not modelled.
-    """
-    (_, h, w), (_, out_h, out_w), (sh, sw), (kh, kw) = x, y, layer.stride, _span(layer)
-    if out_h == (h - kh) // sh + 1 and out_w == (w - kw) // sw + 1:
-        return "VALID"
-    return "SAME" if out_h == -(-h // sh) and out_w == -(-w // sw) else "PAD"
-
-
-def padded(layer: Conv2d | Pool2d, x: Shape, y: Shape) -> Shape | None:
-    """Return the shape that a ``PAD`` before the window puts out, None where there is none."""
-    if padding(layer, x, y) != "PAD":
-        return None
-    sides = zip(x[1:], y[1:], layer.padding, layer.stride, _span(layer), strict=True)
-    return (x[0], *[max(n + 2 * p, (out - 1) * s + span) for n, out, p, s, span in sides])
-
-
-def _span(layer: Conv2d | Pool2d) -> Pair:
-    """Return how many pixels a window covers from its first to its last, in each direction."""
-    if isinstance(layer, Pool2d):
-        return layer.kernel
-    (kh, kw), (dh, dw) = layer.kernel, layer.dilation
-    return ((kh - 1) * dh + 1, (kw - 1) * dw + 1)

@@ -128,8 +128,6 @@ class Deployment:
             yield f"{stored} bytes of parameters, not {thousands(self.predicted_bytes)}"
         if sum(made.contents.parts.values()) != len(made.data):
             yield "its parts are not the whole file"
-        if self.storage.dtype == "int8" and {"int8", "int32"} & made.contents.constants.keys():
-            yield "an int8 or int32 tensor is no parameter"
 
     def verified(self, made: Written) -> bool:
         """Return whether a file is what the closed form says, and its outputs are torch's."""
@@ -198,6 +196,12 @@ def _check(subject: Subject, storage: Storage, forms: Sequence[FileFormat]) -> N
     size = subject.report.weight_bytes(storage.dtype)
     for form in forms:
         form.require()
+        if storage.layout and storage.layout not in form.layouts:
+            raise MbcostError(
+                f"a file of {form.name} has no layout {storage.layout!r}",
+                place="--layout",
+                way_out=f"{' or '.join(form.layouts)}, its operators' own",
+            )
         if size > form.largest:
             raise MbcostError(
                 f"has {bytes_in_words(size)} of parameters; a file of {form.name} holds "
@@ -245,7 +249,7 @@ def _network(subject: Subject, storage: Storage) -> Deployed:
 def _written(network: Deployed, storage: Storage, file: str, form: FileFormat) -> Written:
     from mbcost.modules.exported.deployed import CALIBRATION_IMAGES, largest_difference
 
-    layout = storage.layout or form.layout
+    layout = storage.layout or form.layouts[0]
     network = replace(
         network, layout=layout, metadata={**network.metadata, "mbcost.layout": layout}
     )

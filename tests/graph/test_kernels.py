@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from mbcost.graph.graph import Graph, Node, Step, wire
-from mbcost.graph.kernels import FUSIONS, Fusion, Kernel, Kernels, in_order, kernels, padding
+from mbcost.graph.kernels import FUSIONS, Fusion, Kernel, Kernels, in_order, kernels
+from mbcost.graph.padding import padding
 from mbcost.graph.primitives import (
     ACTIVATIONS,
     Activation,

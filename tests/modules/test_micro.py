@@ -11,7 +11,7 @@ from mbcost.errors import MbcostError
 from mbcost.graph.arena import arena
 from mbcost.graph.deployed import deployed
 from mbcost.modules.exported.micro import SPARE, NoOperatorError, allocated, planned
-from mbcost.modules.exported.tflite import tflite_bytes
+from mbcost.modules.exported.tflite_writer import tflite_bytes
 from mbcost.networks.yaml import builtin
 from tests.proofs.arena import Case, attempt, drawn, run
 

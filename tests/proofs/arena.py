@@ -26,9 +26,9 @@ from mbcost.graph.graph import Graph, Node, wire
 from mbcost.graph.liveness import peak
 from mbcost.graph.order import best_order
 from mbcost.graph.primitives import Activation, LocalResponseNorm
-from mbcost.modules.exported.constants import Dtype
+from mbcost.modules.exported.constants import ITEMSIZE, Dtype
 from mbcost.modules.exported.micro import SPARE, NoOperatorError, allocated
-from mbcost.modules.exported.tflite import ITEMSIZE, NotWrittenError, WrittenFusion, tflite_bytes
+from mbcost.modules.exported.tflite_writer import NotWrittenError, WrittenFusion, tflite_bytes
 from mbcost.networks.blocks import BLOCKS
 from mbcost.networks.yaml import builtin, builtins
 from tests import strategies

@@ -3,8 +3,8 @@
 ``deployed`` makes the network that is written: batch-norms folded, weights drawn or loaded,
 calibrated where it is quantised. To add a format: a module beside these with ``write``, ``read``
 and ``run`` as ``FileFormat`` calls them, and its line in ``FILE_FORMATS``; its packages are
-imported when a file is first written. ``tflite`` and ``micro`` write files with weights of zero to
-learn what an interpreter takes of memory.
+imported when a file is first written. ``micro`` has ``tflite_writer`` write files with weights of
+zero to learn what an interpreter takes of memory.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class FileFormat(NamedTuple):
     suffix: str
     packages: tuple[str, ...]
     extra: str
-    layout: str
-    """One of ``LAYOUTS``: what its programs expect, and a file has unless told otherwise."""
+    layouts: tuple[str, ...]
+    """Of ``LAYOUTS``, those that it can have; the first unless told otherwise."""
     largest: int
     """Bytes of the parameters that a file can hold at most."""
     module: str
@@ -99,9 +99,18 @@ FILE_FORMATS = {
             ".onnx",
             ("torch", "onnx", "onnxruntime"),
             "onnx",
-            "nchw",
+            LAYOUTS,
             2_000_000_000,  # protobuf: a message has less than 2 GiB
             "mbcost.modules.exported.onnx",
+        ),
+        FileFormat(
+            "TFLite",
+            ".tflite",
+            ("torch", "ai_edge_litert", "flatbuffers"),
+            "tflite",
+            ("nhwc",),
+            2_000_000_000,  # FlatBuffers: offsets are below 2 GiB
+            "mbcost.modules.exported.tflite",
         ),
     )
 }

@@ -18,9 +18,8 @@ from mbcost.errors import LayerError, MbcostError, missing, not_installed
 from mbcost.graph.arena import arena
 from mbcost.graph.deployed import deployed
 from mbcost.graph.graph import Graph
-from mbcost.modules.exported.constants import Dtype
-from mbcost.modules.exported.tflite import (
-    ITEMSIZE,
+from mbcost.modules.exported.constants import ITEMSIZE, Dtype
+from mbcost.modules.exported.tflite_writer import (
     PACKAGES,
     NotWrittenError,
     WrittenFusion,

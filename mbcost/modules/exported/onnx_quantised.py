@@ -1,9 +1,8 @@
 """A quantised ONNX file: int8 weights, int32 biases, uint8 maps, each beside its scale.
 
 Between nodes stand pairs of QuantizeLinear and DequantizeLinear, as ONNX Runtime's own quantiser
-writes them: a runtime turns what they enclose into an operator on whole numbers. Weights have a
-scale per output channel and no zero point (arXiv:1806.08342, sections 2 and 3.1), biases the
-product of the scales of the map and the weight, maps a scale and a zero point each.
+writes them: a runtime turns what they enclose into an operator on whole numbers. Maps have a scale
+and a zero point each.
 """
 
 from __future__ import annotations
@@ -28,11 +27,8 @@ from mbcost.graph.primitives import (
 from mbcost.modules.exported.deployed import Deployed
 from mbcost.modules.exported.onnx_nodes import hangs_over
 from mbcost.modules.exported.onnx_sheet import INPUT, Sheet
+from mbcost.modules.exported.quantised import map_scale, weight_and_bias
 
-_LARGEST_BIAS = 2**30
-"""Of a bias in units of its scale: half of what an int32 holds, so that sums fit too."""
-_SMALLEST = 1e-18
-"""Least scale of a tensor: the product of two is a float32 still. What is smaller is all zeros."""
 _CLIPPING = ("relu", "relu6")
 """Activations that a quantised operator does itself, by the range of what it puts out."""
 
@@ -53,8 +49,7 @@ class Quantised(Sheet):
             i = nodes[i].inputs[0]
         path = INPUT if i < 0 else nodes[i].path
         low, high = self.ranges[i]
-        step = (high - low) / 255
-        scale = torch.tensor(step if step > _SMALLEST else 1.0, dtype=torch.float32)
+        scale = torch.tensor(map_scale(low, high), dtype=torch.float32)
         zero = min(max(round(-low / scale.item()), 0), 255)
         names = f"{path}/scale", f"{path}/zero_point"
         self.tensor(names[0], scale)
@@ -63,22 +58,10 @@ class Quantised(Sheet):
 
     def weight(self, path: str, source: int) -> list[str]:
         """Write a weight as int8 and its bias as int32; return the names of their floats."""
-        weight = self.parameters[f"{path}.weight"].double()
-        bias = self.parameters.get(f"{path}.bias")
         *_, step = self.scale(source)
-        largest = weight.abs().flatten(1).amax(1)
-        scale = largest / 127
-        if bias is not None:
-            scale = scale.maximum(bias.double().abs() / (step.double() * _LARGEST_BIAS))
-        scale = torch.where(scale > _SMALLEST, scale, 1.0).float()
-        columns = scale.double().reshape(-1, *(1 for _ in weight.shape[1:]))
-        whole = (weight / columns).round().clamp(-127, 127).to(torch.int8)
-        found = [self._dequantised(f"{path}.weight", whole, scale)]
-        if bias is not None:
-            unit = scale * step
-            counted = (bias.double() / unit.double()).round().to(torch.int32)
-            found.append(self._dequantised(f"{path}.bias", counted, unit))
-        return found
+        keys = f"{path}.weight", f"{path}.bias"
+        found = weight_and_bias(self.parameters[keys[0]], self.parameters.get(keys[1]), step.item())
+        return [self._dequantised(k, *each) for k, each in zip(keys, found, strict=True) if each]
 
     def _dequantised(self, key: str, values: Tensor, scale: Tensor) -> str:
         self.tensor(key, values)
