@@ -35,7 +35,7 @@ class Part(NamedTuple):
     labels: NDArray[np.int64]
 
     @property
-    def count(self) -> int:
+    def n(self) -> int:
         """How many images there are."""
         return len(self.labels)
 
@@ -58,7 +58,7 @@ class Data:
             raise MbcostError(f"{thousands(len(self.classes))} classes", place=self.name)
         for name, part in self.parts():
             where = f"{self.name}: {name}"
-            if not part.count:
+            if not part.n:
                 raise MbcostError("holds no images", place=where, way_out="images of every class")
             if len(part.images) != len(part.labels):
                 raise MbcostError(

@@ -73,7 +73,7 @@ class Parts(NamedTuple):
 
 def parted(data: Data, recipe: Recipe) -> Parts:
     """Return the parts of a training: what is held out and what is left, drawn by the seed."""
-    n = data.train.count
+    n = data.train.n
     held_out = 0 if data.val is not None else recipe.val
     count = round(held_out * n) if held_out < 1 else int(held_out)
     left = n - count

@@ -316,7 +316,7 @@ class _Session:
 
     def _record(self, score: Record) -> Record:
         report, best = self.subject.report, self.training.best
-        train, val, test = (part and part.count for part in self.parts)
+        train, val, test = (part and part.n for part in self.parts)
         return {
             **self.identity,
             "params": report.params,
