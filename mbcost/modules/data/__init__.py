@@ -50,7 +50,7 @@ class Data:
     test: Part
     val: Part | None = None
     augment: str = "none"
-    """What leaves an image of its class: ``crop``, of an eighth at the edges; ``crop+flip``."""
+    """What leaves an image of its class: ``crop``, of an eighth at the edges; ``flip``; both."""
 
     def __post_init__(self) -> None:
         """Refuse parts that do not fit together: shapes, labels, nothing to train on."""

@@ -31,7 +31,7 @@ def answers(
             place=weights,
             way_out="train again, in another --run",
         )
-    given, (_, h, w) = torch.from_numpy(images), graph.x
+    given, (_, h, w) = torch.tensor(images), graph.x
     seen = Examples(given, torch.zeros(len(given)), scale, (h, w)).seen(given)
     with torch.no_grad():
         found = module(seen).flatten(1).double().softmax(1)

@@ -217,6 +217,15 @@ def score_of(module: nn.Module, examples: Examples) -> Score:
     )
 
 
+def device_problem(name: str) -> str:
+    """Return why torch cannot compute on a device here; empty where it can."""
+    try:
+        torch.zeros(1, device=name).item()
+    except Exception as error:  # each kind of device has errors of its own
+        return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return ""
+
+
 @contextmanager
 def threads(count: int) -> Iterator[None]:
     """Let torch compute with so many threads meanwhile."""

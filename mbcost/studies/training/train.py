@@ -55,6 +55,16 @@ class Where:
     """Called after each step."""
 
 
+def size_asked(target: str, settings: Mapping[str, object]) -> Size | None:
+    """Return the input's size where ``size`` or ``rho`` is given for a target; images of any other
+    are resized to it."""
+    typed = resolve_one(target, settings)
+    if not {"size", "rho"} & typed.settings.keys() or not isinstance(typed.spec, Network):
+        return None
+    _, h, w = typed.spec.input_shape(typed.settings)
+    return h, w
+
+
 def subject_for(
     target: str, data: Data, settings: Mapping[str, object] | None = None, size: Size | None = None
 ) -> Subject:
@@ -124,11 +134,10 @@ def train(
     ``Interrupted`` after a signal and ``CheckFailedError`` when the time is up, with the checkpoint
     kept.
     """
-    lacking = missing(PACKAGES)
-    if lacking:
-        raise not_installed("training", lacking)
+    where = where or Where()
+    check_machine(where.device)
     check(subject, data)
-    place, where = Path(folder), where or Where()
+    place = Path(folder)
     settled = recipe.settled(data)
     identity = identity_of(subject, data, settled, where)
     if opened(place, identity, resume):
@@ -137,6 +146,18 @@ def train(
 
     with threads(where.threads):
         return _Session(subject, data, settled, place, where, identity).run()
+
+
+def check_machine(device: str) -> None:
+    """Raise where torch is missing, or has no such device here."""
+    lacking = missing(PACKAGES)
+    if lacking:
+        raise not_installed("training", lacking)
+    from mbcost.modules.training.loop import device_problem
+
+    problem = device_problem(device)
+    if problem:
+        raise MbcostError(problem, place=f"--device {device}", way_out="--device cpu")
 
 
 def identity_of(subject: Subject, data: Data, recipe: Recipe, where: Where) -> Record:
