@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from mbcost.errors import MbcostError
+from mbcost.graph.graph import Graph
 from mbcost.networks.settings import split_inline
 from mbcost.output.table import Record
 from mbcost.paths import mode_of, read_whole
@@ -36,6 +38,10 @@ NEEDED = (
     "seed",
     "trained_top1",
     "weights_sha256",
+    "data_sha256",
+    "graph_sha256",
+    "recipe",
+    "name",
 )
 """Keys without which a record is none."""
 
@@ -107,6 +113,11 @@ def runs_in(folder: Path | str) -> list[Run]:
             "holds no finished training", place=str(folder), way_out="mbcost train … --run DIR"
         )
     return [Run.read(path) for path in inside]
+
+
+def graph_digest(graph: Graph) -> str:
+    """Return the sha256 of a network's layers and of how they are wired."""
+    return sha256(repr(graph).encode()).hexdigest()
 
 
 def weights_of(path: str) -> str:

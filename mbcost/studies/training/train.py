@@ -28,6 +28,7 @@ from mbcost.studies.training.run import (
     WEIGHTS,
     Run,
     document,
+    graph_digest,
 )
 from mbcost.targets.resolve import resolve_one
 from mbcost.targets.subject import Subject
@@ -162,13 +163,11 @@ def check_machine(device: str) -> None:
 
 def identity_of(subject: Subject, data: Data, recipe: Recipe, where: Where) -> Record:
     """Return what a training is: what else goes on with its checkpoint would be another one."""
-    from hashlib import sha256
-
     return {
         "name": subject.name,
         "target": subject.target,
         "settings": as_record(subject.settings),
-        "graph_sha256": sha256(repr(subject.graph).encode()).hexdigest(),
+        "graph_sha256": graph_digest(subject.graph),
         "data": data.name,
         "data_sha256": data.sha256,
         "recipe": json.loads(json.dumps(recipe.record())),
