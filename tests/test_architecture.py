@@ -34,18 +34,20 @@ DOORSTEP = ("__init__", "__main__", "_version")
 """Files that may open every room: the public names, the process."""
 
 DOORS = {
+    "PIL": ("modules",),
     "ai_edge_litert": ("modules",),
     "flatbuffers": ("modules",),
     "fvcore": ("modules",),
     "iopath": ("modules",),
     "matplotlib": ("output",),
-    "numpy": ("studies",),
+    "numpy": ("modules", "studies"),
     "onnx": ("modules",),
     "onnxruntime": ("modules",),
     "pandas": ("cost", "studies"),
     "ptflops": ("modules",),
     "pyarrow": ("studies",),
     "rich": ("output",),
+    "sklearn": ("modules",),
     "thop": ("modules",),
     "timm": ("targets",),
     "torch": ("modules", "targets"),

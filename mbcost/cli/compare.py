@@ -30,6 +30,16 @@ def compare(
             help="Target that ratios compare with; default the first.",
         ),
     ] = None,
+    runs: Annotated[
+        str | None,
+        typer.Option(
+            "--runs",
+            metavar="DIR",
+            help="Folder of trainings: the top-1 measured in each beside what it costs; without a "
+            "TARGET every one.",
+            show_default=False,
+        ),
+    ] = None,
     rows: Rows,
     where: ExactSink,
     beside: FigureBeside,
@@ -50,7 +60,8 @@ def compare(
     from mbcost.studies.compare.comparison import DEFAULT_BLOCKS
 
     fold_bn = bool(settings.pop("fold_bn", ""))
-    comparison = counting.comparison(targets or DEFAULT_BLOCKS, settings, reference, fold_bn)
+    named = targets or (DEFAULT_BLOCKS if runs is None else ())
+    comparison = counting.comparison(named, settings, reference, fold_bn, runs)
 
     def drawn() -> dict[Path, Content]:
         if beside is None:

@@ -9,6 +9,7 @@ from mbcost.cli.options import ConventionName, CounterNames, Fast, Strict, Unit
 from mbcost.cli.output import say
 from mbcost.errors import CheckFailedError, MbcostError
 from mbcost.modules.counters import DEFAULT_COUNTERS
+from mbcost.output.table import Record
 from mbcost.studies.compare.comparison import Comparison, counters_named
 from mbcost.targets.resolve import beside_deployed, resolve
 from mbcost.targets.restatement import restatement
@@ -31,10 +32,12 @@ class Counting:
         settings: Mapping[str, str],
         reference: str | None = None,
         fold_bn: bool = False,
+        runs: str | None = None,
     ) -> Comparison:
         """Return the comparison of targets, closed form done, counters chosen but not yet run.
 
-        With ``fold_bn`` each target is followed by its deployed twin.
+        With ``fold_bn`` each target is followed by its deployed twin, with ``runs`` they are
+        counted as the trainings in that folder had them.
         """
         restated = restatement(self.convention, self.unit)
         if self.fast and self.counter:
@@ -46,10 +49,20 @@ class Counting:
         counters = (
             [] if self.fast else counters_named(self.counter, DEFAULT_COUNTERS, ", or --fast")
         )
-        subjects = resolve(targets, settings, restated)
+        trained: list[Record] = []
+        if runs is None:
+            subjects = resolve(targets, settings, restated)
+        else:
+            from mbcost.studies.training.beside import beside_runs
+
+            if fold_bn:
+                raise MbcostError(
+                    "a trained network is not folded", place="--fold-bn", way_out="leave it out"
+                )
+            subjects, trained = beside_runs(targets, settings, runs, restated)
         if fold_bn:
             subjects = beside_deployed(subjects)
-        comparison = Comparison(subjects, counters, reference)
+        comparison = Comparison(subjects, counters, reference, trained=trained)
         comparison.records()  # lowers all: a bad row or reference is an error before any output
         return comparison
 

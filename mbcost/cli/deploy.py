@@ -83,8 +83,9 @@ class Stored:
         str | None,
         typer.Option(
             "--weights",
-            metavar="FILE.pt",
-            help="A state dict of the paths of `mbcost model`. Default: random weights.",
+            metavar="FILE.pt|RUN",
+            help="A state dict of the paths of `mbcost model`, or a folder that `mbcost train` "
+            "wrote. Default: random weights.",
             show_default=False,
         ),
     ] = None
@@ -102,6 +103,7 @@ class Stored:
     def storage(self) -> Storage:
         """Return it checked."""
         from mbcost.studies.deploy import Storage
+        from mbcost.studies.training.run import weights_of
 
         try:
             span = parse_span(self.input_range)
@@ -109,7 +111,8 @@ class Stored:
             raise error.at("--input-range") from None
         layout = None if self.layout is None else _word(self.layout, LAYOUTS, "--layout")
         dtype = _word(self.dtype, tuple(DTYPES), "--dtype")
-        return Storage(dtype, layout, span, self.weights, self.seed)
+        weights = None if self.weights is None else weights_of(self.weights)
+        return Storage(dtype, layout, span, weights, self.seed)
 
 
 def _word(text: str, words: tuple[str, ...], option: str) -> str:

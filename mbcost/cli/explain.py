@@ -16,9 +16,11 @@ def explain(
     """The formula of every layer with the numbers filled in, and what a block saves.
 
     For a depthwise-separable block the saving predicted by 1/N + 1/k² stands beside the counted
-    one.
+    one. On maps smaller than a kernel it says which share of the weights ever meets the map.
 
     mbcost explain depthwise-separable --in 3 --out 256 --size 12 --kernel 5 --stride 1
+
+    mbcost explain v3-small --size 32
     """
     from mbcost.cli.counting import report_uncounted
     from mbcost.studies.explain import explain_table

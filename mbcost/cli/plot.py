@@ -36,6 +36,15 @@ def accuracy(
     x: Annotated[
         str, typer.Option("--x", metavar="mult_adds|params", help="The cost on the x axis.")
     ] = "mult_adds",
+    runs: Annotated[
+        str | None,
+        typer.Option(
+            "--runs",
+            metavar="DIR",
+            help="The top-1 measured by the trainings in DIR, instead of published ones.",
+            show_default=False,
+        ),
+    ] = None,
     where: DrawnFigure,
 ) -> None:
     """Cost against published top-1, one curve per network; without a TARGET all that have one.
@@ -47,7 +56,11 @@ def accuracy(
     """
     from mbcost.studies import figures
 
-    where.show(figures.accuracy(targets or (), x.replace("-", "_")))
+    cost = x.replace("-", "_")
+    if runs is None:
+        where.show(figures.accuracy(targets or (), cost))
+    else:
+        where.show(figures.trained_accuracy(targets or (), runs, cost))
 
 
 @plot_app.command()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from mbcost.units import thousands
@@ -11,10 +12,17 @@ from mbcost.units import thousands
 Step = TypeVar("Step")
 
 
-def progress(steps: Iterable[tuple[int, Step]], total: int) -> Generator[tuple[int, Step]]:
-    """Yield the steps, each (configs done, …), drawing a bar where stderr is a terminal."""
+Rate = Callable[[float], str]
+"""A rate in words, of what is done in a second."""
+Draw = Callable[[float, str, Rate], None]
+"""Takes how much is done in all, that in words, and what says the rate."""
+
+
+@contextmanager
+def drawn(total: float) -> Iterator[Draw]:
+    """Hand over what draws a bar of ``total`` where stderr is a terminal, and nothing elsewhere."""
     if not sys.stderr.isatty():
-        yield from steps
+        yield lambda done, words, rate: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -26,10 +34,21 @@ def progress(steps: Iterable[tuple[int, Step]], total: int) -> Generator[tuple[i
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=total, done="", rate="")
-        for step in steps:
+        task = bar.add_task("", total=total, done="", rate="", start=False)
+
+        def draw(done: float, words: str, rate: Rate) -> None:
+            if not bar.tasks[0].started:  # what was done before is no part of the rate
+                bar.reset(task, completed=done, start=True)
             speed = bar.tasks[0].speed
-            done = f"{thousands(step[0])} of {thousands(total)}"
-            rate = f"{thousands(round(speed))}/s" if speed else ""
-            bar.update(task, completed=step[0], done=done, rate=rate)
+            bar.update(task, completed=done, done=words, rate=rate(speed) if speed else "")
+
+        yield draw
+
+
+def progress(steps: Iterable[tuple[int, Step]], total: int) -> Generator[tuple[int, Step]]:
+    """Yield the steps, each (configs done, …), drawing a bar where stderr is a terminal."""
+    with drawn(total) as draw:
+        for step in steps:
+            words = f"{thousands(step[0])} of {thousands(total)}"
+            draw(step[0], words, lambda speed: f"{thousands(round(speed))}/s")
             yield step

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 
 from mbcost.cost import CONVOLUTIONS, CostReport, LayerCost, cost_of
+from mbcost.graph.seen import seen_positions
 from mbcost.graph.split import PAPER_ITEMSIZE, bottlenecks, split_peak
 from mbcost.networks.single_block import SingleBlock
 from mbcost.output.table import Column, Record, Table
 from mbcost.targets.subject import Subject, uncounted_lines
-from mbcost.units import decimals, ratio_in_words, shape_text, thousands
+from mbcost.units import decimals, percent, ratio_in_words, shape_text, thousands
 
 COLUMNS = (
     Column("path", "layer"),
@@ -18,16 +20,20 @@ COLUMNS = (
     Column("mult_adds_formula", "mult-adds ="),
     Column("mult_adds", "mult-adds", "whole"),
 )
-FIELDS = ("path", "kind", *(column.key for column in COLUMNS[1:]))
+SEEN = Column("kernel_seen", "kernel seen", "percent")
+"""The share of a kernel's positions that meet the map somewhere; shown where one never does."""
+FIELDS = ("path", "kind", *(column.key for column in COLUMNS[1:]), SEEN.key)
 
 
 def explain_table(subject: Subject) -> Table:
     """Return the formula of each layer that costs something, and what the block saves."""
     report = subject.report
-    rows = [_row(report, i) for i in range(len(report.layers))]
+    seen = kernels_seen(subject)
+    rows = [_row(report, i, seen) for i in range(len(report.layers))]
     costly = [row for row in rows if row["params"] or row["mult_adds"]]
+    blind = seen_lines(subject)
     return Table(
-        COLUMNS,
+        (*COLUMNS, SEEN) if blind else COLUMNS,
         costly,
         FIELDS,
         costly,
@@ -48,13 +54,15 @@ def explain_table(subject: Subject) -> Table:
             "times h_out·w_out mult-adds; a batch-norm: 2·c params",
             *savings_lines(subject),
             *bottleneck_lines(subject),
+            *blind,
             *uncounted_lines([subject]),
         ),
     )
 
 
-def _row(report: CostReport, i: int) -> Record:
+def _row(report: CostReport, i: int, seen: Mapping[str, tuple[int, int]]) -> Record:
     layer = report.layers[i]
+    positions = seen.get(layer.path)
     params_formula, mult_adds_formula = formula(layer, report.scale)
     return {
         "path": layer.path,
@@ -63,7 +71,33 @@ def _row(report: CostReport, i: int) -> Record:
         "params": layer.params,
         "mult_adds_formula": mult_adds_formula,
         "mult_adds": layer.mult_adds * report.scale,
+        SEEN.key: None if positions is None else 100 * positions[0] / positions[1],
     }
+
+
+def kernels_seen(subject: Subject) -> dict[str, tuple[int, int]]:
+    """Return by path of a convolution how many positions of its kernel meet the map, and of how
+    many; nothing of a model from elsewhere, whose padding is not known."""
+    if subject.traced:
+        return {}
+    positions = ((node.path, seen_positions(node)) for node in subject.graph.nodes)
+    return {path: found for path, found in positions if found is not None}
+
+
+def seen_lines(subject: Subject) -> list[str]:
+    """Return which share of the weights meet nothing but padding, where some do."""
+    seen = kernels_seen(subject)
+    lines = []
+    for kind in CONVOLUTIONS:
+        rows = [row for row in subject.report.layers if row.kind == kind and row.path in seen]
+        whole = sum(row.terms.weights for row in rows)
+        met = sum(row.terms.weights * seen[row.path][0] // seen[row.path][1] for row in rows)
+        if met < whole:
+            lines.append(
+                f"of the {kind} weights {percent(met / whole, 0)} ever meet the map: "
+                f"{thousands(met)} of {thousands(whole)}; the others see padding alone"
+            )
+    return lines
 
 
 def _standard(subject: Subject) -> CostReport | None:

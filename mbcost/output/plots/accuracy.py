@@ -1,4 +1,4 @@
-"""Cost against published top-1: the trade-off figure of the MobileNet papers."""
+"""Cost against top-1, published or measured: the trade-off figure of the MobileNet papers."""
 
 from __future__ import annotations
 
@@ -28,12 +28,15 @@ _NOTE_REACH_PT = 9.0
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Published points of several networks, in order; rows hold ``native_size`` and
-    ``POINT_KEYS``, whose ``columns`` these are."""
+    """Points of several networks, in order; rows hold ``native_size`` and the keys of
+    ``columns``."""
 
     columns: tuple[Column, ...]
     rows: tuple[Record, ...]
     cost: str = "mult_adds"
+    score: str = "top1"
+    """The key of what stands on the other axis: published and measured ones never share one."""
+    label_y: str = "published top-1 (%)"
 
     @property
     def networks(self) -> list[str]:
@@ -43,17 +46,18 @@ class Accuracy:
     def curve(self, network: str) -> list[Record]:
         """Return what one would choose from a network: its points no other of its own beats."""
         rows = [row for row in self.rows if row["target"] == network and row["on_curve"]]
-        return sorted(rows, key=lambda row: (row[self.cost], row["top1"]))
+        return sorted(rows, key=lambda row: (row[self.cost], row[self.score]))
 
     def front(self) -> list[Record]:
         """Return the points that no point of any network beats, cheapest first."""
         rows = [row for row in self.rows if row["on_front"]]
-        return sorted(rows, key=lambda row: (row[self.cost], row["top1"]))
+        return sorted(rows, key=lambda row: (row[self.cost], row[self.score]))
 
     def table(self) -> Table:
-        """Return one row per published point."""
-        rows = [{key: row[key] for key in POINT_KEYS} for row in self.rows]
-        return Table(self.columns, rows, POINT_KEYS, rows, rows)
+        """Return one row per point."""
+        keys = tuple(column.key for column in self.columns)
+        rows = [{key: row[key] for key in keys} for row in self.rows]
+        return Table(self.columns, rows, keys, rows, rows)
 
     def height(self, width: float) -> float:
         """Return three quarters of the width, and no less than two inches."""
@@ -71,7 +75,7 @@ class Accuracy:
         front = self.front()
         axes.plot(
             [row[self.cost] for row in front],
-            [row["top1"] for row in front],
+            [row[self.score] for row in front],
             color=FRONT_COLOUR,
             linewidth=4.5,
             solid_capstyle="round",
@@ -83,7 +87,7 @@ class Accuracy:
             curve = self.curve(network)
             axes.plot(
                 [row[self.cost] for row in curve],
-                [row["top1"] for row in curve],
+                [row[self.score] for row in curve],
                 color=pen.colour,
                 linestyle=pen.dash,
                 zorder=2,
@@ -93,7 +97,7 @@ class Accuracy:
             rows = [self.rows[i] for i in own]
             axes.scatter(
                 [row[self.cost] for row in rows],
-                [row["top1"] for row in rows],
+                [row[self.score] for row in rows],
                 s=[areas[i] for i in own],
                 marker=pen.marker,
                 facecolors=[pen.colour if row["on_curve"] else "white" for row in rows],
@@ -111,7 +115,7 @@ class Accuracy:
             axes.set_xlim(min(costs) / 2.2, max(costs) * 2.2)
         axes.margins(x=0.08, y=0.1)
         count_axis(axes.xaxis, costs, COSTS[self.cost], log=True)
-        axes.set_ylabel("published top-1 (%)")
+        axes.set_ylabel(self.label_y)
         axes.grid(True)
 
     def _key(self, axes: Axes) -> None:
@@ -142,7 +146,7 @@ class Accuracy:
         fits = [
             labeller.write(
                 short(network),
-                [(row[self.cost], row["top1"]) for row in reversed(self.curve(network))],
+                [(row[self.cost], row[self.score]) for row in reversed(self.curve(network))],
                 {"color": text_colour(pen.colour), "fontweight": emphasis()},
             )
             for network, pen in named
@@ -154,7 +158,7 @@ class Accuracy:
             labeller = self._labeller(axes)
         for network, pen in named:
             for row in reversed(self.curve(network)):
-                at = [(row[self.cost], row["top1"])]
+                at = [(row[self.cost], row[self.score])]
                 style = {"color": text_colour(pen.colour)}
                 labeller.write(_setting(row), at, style, _NOTE_REACH_PT)
 
@@ -193,9 +197,9 @@ class Accuracy:
         """Return a labeller that keeps off bubbles, curves, the front and the key."""
         labeller = Labeller(axes)
         for row, area in zip(self.rows, self.areas(), strict=True):
-            labeller.keep_off_bubble(row[self.cost], row["top1"], area)
+            labeller.keep_off_bubble(row[self.cost], row[self.score], area)
         for line in (self.front(), *map(self.curve, self.networks)):
-            labeller.keep_off_line([(row[self.cost], row["top1"]) for row in line], 1.5)
+            labeller.keep_off_line([(row[self.cost], row[self.score]) for row in line], 1.5)
         legend = axes.get_legend()
         if legend is not None:
             labeller.taken.append(box_of(legend.get_window_extent()))

@@ -27,6 +27,7 @@ from mbcost.studies.compare.records import (
     EXTRA_COLUMNS,
     MEMORY_COLUMNS,
     RECORD_KEYS,
+    TRAINED_COLUMNS,
     deployed_record,
     extras,
     memory_record,
@@ -39,6 +40,7 @@ from mbcost.studies.compare.words import (
     source_of,
     title_of,
     top1_lines,
+    trained_lines,
 )
 from mbcost.targets.count import target_name, warn_uncounted
 from mbcost.targets.resolve import beside_deployed, resolve
@@ -59,6 +61,8 @@ class Comparison:
     counters: Sequence[Counter] = ()
     reference: str | None = None
     verified: Verified = field(default_factory=Verified)
+    trained: Sequence[Record] = ()
+    """What the training of each subject adds to its record, where trainings are compared."""
 
     def verify(self) -> Iterator[Comparison]:
         """Run the counters one by one; yields the comparison as it is at first and after each.
@@ -115,6 +119,7 @@ class Comparison:
             further
             | record(subject, self.reference_report, self.verifications(i))
             | (deployed_record(subject) if stored else {})
+            | (self.trained[i] if self.trained else {})
             for i, subject in enumerate(self.subjects)
         ]
 
@@ -122,6 +127,7 @@ class Comparison:
     def keys(self) -> tuple[str, ...]:
         """The keys of the CSV: a record's own, flops and further counters where asked for."""
         asked = (*(counter.key for counter in self.counters), self.restatement.figure)
+        asked = (*asked, *(TRAINED_COLUMNS if self.trained else ()))
         return tuple(dict.fromkeys((*RECORD_KEYS, *asked)))
 
     def frame(self) -> pandas.DataFrame:
@@ -149,6 +155,7 @@ class Comparison:
             default += [figure]
         weights = [key for key in DEPLOYED_COLUMNS if key != "fold_bn"] if self.folds else []
         default += weights
+        default += list(TRAINED_COLUMNS) if self.trained else []
         default += [counter.key for counter in self.counters]
         default += ["forward_backward_bytes", "total_bytes"]
         default += ["verified"] if self.counters else []
@@ -177,7 +184,7 @@ class Comparison:
             document,
             title=self.title(),
             caption=self.caption() + words,
-            notes=(*self.notes(), *noted, *top1_lines(chosen, rows)),
+            notes=(*self.notes(), *noted, *top1_lines(chosen, rows), *trained_lines(self.trained)),
         )
 
     @property
@@ -195,6 +202,7 @@ class Comparison:
     def _known_columns(self) -> dict[str, Column]:
         name = self.subjects[self.reference_index].target
         known = {**COLUMNS, **DEPLOYED_COLUMNS, **EXTRA_COLUMNS, **MEMORY_COLUMNS}
+        known |= TRAINED_COLUMNS if self.trained else {}
         figure_title = self.restatement.title
         known["mult_adds"] = Column("mult_adds", self.restatement.mult_adds_title, "count")
         if self.restatement.in_flops:

@@ -74,6 +74,17 @@ EXTRA_COLUMNS: dict[str, Column] = {
 }
 """Keys of a record that stand in it only where ``--columns`` asks for them."""
 
+TRAINED_COLUMNS: dict[str, Column] = {
+    column.key: column
+    for column in (
+        Column("trained_top1", "trained top-1", "percent"),
+        Column("data", "trained on"),
+        Column("epochs", "epochs", "whole"),
+        Column("seed", "seed", "whole"),
+    )
+}
+"""What a training that stands beside a subject adds; never a published figure."""
+
 MEMORY_COLUMNS: dict[str, Column] = {
     column.key: column
     for column in (

@@ -65,6 +65,16 @@ def caption_of(
     return " ".join(word for word in words if word)
 
 
+def trained_lines(trained: Sequence[Record]) -> tuple[str, ...]:
+    """Return what a measured top-1 is, where there is one."""
+    if not any(each["trained_top1"] is not None for each in trained):
+        return ()
+    return (
+        "trained top-1: measured here, at the input and classes of the row; "
+        "no published figure is comparable",
+    )
+
+
 def top1_lines(chosen: Sequence[Column], rows: Sequence[Record]) -> tuple[str, ...]:
     """Return where each published top-1 stands, a line per source, if the column is shown."""
     if not any(column.key == "top1" for column in chosen):
