@@ -20,6 +20,7 @@ from mbcost.studies.memory import steps
 from mbcost.studies.memory.stated import OF_WHOLE
 from mbcost.studies.papers import table as paper
 from mbcost.studies.spaces import columns as sweep
+from mbcost.studies.training import table as training
 from tests.test_architecture import DOORS, FLOORS, PACKAGE
 
 MEANINGS = {
@@ -53,6 +54,22 @@ MEANINGS = {
     "int8_bytes": ("bytes", "weights with 1 byte a weight and 4 a bias, γ or β"),
     "top1": ("per cent", "published top-1, of exactly this α, size and all else"),
     "top1_source": ("text", "where it is printed"),
+    "trained_top1": ("per cent", "measured on the test images at the end of a training"),
+    "trained_top5": ("per cent", "so is this; empty of five classes or fewer"),
+    "test_loss": ("nats", "mean cross-entropy on the test images"),
+    "data": ("text", "what was trained on"),
+    "epochs": ("count", "passes over the images"),
+    "seed": ("count", "of all that a training draws"),
+    "train_images": ("images", "trained on"),
+    "val_images": ("images", "held out; empty if none"),
+    "test_images": ("images", "tested on"),
+    "best_epoch": ("count", "the epoch with the greatest top-1 on what was held out"),
+    "best_val_top1": ("per cent", "that top-1"),
+    "best_top1": ("per cent", "what that epoch reaches on the test images"),
+    "train_s": ("seconds", "spent on steps, over all resumptions"),
+    "data_sha256": ("text", "digest of pixels, labels and classes"),
+    "weights_sha256": ("text", "digest of the weights at the end"),
+    "kernel_seen": ("per cent", "positions of the kernel that meet the map, not padding alone"),
     "path": ("text", "the layer's path in the module"),
     "kind": ("text", "`linear`, `depthwise`, `pointwise`, `conv`, `batch_norm`, …"),
     "kernel": ("pixels", "of a convolution: 3, or `1x7`"),
@@ -173,6 +190,8 @@ IN_PLACE = {
     ("tensors", "name"): ("text", "the layer that writes the tensor, or `input`"),
     ("deploy", "mult_adds"): ("count", "those layers', from the shapes in the file, for the batch"),
     ("deploy", "verified"): ("truth", "the file is as the closed form says, and outputs are near"),
+    ("train", "params"): ("count", "weights, biases, batch-norm γ and β"),
+    ("train", "mult_adds"): ("count", "multiply-adds of one image, at the size trained on"),
     ("list", "kind"): ("text", "`network`, `detection`, `segmentation`, `block` or `space`"),
 }
 
@@ -254,6 +273,15 @@ Where a limit is on them, or `--columns` asks for them:
 {_table("deploy", deploy_table.FIELDS)}
 JSON adds `settings`; `parameters` and `constants`, elements by type; `overhead`, bytes by part; and
 `file_layers`: `path`, `weights`, `biases` and `mult_adds` as the file has them.
+
+## `train`
+
+`record.json` has these, and `compare --runs` `trained_top1`, `data`, `epochs` and `seed`:
+
+{_table("train", training.FIELDS)}
+It adds `name`, `settings`, `recipe`, `history`, a row an epoch, `classes`, `confusion`, by true
+class how often each class was answered, `mean` and `std` of each channel, `graph_sha256`,
+`threads`, `device` and `versions`. `predict` prints `class` and `probability`, in per cent.
 
 ## `list`
 

@@ -7,7 +7,19 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "pandas", "numpy", "matplotlib", "torchvision", "timm", "pyarrow", "onnx")
+HEAVY = (
+    "distributed",
+    "sklearn",
+    "PIL",
+    "torch",
+    "pandas",
+    "numpy",
+    "matplotlib",
+    "torchvision",
+    "timm",
+    "pyarrow",
+    "onnx",
+)
 DISPATCH = ("torch._dynamo", "torch.utils.flop_counter")
 
 
@@ -39,6 +51,9 @@ def mbcost(*args: str) -> str:
         ["--help"],
         ["compare", "--help"],
         ["deploy", "--help"],
+        ["train", "--help"],
+        ["predict", "--help"],
+        ["compare", "--runs", "reports/training", "--fast"],
         ["compare", "--fast"],
         ["compare", "v1", "v2", "--fast", "--format", "csv"],
         ["model", "v3-large", "--fast", "--format", "latex"],

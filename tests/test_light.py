@@ -43,6 +43,7 @@ WORKS = (
     "search v1 --max-mult-adds 150M --verify 0 -o best.yaml",
     "search v2 --target-mult-adds 60M --verify 0",
     "plot sweep v2 --alpha 0.5,1 --show-data",
+    "explain v3-small --size 32",
     "list",
     "show v2",
     "schema",
@@ -72,6 +73,8 @@ NEEDS = {
     "installed (pip install 'mbcost[parquet]', or write .csv)",
     "deploy v2 -o none.onnx": "ONNX needs torch, onnx and onnxruntime, which are not installed "
     "(pip install 'mbcost[onnx]')",
+    "train v2 --data digits --run none.run": "digits needs scikit-learn, which is not installed "
+    "(pip install 'mbcost[digits]')",
     "compare --fast --plot none.svg": "a figure needs matplotlib, which is not installed "
     "(pip install 'mbcost[plot]'; the values alone: --show-data)",
 }

@@ -34,11 +34,9 @@ def drawn(total: float) -> Iterator[Draw]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=total, done="", rate="", start=False)
+        task = bar.add_task("", total=total, done="", rate="")
 
         def draw(done: float, words: str, rate: Rate) -> None:
-            if not bar.tasks[0].started:  # what was done before is no part of the rate
-                bar.reset(task, completed=done, start=True)
             speed = bar.tasks[0].speed
             bar.update(task, completed=done, done=words, rate=rate(speed) if speed else "")
 

@@ -26,11 +26,29 @@ FULL = Path("/dev/full")
 
 NETWORK = str(Path(tempfile.mkdtemp()) / "net.onnx")
 
+TRAINED = Path(tempfile.mkdtemp())
+TRAIN = (
+    *("train", "v1-cifar10@alpha=0.1", "--data", "digits", "--run", str(TRAINED / "run")),
+    *("--images", "64", "--epochs", "1"),
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def trained() -> None:
+    """A training and an image, for the commands that read them."""
+    from PIL import Image
+
+    run(*TRAIN)
+    Image.new("L", (32, 32), 90).save(TRAINED / "six.png")
+
+
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "compare": ("compare", "--fast"),
     "model": ("model", "v2", "--fast"),
     "memory": ("memory", "v2"),
     "deploy": ("deploy", "standard", "--size", "8", "-o", NETWORK),
+    "train": (*TRAIN, "--resume"),
+    "predict": ("predict", str(TRAINED / "run"), str(TRAINED / "six.png")),
     "explain": ("explain", "standard"),
     "reconcile": ("reconcile", "standard", "--size", "8", "--counter", "torch"),
     "sweep": ("sweep", "v2", "--alpha", "0.5,1", "--verify", "0", "--format", "csv"),
@@ -73,7 +91,7 @@ def test_every_command_has_an_example_here() -> None:
     assert set(COMMANDS) <= set(EXAMPLES)
 
 
-IMPORT_TORCH = ("reconcile", "deploy")
+IMPORT_TORCH = ("reconcile", "deploy", "train", "predict")
 QUICK = [example for example in EXAMPLES if example not in IMPORT_TORCH]
 
 

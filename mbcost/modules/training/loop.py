@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -128,7 +128,7 @@ class Training:
         self.epoch, self.step = state["epoch"], state["step"]
         self.sums, self.history, self.best = state["sums"], state["history"], state["best"]
 
-    def steps(self) -> Iterator[Progress]:
+    def steps(self) -> Generator[Progress]:
         """Train; yields after each step, when the state can be kept."""
         with torch.random.fork_rng(devices=[]):
             while self.epoch < self.recipe.epochs:
