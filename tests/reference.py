@@ -117,13 +117,19 @@ MEANINGS = {
     "params_formula": ("text", "the formula with the numbers filled in: `3²·3·32`"),
     "mult_adds_formula": ("text", "the same for mult-adds"),
     "file": ("text", "the file, as named"),
-    "file_format": ("text", "`ONNX`"),
+    "file_format": ("text", "`ONNX` or `TFLite`"),
     "layout": ("text", "dimensions of input and maps: `nchw` or `nhwc`"),
     "input_low": ("number", "least value of the input"),
     "input_high": ("number", "greatest value of the input"),
     "weights_from": ("text", "the file of the weights, or `random` and the seed"),
     "file_bytes": ("bytes", "the file"),
     "predicted_bytes": ("bytes", "its parameters, by closed form"),
+    "predicted_peak_bytes": (
+        "bytes",
+        "the largest set of maps alive at once in the file as a runtime that fuses relu and relu6 "
+        "runs it: a prediction",
+    ),
+    "arena_measured": ("truth", "TFLite Micro planned `arena_bytes` for this file, in this run"),
     "overhead_bytes": ("bytes", "all else in it: file − predicted"),
     "layers": ("count", "convolutions and linear layers"),
     "layers_matched": ("count", "those the file has by name, with all their figures"),
@@ -172,6 +178,10 @@ IN_PLACE = {
     ("memory", "settings"): ("text", "what was set: `alpha 0.5`; an object in JSON"),
     ("tensors", "name"): ("text", "the layer that writes the tensor, or `input`"),
     ("deploy", "mult_adds"): ("count", "those layers', from the shapes in the file, for the batch"),
+    ("deploy", "arena_bytes"): (
+        "bytes",
+        "the arena that TFLite Micro's planner makes of this file's maps: its head",
+    ),
     ("deploy", "verified"): ("truth", "the file is as the closed form says, and outputs are near"),
     ("list", "kind"): ("text", "`network`, `detection`, `segmentation`, `block` or `space`"),
 }

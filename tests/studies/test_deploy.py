@@ -11,6 +11,7 @@ import pytest
 import torch
 from onnx import ModelProto
 
+from mbcost.cost import DTYPES
 from mbcost.errors import CheckFailedError, MbcostError
 from mbcost.modules.exported import FILE_FORMATS
 from mbcost.networks.yaml import builtins
@@ -32,6 +33,9 @@ TEN = (
     "deeplabv3-v3-large-torchvision@size=65",
 )
 
+WITHOUT_MICRO = ("googlenet@size=64",)
+"""TFLite Micro has no local response norm."""
+
 
 @pytest.mark.parametrize("target", TEN)
 def test_a_file_is_what_the_closed_form_says(target: str) -> None:
@@ -39,6 +43,16 @@ def test_a_file_is_what_the_closed_form_says(target: str) -> None:
         found = prove(target, dtype, layout)
         assert found.problems == ()
         assert found.layers > 20
+
+
+@pytest.mark.parametrize("target", TEN)
+def test_a_tflite_file_is_what_the_closed_form_says(target: str) -> None:
+    for dtype in DTYPES:
+        found = prove(target, dtype, suffix=".tflite")
+        assert found.problems == ()
+        assert found.layers > 20
+        assert found.difference < {"fp32": TOLERANCE, "fp16": 2e-3, "int8": 0.1}[dtype]
+        assert found.planned == (dtype != "fp16" and target not in WITHOUT_MICRO)
 
 
 def test_the_proof_has_every_network_and_the_blocks() -> None:

@@ -76,6 +76,21 @@ def planned(
         return str(error)
 
 
+def measured(model: bytes, dtype: str, size: int) -> int | str:
+    """Return the head of the arena that TFLite Micro plans for a file, for which ``size`` bytes are
+    expected; or why it does not."""
+    if missing(("tflite_micro",)):
+        return "tflite_micro not installed (pip install 'mbcost[tflite]')"
+    if dtype not in get_args(Dtype):
+        return f"TFLite Micro runs no network in {dtype}"
+    if size + SPARE >= LARGEST:
+        return "TFLite Micro's arena is below 2 GiB"
+    try:
+        return allocated(model, size + SPARE).head
+    except NoOperatorError as error:
+        return str(error)
+
+
 def allocated(model: bytes, offered: int, place: str = "") -> Allocated:
     """Return what the interpreter takes of an arena for a file, or raise with what it says."""
     if missing(("tflite_micro",)):

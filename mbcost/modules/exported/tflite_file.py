@@ -91,10 +91,10 @@ def _layers(
             bias = []
         if weight.name != f"{path}.weight":
             path = f"{path} of {weight.name}"
-        c = output.shape[-1]
-        own = prod(weight.shape) // c  # kh · kw · c_in/groups, or the features in
+        elements = prod(map(int, output.shape))  # of whole numbers without a bound
+        own = prod(weight.shape) // int(output.shape[-1])  # kh · kw · c_in/groups, or features in
         biases = sum(prod(tensor.shape) for tensor in bias)
-        yield FileLayer(path, prod(weight.shape), biases, own * int(prod(output.shape))), kept
+        yield FileLayer(path, prod(weight.shape), biases, own * elements), kept
 
 
 def _parameters(layers: list[tuple[FileLayer, list[int]]], held: dict[int, _Held]) -> set[int]:
