@@ -72,6 +72,8 @@ NEEDS = {
     "installed (pip install 'mbcost[parquet]', or write .csv)",
     "deploy v2 -o none.onnx": "ONNX needs torch, onnx and onnxruntime, which are not installed "
     "(pip install 'mbcost[onnx]')",
+    "deploy v2 -o none.tflite": "TFLite needs torch, ai_edge_litert and flatbuffers, which are not "
+    "installed (pip install 'mbcost[tflite]')",
     "compare --fast --plot none.svg": "a figure needs matplotlib, which is not installed "
     "(pip install 'mbcost[plot]'; the values alone: --show-data)",
 }
