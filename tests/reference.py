@@ -116,6 +116,7 @@ MEANINGS = {
     "mult_adds_growth": ("ratio", "delta ÷ before"),
     "params_formula": ("text", "the formula with the numbers filled in: `3²·3·32`"),
     "mult_adds_formula": ("text", "the same for mult-adds"),
+    "kernel_seen": ("ratio", "the share of the positions of a kernel that meet the map somewhere"),
     "file": ("text", "the file, as named"),
     "file_format": ("text", "`ONNX` or `TFLite`"),
     "layout": ("text", "dimensions of input and maps: `nchw` or `nhwc`"),

@@ -29,9 +29,6 @@ from mbcost.units import bytes_in_words, number, scientific, thousands
 if TYPE_CHECKING:
     from mbcost.modules.exported.deployed import Deployed
 
-TOLERANCE = 1e-5
-"""Of the largest element of an output, how far a float32 file may be from torch at most."""
-
 LARGEST_MAPS_BYTES = 10**9
 """What a layer reads and puts out, of the batch, in float32, at most: it is run in two runtimes."""
 
@@ -147,9 +144,10 @@ class Deployment:
         no_parameters = {"int8", "int32"} & made.contents.constants.keys()
         if self.storage.dtype == "int8" and no_parameters and not made.form.whole_constants:
             yield "an int8 or int32 tensor is no parameter"
-        if made.arena and made.arena.measured not in (made.arena.size, str(made.arena.measured)):
-            size, measured = map(thousands, made.arena)
-            yield f"TFLite Micro plans an arena of {measured} bytes for it, not {size}"
+        if made.arena and isinstance(made.arena.measured, int):
+            size, measured = thousands(made.arena.size), thousands(made.arena.measured)
+            if measured != size:
+                yield f"TFLite Micro plans an arena of {measured} bytes for it, not {size}"
 
     def verified(self, made: Written) -> bool:
         """Return whether a file is what the closed form says, and its outputs are torch's."""
@@ -173,14 +171,14 @@ class Deployment:
             if not self.near(made):
                 raise CheckFailedError(
                     f"differs by {scientific(made.difference)} of the largest output from torch, "
-                    f"more than {scientific(TOLERANCE)}",
+                    f"more than {scientific(made.form.tolerance)}",
                     place=made.file,
                     way_out="weights that cancel out lose digits in any order of summing",
                 )
 
     def near(self, made: Written) -> bool:
         """Return whether the outputs of a file are torch's: all but rounding, in float32."""
-        return made.difference <= TOLERANCE or (
+        return made.difference <= made.form.tolerance or (
             self.storage.dtype != "fp32" and isfinite(made.difference)
         )
 

@@ -9,7 +9,7 @@ from mbcost.modules.exported import PARAMETERS
 from mbcost.networks.settings import as_record
 from mbcost.output.table import Column, Record, Table, choose_columns
 from mbcost.studies.compare.versions import versions_of, versions_text
-from mbcost.studies.deploy import TOLERANCE, Deployment, Planned, Written
+from mbcost.studies.deploy import Deployment, Planned, Written
 from mbcost.units import number, scientific, shape_text, thousands
 
 COLUMNS = {
@@ -132,7 +132,8 @@ def _notes(made: Deployment) -> Iterator[str]:
             "claimed"
         )
     if all(map(made.verified, made.written)):
-        near = f"; outputs within {scientific(TOLERANCE)} of torch's"
+        most = max(file.form.tolerance for file in made.written)
+        near = f"; outputs within {scientific(most)} of torch's"
         yield (
             "verified: read back, each layer by name: weights, mult-adds and bytes as the closed "
             f"form says{near if made.storage.dtype == 'fp32' else ''}"

@@ -21,11 +21,11 @@ from mbcost.graph.primitives import (
     Pool2d,
 )
 from mbcost.modules.exported import PARAMETERS, FileLayer
-from mbcost.modules.exported.deployed import Deployed
+from mbcost.modules.exported.deployed import Deployed, largest_difference
 from mbcost.modules.exported.tflite import read, run, write
 from mbcost.modules.exported.tflite_parts import ALIGNMENT, parts
 from mbcost.modules.exported.tflite_weights import ONE_SCALE
-from tests.modules.test_onnx import CASES, FAR, IMAGE, MAP, after, graph_of, largest_difference
+from tests.modules.test_onnx import CASES, FAR, IMAGE, MAP, after, graph_of
 from tests.modules.test_onnx import network as deployed_network
 
 REFUSED = {

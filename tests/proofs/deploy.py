@@ -6,8 +6,8 @@ Of each network and block but those that crop boxes, which are refused, in each 
 biases and mult-adds of every convolution and linear layer, by name, are those of the closed form;
 the tensors' elements by type, summed here from the file, are those it predicts, and so are their
 bytes; the parts of the file sum to its size; what a float32 file puts out is within 1e-5 of the
-folded module, of the largest element. Where TFLite Micro runs a file, the arena that it plans is
-the one in closed form.
+folded module (TFLite: 3e-5), of the largest element. Where TFLite Micro runs a file, the arena that
+it plans is the one in closed form.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from mbcost.errors import MbcostError
 from mbcost.graph.primitives import Crop
 from mbcost.modules.exported import FILE_FORMATS
 from mbcost.networks.yaml import builtins
-from mbcost.studies.deploy import TOLERANCE, Storage, deployment
+from mbcost.studies.deploy import Storage, deployment
 from mbcost.targets.resolve import resolve_one
 
 
@@ -62,7 +62,7 @@ def prove(target: str, dtype: str, layout: str | None = None, suffix: str = ".on
     problems = [*made.problems(file), *_miscounted(*sums, made.report.terms, dtype)]
     if made.matched(file) != len(made.layers):
         problems.append(f"{made.matched(file)} of {len(made.layers)} layers")
-    if dtype == "fp32" and not file.difference <= TOLERANCE:
+    if dtype == "fp32" and not file.difference <= file.form.tolerance:
         problems.append(f"outputs differ by {file.difference:.1e}")
     return Outcome(
         target,
@@ -157,11 +157,18 @@ def main() -> int:
             found.append(Outcome(target, suffix, dtype, 0, float("nan"), 0, False, (str(error),)))
         print(found[-1], flush=True)
     wrong = [each for each in found if each.problems]
-    nearest = [each.difference for each in found if each.dtype == "fp32"]
+    nearest = {
+        suffix: max(
+            (e.difference for e in found if (e.suffix, e.dtype) == (suffix, "fp32")), default=0
+        )
+        for suffix in FILE_FORMATS
+    }
+    over = sum(each.dtype == "fp32" and each.difference > 1e-5 for each in found)
     print(
         f"{len(found)} files of {len({each.target for each in found})} targets, "
         f"{sum(each.layers for each in found):,} layers; float32 within "
-        f"{max(nearest, default=0):.1e}; {sum(each.planned for each in found)} arenas as TFLite "
+        f"{', '.join(f'{most:.1e} ({suffix})' for suffix, most in nearest.items())}, {over} above "
+        f"1e-5; {sum(each.planned for each in found)} arenas as TFLite "
         f"Micro plans them; {len(wrong)} wrong"
     )
     return 1 if wrong else 0

@@ -65,6 +65,8 @@ class FileFormat(NamedTuple):
     """By dtype, the bytes of an element of a map."""
     planned: bool
     """Whether a file says which operators run, so that an arena can be planned for its maps."""
+    tolerance: float
+    """Of the largest element of an output, how far a float32 file may be from torch at most."""
     whole_constants: bool
     """Whether operators read int8 and int32 numbers that are no parameters: paddings, sizes."""
     module: str
@@ -110,6 +112,7 @@ FILE_FORMATS = {
             2_000_000_000,  # protobuf: a message has less than 2 GiB
             {"fp32": 4, "fp16": 2, "int8": 1},
             False,
+            1e-5,
             False,
             "mbcost.modules.exported.onnx",
         ),
@@ -122,6 +125,7 @@ FILE_FORMATS = {
             2_000_000_000,  # FlatBuffers: offsets are below 2 GiB
             {"fp32": 4, "fp16": 4, "int8": 1},
             True,
+            3e-5,  # LiteRT's own rounding: 1.8e-5 seen, in raspp-v3-large
             True,
             "mbcost.modules.exported.tflite",
         ),

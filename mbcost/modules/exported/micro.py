@@ -19,9 +19,9 @@ from mbcost.graph.arena import arena
 from mbcost.graph.deployed import deployed
 from mbcost.graph.graph import Graph
 from mbcost.modules.exported.constants import ITEMSIZE, Dtype
+from mbcost.modules.exported.tflite_refused import NotWrittenError
 from mbcost.modules.exported.tflite_writer import (
     PACKAGES,
-    NotWrittenError,
     WrittenFusion,
     tflite_bytes,
 )

@@ -119,8 +119,8 @@ def run(data: bytes, images: Tensor) -> tuple[Tensor, ...]:
     (given,) = interpreter.get_input_details()
     interpreter.set_tensor(given["index"], _stored(images, given))
     interpreter.invoke()
-    signature: dict[str, dict[str, int]] = interpreter._get_full_signature_list()
-    (names,) = [each["outputs"] for each in signature.values()]
+    signatures: dict[str, dict[str, dict[str, int]]] = interpreter._get_full_signature_list()
+    (names,) = [each["outputs"] for each in signatures.values()]
     details = {each["index"]: each for each in interpreter.get_output_details()}
     order = sorted(names, key=lambda name: int(name.partition(".")[2] or 0))
     return tuple(_floats(interpreter, details[names[name]]) for name in order)
