@@ -30,7 +30,7 @@ _COMMANDS: dict[str, tuple[tuple[int, ...], tuple[str, ...]]] = {
     "plot accuracy": ((0, 1), ("--show-data",)),
     "memory": ((1, 2), ()),
     "plot memory": ((1,), ("--show-data",)),
-    "deploy": ((1,), ("--size", "32", "--classes", "10")),
+    "deploy": ((1,), ("--size", "32", "-o", "net.tflite", "-o", "net.onnx")),
     "show": ((1,), ()),
     "list": ((0,), ()),
 }
@@ -73,7 +73,7 @@ _GOOD_VALUES = {
     "--fuse": ("none", "tflite", "all"),
     "--image": ("held", "released", "excluded"),
     "--in-place": ("add", "depthwise", "add,depthwise", "none"),
-    "--order": ("given", "best"),
+    "--order": ("as-is", "best"),
     "--align": ("1", "16", "64", "0"),
     "--optimizer": ("sgd", "momentum", "adam", "adamw"),
     "--fit": ("200MB", "1KiB", "0", "10GB"),

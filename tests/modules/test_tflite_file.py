@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import flatbuffers
 import pytest
 import torch
 from ai_edge_litert import schema_py_generated as schema
@@ -22,6 +23,7 @@ from mbcost.graph.primitives import (
 )
 from mbcost.modules.exported import PARAMETERS, FileLayer
 from mbcost.modules.exported.deployed import Deployed, largest_difference
+from mbcost.modules.exported.quantised import weight_and_bias
 from mbcost.modules.exported.tflite import read, run, write
 from mbcost.modules.exported.tflite_parts import ALIGNMENT, parts
 from mbcost.modules.exported.tflite_weights import ONE_SCALE
@@ -220,3 +222,52 @@ def test_a_weight_too_large_for_float16_is_named() -> None:
     made = deployed_network(graph_of(*CASES["conv"]), "fp16", "nhwc", louder=1e6)
     with pytest.raises(MbcostError, match="has a value too large for float16"):
         write(made)
+
+
+def test_an_average_counts_torchs_zeros() -> None:
+    """``SAME`` would give the shape, and divide by the cells inside the map alone."""
+    pool = Step("p", Pool2d("avg", (3, 3), (1, 1), (1, 1)))
+    made = deployed_network(graph_of(MAP, [pool]), "fp32", "nhwc")
+    assert operators(write(made)) == ["PAD", "AVERAGE_POOL_2D"]
+    images = made.images(IMAGE)
+    found = run(write(made), made.laid_out(images))
+    assert largest_difference(made.outputs(images), found) < 1e-5
+
+
+def test_a_map_behind_a_fused_relu_has_no_scale_for_what_is_cut_off() -> None:
+    made = network("conv and relu", "int8", 1)
+    assert made.ranges is not None
+    (low, high), (cut, top) = made.ranges[0], made.ranges[1]
+    assert (cut, top) == (0, high)
+    assert low < 0
+    assert scales(write(made))["a"] == (pytest.approx(high / 255), -128)
+
+
+def test_a_parameter_has_its_own_bytes_beside_constants_that_equal_it() -> None:
+    unbiased = Step("z", Conv2d(8, 8, (1, 1)), ("@0",))
+    made = deployed_network(graph_of(MAP, [unbiased, after("a")]), "fp32", "nhwc")
+    for parameter in made.module.parameters():
+        parameter.data.zero_()
+    contents = read(write(made))
+    assert contents.parts[PARAMETERS] == 4 * (64 + 72)
+    assert contents.constants == {"float32": 8}
+
+
+def test_a_layer_that_reads_the_weight_of_another_is_seen_by_name() -> None:
+    model = model_of(write(network("conv and relu")))
+    (weight,) = (t for t in model.subgraphs[0].tensors if t.name == b"a.weight")
+    weight.name = b"b.weight"
+    builder = flatbuffers.Builder()
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    (layer,) = read(bytes(builder.Output())).layers
+    assert layer.path == "a of b.weight"
+
+
+def test_the_largest_weight_of_a_channel_is_127_steps() -> None:
+    weight = torch.tensor([[0.5, -2.54], [1.0, 0.0], [0.0, 0.0]])
+    whole, counted = weight_and_bias(weight, torch.tensor([1.0, -0.5, 0.0]), 0.5)
+    assert counted is not None
+    assert whole.values.tolist() == [[25, -127], [127, 0], [0, 0]]
+    assert whole.scale.tolist() == pytest.approx([0.02, 1 / 127, 1])
+    assert counted.scale.tolist() == pytest.approx([0.01, 0.5 / 127, 0.5])
+    assert counted.values.tolist() == [100, -127, 0]

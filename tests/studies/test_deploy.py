@@ -117,6 +117,17 @@ def test_a_fault_in_a_file_is_found_by_the_layers_name(case: str) -> None:
         wrong.raise_if_wrong()
 
 
+def test_an_arena_that_tflite_micro_plans_otherwise_is_a_failed_check() -> None:
+    found = deployment(resolve_one("v3-small@size=32"), Storage("int8"), ["net.tflite"])
+    (file,) = found.written
+    assert file.arena is not None
+    assert file.arena.measured == file.arena.size
+    wrong = file._replace(arena=file.arena._replace(size=file.arena.size + 16))
+    (problem,) = found.problems(wrong)
+    assert problem.startswith("TFLite Micro plans an arena of ")
+    assert not found.verified(wrong)
+
+
 def test_the_file_as_it_is_has_no_fault() -> None:
     found = made()
     same = planted(found, lambda model: None)
