@@ -251,6 +251,7 @@ def test_a_parameter_has_its_own_bytes_beside_constants_that_equal_it() -> None:
     contents = read(write(made))
     assert contents.parts[PARAMETERS] == 4 * (64 + 72)
     assert contents.constants == {"float32": 8}
+    assert contents.parts["constants"] == 4 * 8
 
 
 def test_a_layer_that_reads_the_weight_of_another_is_seen_by_name() -> None:
