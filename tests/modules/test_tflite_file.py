@@ -240,7 +240,8 @@ def test_a_map_behind_a_fused_relu_has_no_scale_for_what_is_cut_off() -> None:
     (low, high), (cut, top) = made.ranges[0], made.ranges[1]
     assert (cut, top) == (0, high)
     assert low < 0
-    assert scales(write(made))["a"] == (pytest.approx(high / 255), -128)
+    scale, zero_point = scales(write(made))["a"]
+    assert (scale, zero_point) == pytest.approx((high / 255, -128))
 
 
 def test_a_parameter_has_its_own_bytes_beside_constants_that_equal_it() -> None:
