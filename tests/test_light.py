@@ -75,6 +75,8 @@ NEEDS = {
     "(pip install 'mbcost[onnx]')",
     "train v2 --data digits --run none.run": "digits needs scikit-learn, which is not installed "
     "(pip install 'mbcost[digits]')",
+    "deploy v2 -o none.tflite": "TFLite needs torch, ai_edge_litert and flatbuffers, which are not "
+    "installed (pip install 'mbcost[tflite]')",
     "compare --fast --plot none.svg": "a figure needs matplotlib, which is not installed "
     "(pip install 'mbcost[plot]'; the values alone: --show-data)",
 }

@@ -44,7 +44,9 @@ def place(format: FormatName = "table", output: DeployedOutput = None) -> Place:
     """Return where network and table go, or raise: no file for it, a wrong suffix."""
     files, rest = parted(output, FILE_FORMATS)
     if not files:
-        raise MbcostError("no file for the network", place="-o", way_out="-o net.onnx")
+        raise MbcostError(
+            "no file for the network", place="-o", way_out="-o net.onnx or -o net.tflite"
+        )
     check_writable(files)
     return Place(tuple(dict.fromkeys(files)), plain_sink(format, rest))
 
@@ -67,7 +69,7 @@ class Stored:
             "--layout",
             metavar="|".join(LAYOUTS),
             help="Dimensions of what the file reads and puts out. Default: as its programs expect "
-            "(ONNX: nchw).",
+            "(ONNX: nchw; TFLite has nhwc alone).",
             show_default=False,
         ),
     ] = None
@@ -131,7 +133,7 @@ def deploy(
     where: Annotated[Place, Group(place)],
     settings: Settings,
 ) -> None:
-    """A network as a file that other programs run, read back and compared: -o net.onnx.
+    """A network as a file that other programs run, read back and compared: -o net.onnx, net.tflite.
 
     Batch-norms are folded. Every layer, its weights and mult-adds, and every byte of the file are
     compared with the closed form, the outputs with torch's. Weights are random unless --weights
@@ -139,7 +141,7 @@ def deploy(
 
     mbcost deploy v2 -o v2.onnx
 
-    mbcost deploy v3-small --dtype int8 --layout nhwc --input-range 0:255 -o v3.onnx -o v3.json
+    mbcost deploy v3-small --dtype int8 --input-range 0:255 -o v3.tflite -o v3.json
     """
     from mbcost.studies.deploy import deployment
     from mbcost.studies.deploy_table import deploy_table

@@ -69,9 +69,19 @@ class ScaledRow(NamedTuple):
             built["exp"] = self.ratio.of(feed.x[0] * (built["exp"] / feed.nominal))
         nominal = self.nominal
         if self.times is not None and feed.nominal is not None:
-            nominal = int(feed.nominal * self.times)
+            nominal = self._widened(feed.nominal, self.times)
         after = feed._replace(nominal=nominal, stride=stride, rate=rate)
         return BLOCKS[self.block](**built), after
+
+    @staticmethod
+    def _widened(nominal: float, times: float) -> int:
+        try:
+            return int(nominal * times)
+        except (OverflowError, ValueError):  # infinite, or no number
+            raise LayerError(
+                f"widens what the rows before it hand on by {times:g}, past any number",
+                way_out="a smaller t",
+            ) from None
 
     def _strided(self, built: dict[str, Any], feed: Feed) -> tuple[int, int]:
         """Return the row's (stride, rate) of output; past the output stride, dilate in place.

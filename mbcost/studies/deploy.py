@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mbcost.cost import CONVOLUTIONS, DTYPES, CostReport, LayerCost
 from mbcost.errors import CheckFailedError, MbcostError
+from mbcost.graph.arena import arena
+from mbcost.graph.deployed import deployed as schedule_of
+from mbcost.graph.liveness import peak
 from mbcost.modules.counters import Workbench
 from mbcost.modules.exported import FILE_FORMATS, PARAMETERS, Contents, FileFormat, FileLayer
 from mbcost.networks.settings import as_record, as_text
@@ -25,9 +28,6 @@ from mbcost.units import bytes_in_words, number, scientific, thousands
 
 if TYPE_CHECKING:
     from mbcost.modules.exported.deployed import Deployed
-
-TOLERANCE = 1e-5
-"""Of the largest element of an output, how far a float32 file may be from torch at most."""
 
 LARGEST_MAPS_BYTES = 10**9
 """What a layer reads and puts out, of the batch, in float32, at most: it is run in two runtimes."""
@@ -68,6 +68,19 @@ class Written(NamedTuple):
     contents: Contents
     difference: float
     """Of all outputs, the largest difference of an element ÷ the largest element of that output."""
+    peak: int
+    """The largest set of maps alive at once, in bytes: predicted, not measured."""
+    arena: Planned | None
+    """None where the runtime decides which operators there are."""
+
+
+class Planned(NamedTuple):
+    """The arena of a file's maps."""
+
+    size: int
+    """Bytes, as TFLite Micro's planner places them, by closed form."""
+    measured: int | str
+    """What TFLite Micro itself planned for the file; or why it did not."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +141,13 @@ class Deployment:
             yield f"{stored} bytes of parameters, not {thousands(self.predicted_bytes)}"
         if sum(made.contents.parts.values()) != len(made.data):
             yield "its parts are not the whole file"
+        no_parameters = {"int8", "int32"} & made.contents.constants.keys()
+        if self.storage.dtype == "int8" and no_parameters and not made.form.whole_constants:
+            yield "an int8 or int32 tensor is no parameter"
+        if made.arena and isinstance(made.arena.measured, int):
+            size, measured = thousands(made.arena.size), thousands(made.arena.measured)
+            if measured != size:
+                yield f"TFLite Micro plans an arena of {measured} bytes for it, not {size}"
 
     def verified(self, made: Written) -> bool:
         """Return whether a file is what the closed form says, and its outputs are torch's."""
@@ -151,14 +171,14 @@ class Deployment:
             if not self.near(made):
                 raise CheckFailedError(
                     f"differs by {scientific(made.difference)} of the largest output from torch, "
-                    f"more than {scientific(TOLERANCE)}",
+                    f"more than {scientific(made.form.tolerance)}",
                     place=made.file,
                     way_out="weights that cancel out lose digits in any order of summing",
                 )
 
     def near(self, made: Written) -> bool:
         """Return whether the outputs of a file are torch's: all but rounding, in float32."""
-        return made.difference <= TOLERANCE or (
+        return made.difference <= made.form.tolerance or (
             self.storage.dtype != "fp32" and isfinite(made.difference)
         )
 
@@ -258,4 +278,22 @@ def _written(network: Deployed, storage: Storage, file: str, form: FileFormat) -
     expected = network.outputs(images)
     found = form.run(data, network.laid_out(images))
     contents = form.read(data)
-    return Written(file, form, layout, data, contents, largest_difference(expected, found))
+    difference = largest_difference(expected, found)
+    return Written(file, form, layout, data, contents, difference, *_memory(network, form, data))
+
+
+def _memory(network: Deployed, form: FileFormat, data: bytes) -> tuple[int, Planned | None]:
+    """Return the largest set of maps of a file alive at once, and the arena that holds them."""
+    from mbcost.modules.exported.micro import measured
+
+    schedule = schedule_of(
+        network.graph,
+        batch=network.batch,
+        itemsize=form.map_bytes[network.dtype],
+        stored=network.dtype if form.planned else None,
+    )
+    most = peak(schedule).size
+    if not form.planned:
+        return most, None
+    size = arena(schedule).size
+    return most, Planned(size, measured(data, network.dtype, size))

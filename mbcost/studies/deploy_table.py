@@ -9,7 +9,7 @@ from mbcost.modules.exported import PARAMETERS
 from mbcost.networks.settings import as_record
 from mbcost.output.table import Column, Record, Table, choose_columns
 from mbcost.studies.compare.versions import versions_of, versions_text
-from mbcost.studies.deploy import TOLERANCE, Deployment, Written
+from mbcost.studies.deploy import Deployment, Planned, Written
 from mbcost.units import number, scientific, shape_text, thousands
 
 COLUMNS = {
@@ -32,6 +32,9 @@ COLUMNS = {
         Column("layers_matched", "matched", "whole"),
         Column("mult_adds", "mult-adds", "whole", rank=3),
         Column("max_difference", "max difference", "difference"),
+        Column("predicted_peak_bytes", "predicted peak", "whole", rank=5),
+        Column("arena_bytes", "arena", "whole", rank=1),
+        Column("arena_measured", "measured", "truth"),
         Column("verified", "verified", "truth", rank=4),
         Column("versions", "versions", "versions"),
     )
@@ -46,6 +49,8 @@ SHOWN = (
     "layers_matched",
     "mult_adds",
     "max_difference",
+    "predicted_peak_bytes",
+    "arena_bytes",
     "verified",
 )
 """What is shown unless columns are named."""
@@ -72,6 +77,9 @@ def record(made: Deployment, file: Written) -> Record:
         "layers_matched": made.matched(file),
         "mult_adds": sum(layer.mult_adds for layer in file.contents.layers),
         "max_difference": file.difference if isfinite(file.difference) else None,
+        "predicted_peak_bytes": file.peak,
+        "arena_bytes": file.arena.size if file.arena else None,
+        "arena_measured": isinstance(file.arena.measured, int) if file.arena else None,
         "verified": made.verified(file),
         "versions": versions_of(file.form.packages),
     }
@@ -115,6 +123,8 @@ def _notes(made: Deployment) -> Iterator[str]:
         sums = ", ".join(f"{part} {thousands(n)}" for part, n in _overhead(file).items() if n)
         yield f"{file.file}: {file.layout}, input from {low} to {high}; {_elements(file)}"
         yield f"{file.file}: overhead: {sums}"
+        if file.arena:
+            yield f"{file.file}: {_arena(file.arena)}"
     yield f"weights: {made.storage.weights_from}"
     if made.storage.dtype == "int8":
         yield (
@@ -122,11 +132,19 @@ def _notes(made: Deployment) -> Iterator[str]:
             "claimed"
         )
     if all(map(made.verified, made.written)):
-        near = f"; outputs within {scientific(TOLERANCE)} of torch's"
+        most = max(file.form.tolerance for file in made.written)
+        near = f"; outputs within {scientific(most)} of torch's"
         yield (
             "verified: read back, each layer by name: weights, mult-adds and bytes as the closed "
             f"form says{near if made.storage.dtype == 'fp32' else ''}"
         )
+
+
+def _arena(arena: Planned) -> str:
+    size = f"arena of maps {thousands(arena.size)}"
+    if isinstance(arena.measured, int):
+        return f"{size}: what TFLite Micro plans for it"
+    return f"{size}, predicted; not measured: {arena.measured}"
 
 
 def _overhead(file: Written) -> dict[str, int]:

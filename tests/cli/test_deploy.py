@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,6 +37,39 @@ def test_the_network_and_its_record_are_written(cli: Cli, folder: Path) -> None:
     assert "verified: read back" in result.stdout
     graph = onnx.load(folder / "net.onnx").graph
     assert [dim.dim_value for dim in graph.input[0].type.tensor_type.shape.dim] == [1, 3, 32, 32]
+
+
+def test_two_formats_are_two_rows(cli: Cli, folder: Path) -> None:
+    result = cli(*SMALL, "-o", "net.onnx", "-o", "net.tflite", "--format", "json")
+    assert result.exit_code == 0, result.stderr
+    onnx_row, tflite_row = json.loads(result.stdout)
+    assert (onnx_row["layout"], onnx_row["arena_bytes"]) == ("nchw", None)
+    assert (tflite_row["layout"], tflite_row["file_format"]) == ("nhwc", "TFLite")
+    assert tflite_row["arena_bytes"] >= tflite_row["predicted_peak_bytes"] > 0
+    assert tflite_row["arena_measured"]
+    assert tflite_row["predicted_bytes"] == onnx_row["predicted_bytes"]
+    assert tflite_row["file_bytes"] == (folder / "net.tflite").stat().st_size
+    assert (folder / "net.tflite").read_bytes()[4:8] == b"TFL3"
+
+
+def test_without_litert_it_says_what_to_install(
+    cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
+    result = cli(*SMALL, "-o", "net.tflite")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "pip install 'mbcost[tflite]'" in result.stderr
+    assert list(folder.iterdir()) == []
+
+
+def test_without_tflite_micro_the_arena_is_a_prediction(
+    cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tflite_micro", None)
+    result = cli(*SMALL, "-o", "net.tflite", "-o", "net.json")
+    assert result.exit_code == 0, result.stderr
+    (row,) = json.loads((folder / "net.json").read_text("utf-8"))
+    assert (row["arena_measured"], row["verified"]) == (False, True)
 
 
 def test_two_files_are_two_rows_and_equal(cli: Cli, folder: Path) -> None:
@@ -101,12 +135,19 @@ def test_a_seed_that_torch_does_not_take_is_refused(cli: Cli, folder: Path) -> N
 
 
 BAD = {
-    "no file": ((), "-o: no file for the network (-o net.onnx)"),
-    "a table alone": (("-o", "net.csv"), "-o: no file for the network (-o net.onnx)"),
+    "no file": ((), "-o: no file for the network (-o net.onnx or -o net.tflite)"),
+    "a table alone": (
+        ("-o", "net.csv"),
+        "-o: no file for the network (-o net.onnx or -o net.tflite)",
+    ),
     "suffix": (("-o", "net.onxn"), "-o net.onxn: unknown suffix '.onxn' (did you mean '.onnx'?)"),
     "no directory": (("-o", "none/net.onnx"), "none/net.onnx: its directory does not exist"),
     "dtype": (("--dtype", "int4"), "--dtype: unknown value 'int4' (did you mean 'int8'?)"),
     "layout": (("--layout", "nwhc"), "--layout: unknown value 'nwhc' (did you mean 'nhwc'?)"),
+    "layout of TFLite": (
+        ("--layout", "nchw", "-o", "net.tflite"),
+        "--layout: a file of TFLite has no layout 'nchw' (nhwc, its operators' own)",
+    ),
     "range of one": (("--input-range", "1"), "--input-range: '1' is not a span of values (like"),
     "range of words": (("--input-range", "a:b"), "--input-range: 'a:b': 'a' is not a number"),
     "empty range": (("--input-range", "1:1"), "--input-range: '1:1' ends before it has begun"),

@@ -9,7 +9,7 @@ from mbcost.graph.fold import fold_batch_norms
 from mbcost.graph.graph import Graph, Step
 from mbcost.graph.kernels import FUSIONS, Fusion
 from mbcost.graph.liveness import Operator, Schedule, live_sets, peak
-from mbcost.graph.primitives import Activation, Add, Conv2d, Flatten
+from mbcost.graph.primitives import Activation, Add, BatchNorm2d, Conv2d, Flatten
 from mbcost.networks.yaml import builtin, builtins
 from tests.graph.test_kernels import graph_of
 from tests.oracles import peak_activation
@@ -157,3 +157,10 @@ def test_in_place_a_network_never_needs_more_than_a_channel_more(
     assert peak(after).size <= peak(before).size + channel
     assert len(after.operators) == len(before.operators)
     assert [o.path for o in after.operators] == [o.path for o in before.operators]
+
+
+def test_what_int8_has_no_operator_for_is_planned_in_float32() -> None:
+    graph = graph_of(Step("bn", BatchNorm2d(4)))
+    stored = deployed(graph, itemsize=1, stored="int8")
+    assert [storage.size for storage in stored.storages] == [256, 1024, 1024, 1024, 256]
+    assert [storage.size for storage in deployed(graph, stored="fp32").storages] == [1024] * 3

@@ -35,7 +35,8 @@ from mbcost.graph.primitives import (
     Upsample,
 )
 from mbcost.modules.exported.constants import Dtype
-from mbcost.modules.exported.tflite_writer import NotWrittenError, WrittenFusion, tflite_bytes
+from mbcost.modules.exported.tflite_refused import NotWrittenError
+from mbcost.modules.exported.tflite_writer import WrittenFusion, tflite_bytes
 from mbcost.networks.blocks import BLOCKS
 from mbcost.networks.yaml import builtin
 from tests import strategies

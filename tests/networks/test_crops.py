@@ -172,7 +172,8 @@ def test_a_split_bottleneck_is_held_for_all_boxes(tmp_path: Path) -> None:
 
 
 def test_tflite_has_no_such_operator(tmp_path: Path) -> None:
-    from mbcost.modules.exported.tflite_writer import NotWrittenError, tflite_bytes
+    from mbcost.modules.exported.tflite_refused import NotWrittenError
+    from mbcost.modules.exported.tflite_writer import tflite_bytes
 
     with pytest.raises(NotWrittenError, match=r"rows\.1\.crop.*TFLite has no operator of its own"):
         tflite_bytes(network(NESTED, tmp_path).graph(), "fp32")

@@ -82,6 +82,12 @@ def test_the_printed_width_is_handed_on_not_the_built_one() -> None:
     assert after(Row("conv", {"t": 2.0}), FEED._replace(nominal=None)).nominal is None
 
 
+def test_a_width_past_any_number_is_refused() -> None:
+    for nominal in (1e308, 10**400):
+        with pytest.raises(LayerError, match=r"hand on by 10, past any number \(a smaller t\)"):
+            after(Row("conv", {"t": 10.0}), FEED._replace(nominal=nominal))
+
+
 def test_a_repeat_has_stride_one() -> None:
     row = Row("inverted_residual", {"t": 2, "c": 40, "s": 2}, n=2)
     assert [fields(row, repeat=i)["s"] for i in (0, 1)] == [2, 1]

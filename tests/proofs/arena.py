@@ -28,7 +28,8 @@ from mbcost.graph.order import best_order
 from mbcost.graph.primitives import Activation, LocalResponseNorm
 from mbcost.modules.exported.constants import ITEMSIZE, Dtype
 from mbcost.modules.exported.micro import SPARE, NoOperatorError, allocated
-from mbcost.modules.exported.tflite_writer import NotWrittenError, WrittenFusion, tflite_bytes
+from mbcost.modules.exported.tflite_refused import NotWrittenError
+from mbcost.modules.exported.tflite_writer import WrittenFusion, tflite_bytes
 from mbcost.networks.blocks import BLOCKS
 from mbcost.networks.yaml import builtin, builtins
 from tests import strategies

@@ -1,4 +1,4 @@
-"""Deployed files: every built-in as ONNX, read back by onnx, run by ONNX Runtime.
+"""Deployed files: every built-in as ONNX and TFLite, read back and run by onnx and LiteRT.
 
 python -m tests.proofs.deploy [--sample N] [--seconds S] [--first N]
 
@@ -6,7 +6,8 @@ Of each network and block but those that crop boxes, which are refused, in each 
 biases and mult-adds of every convolution and linear layer, by name, are those of the closed form;
 the tensors' elements by type, summed here from the file, are those it predicts, and so are their
 bytes; the parts of the file sum to its size; what a float32 file puts out is within 1e-5 of the
-folded module, of the largest element.
+folded module (TFLite: 3e-5), of the largest element. Where TFLite Micro runs a file, the arena that
+it plans is the one in closed form.
 """
 
 from __future__ import annotations
@@ -20,13 +21,15 @@ from math import prod
 from typing import NamedTuple
 
 import onnx
+from ai_edge_litert import schema_py_generated as schema
 
 from mbcost.cost import DTYPES
 from mbcost.cost.formulas import Terms
 from mbcost.errors import MbcostError
 from mbcost.graph.primitives import Crop
+from mbcost.modules.exported import FILE_FORMATS
 from mbcost.networks.yaml import builtins
-from mbcost.studies.deploy import TOLERANCE, Storage, deployment
+from mbcost.studies.deploy import Storage, deployment
 from mbcost.targets.resolve import resolve_one
 
 
@@ -34,36 +37,47 @@ class Outcome(NamedTuple):
     """What became of one file: its layers, how far its outputs are, what is wrong with it."""
 
     target: str
+    suffix: str
     dtype: str
     layers: int
     difference: float
     size: int
+    planned: bool
+    """Whether TFLite Micro planned its arena too."""
     problems: tuple[str, ...]
 
     def __str__(self) -> str:
         wrong = f"; WRONG: {'; '.join(self.problems)}" if self.problems else ""
         return (
-            f"{self.target} {self.dtype}: {self.layers} layers, {self.size:,} bytes, outputs "
-            f"within {self.difference:.1e}{wrong}"
+            f"{self.target} {self.suffix} {self.dtype}: {self.layers} layers, {self.size:,} bytes, "
+            f"outputs within {self.difference:.1e}{wrong}"
         )
 
 
-def prove(target: str, dtype: str, layout: str | None = None) -> Outcome:
+def prove(target: str, dtype: str, layout: str | None = None, suffix: str = ".onnx") -> Outcome:
     """Deploy a target and compare the file with the closed form and with torch."""
-    made = deployment(resolve_one(target), Storage(dtype, layout), ["net.onnx"])
+    made = deployment(resolve_one(target), Storage(dtype, layout), [f"net{suffix}"])
     (file,) = made.written
-    problems = [*made.problems(file), *_miscounted(file.data, made.report.terms, dtype)]
+    sums = {".onnx": _of_onnx, ".tflite": _of_tflite}[suffix](file.data)
+    problems = [*made.problems(file), *_miscounted(*sums, made.report.terms, dtype)]
     if made.matched(file) != len(made.layers):
         problems.append(f"{made.matched(file)} of {len(made.layers)} layers")
-    if dtype == "fp32" and not file.difference <= TOLERANCE:
+    if dtype == "fp32" and not file.difference <= file.form.tolerance:
         problems.append(f"outputs differ by {file.difference:.1e}")
     return Outcome(
-        target, dtype, made.matched(file), file.difference, len(file.data), tuple(problems)
+        target,
+        suffix,
+        dtype,
+        made.matched(file),
+        file.difference,
+        len(file.data),
+        file.arena is not None and isinstance(file.arena.measured, int),
+        tuple(problems),
     )
 
 
-def _miscounted(data: bytes, terms: Terms, dtype: str) -> Iterator[str]:
-    """Yield how the elements and bytes of all tensors differ, summed without our own reader."""
+def _of_onnx(data: bytes) -> tuple[Counter[str], int]:
+    """Return elements by type and bytes of the parameters, summed without our own reader."""
     elements: Counter[str] = Counter()
     stored = 0
     for tensor in onnx.load_model_from_string(data).graph.initializer:
@@ -72,6 +86,30 @@ def _miscounted(data: bytes, terms: Terms, dtype: str) -> Iterator[str]:
             continue
         elements[name] += prod(tensor.dims)
         stored += len(tensor.raw_data)
+    return elements, stored
+
+
+def _of_tflite(data: bytes) -> tuple[Counter[str], int]:
+    """Return them of a TFLite file, whose other tensors have a / in their names."""
+    names = {"FLOAT32": "FLOAT"}
+    types = {number: name for name, number in vars(schema.TensorType).items()}
+    model = schema.Model.GetRootAsModel(data, 0)
+    graph = model.Subgraphs(0)
+    elements: Counter[str] = Counter()
+    stored = 0
+    for i in range(graph.TensorsLength()):
+        tensor = graph.Tensors(i)
+        size = model.Buffers(tensor.Buffer()).DataLength()
+        if size and b"/" not in tensor.Name():
+            kind = types[tensor.Type()]
+            shape = [tensor.Shape(d) for d in range(tensor.ShapeLength())]
+            elements[names.get(kind, kind)] += prod(shape)
+            stored += size
+    return elements, stored
+
+
+def _miscounted(elements: Counter[str], stored: int, terms: Terms, dtype: str) -> Iterator[str]:
+    """Yield how the elements and bytes of all parameters differ from the closed form."""
     biases, norms = terms.bias_params, terms.norm_params
     expected = {
         "fp32": {"FLOAT": terms.weights + biases + norms},
@@ -102,23 +140,36 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=3600)
     given = parser.parse_args()
     end = time.monotonic() + given.seconds
-    cases = [(target, dtype) for target in targets() for dtype in DTYPES]
+    cases = [
+        (target, suffix, dtype)
+        for target in targets()
+        for suffix in FILE_FORMATS
+        for dtype in DTYPES
+    ]
     last = None if given.sample is None else given.first + given.sample
     found = []
-    for target, dtype in cases[given.first : last]:
+    for target, suffix, dtype in cases[given.first : last]:
         if time.monotonic() > end:
             break
         try:
-            found.append(prove(target, dtype))
+            found.append(prove(target, dtype, suffix=suffix))
         except MbcostError as error:
-            found.append(Outcome(target, dtype, 0, float("nan"), 0, (str(error),)))
+            found.append(Outcome(target, suffix, dtype, 0, float("nan"), 0, False, (str(error),)))
         print(found[-1], flush=True)
     wrong = [each for each in found if each.problems]
-    nearest = [each.difference for each in found if each.dtype == "fp32"]
+    nearest = {
+        suffix: max(
+            (e.difference for e in found if (e.suffix, e.dtype) == (suffix, "fp32")), default=0
+        )
+        for suffix in FILE_FORMATS
+    }
+    over = sum(each.dtype == "fp32" and each.difference > 1e-5 for each in found)
     print(
         f"{len(found)} files of {len({each.target for each in found})} targets, "
         f"{sum(each.layers for each in found):,} layers; float32 within "
-        f"{max(nearest, default=0):.1e}; {len(wrong)} wrong"
+        f"{', '.join(f'{most:.1e} ({suffix})' for suffix, most in nearest.items())}, {over} above "
+        f"1e-5; {sum(each.planned for each in found)} arenas as TFLite "
+        f"Micro plans them; {len(wrong)} wrong"
     )
     return 1 if wrong else 0
 

@@ -9,6 +9,7 @@ zero to learn what an interpreter takes of memory.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -60,6 +61,14 @@ class FileFormat(NamedTuple):
     """Of ``LAYOUTS``, those that it can have; the first unless told otherwise."""
     largest: int
     """Bytes of the parameters that a file can hold at most."""
+    map_bytes: Mapping[str, int]
+    """By dtype, the bytes of an element of a map."""
+    planned: bool
+    """Whether a file says which operators run, so that an arena can be planned for its maps."""
+    tolerance: float
+    """Of the largest element of an output, how far a float32 file may be from torch at most."""
+    whole_constants: bool
+    """Whether operators read int8 and int32 numbers that are no parameters: paddings, sizes."""
     module: str
 
     def require(self) -> None:
@@ -101,6 +110,10 @@ FILE_FORMATS = {
             "onnx",
             LAYOUTS,
             2_000_000_000,  # protobuf: a message has less than 2 GiB
+            {"fp32": 4, "fp16": 2, "int8": 1},
+            False,
+            1e-5,
+            False,
             "mbcost.modules.exported.onnx",
         ),
         FileFormat(
@@ -110,6 +123,10 @@ FILE_FORMATS = {
             "tflite",
             ("nhwc",),
             2_000_000_000,  # FlatBuffers: offsets are below 2 GiB
+            {"fp32": 4, "fp16": 4, "int8": 1},
+            True,
+            3e-5,  # LiteRT's own rounding: 1.8e-5 seen, in raspp-v3-large
+            True,
             "mbcost.modules.exported.tflite",
         ),
     )

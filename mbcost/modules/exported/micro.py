@@ -19,9 +19,9 @@ from mbcost.graph.arena import arena
 from mbcost.graph.deployed import deployed
 from mbcost.graph.graph import Graph
 from mbcost.modules.exported.constants import ITEMSIZE, Dtype
+from mbcost.modules.exported.tflite_refused import NotWrittenError
 from mbcost.modules.exported.tflite_writer import (
     PACKAGES,
-    NotWrittenError,
     WrittenFusion,
     tflite_bytes,
 )
@@ -73,6 +73,21 @@ def planned(
         model = tflite_bytes(graph, type_, fuse=fusion, batch=batch, order=order, hollow=True)
         return allocated(model, offered)
     except (LayerError, NotWrittenError, NoOperatorError) as error:
+        return str(error)
+
+
+def measured(model: bytes, dtype: str, size: int) -> int | str:
+    """Return the head of the arena that TFLite Micro plans for a file, for which ``size`` bytes are
+    expected; or why it does not."""
+    if missing(("tflite_micro",)):
+        return "tflite_micro not installed (pip install 'mbcost[tflite]')"
+    if dtype not in get_args(Dtype):
+        return f"TFLite Micro runs no network in {dtype}"
+    if size + SPARE >= LARGEST:
+        return "TFLite Micro's arena is below 2 GiB"
+    try:
+        return allocated(model, size + SPARE).head
+    except NoOperatorError as error:
         return str(error)
 
 

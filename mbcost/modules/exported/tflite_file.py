@@ -91,10 +91,10 @@ def _layers(
             bias = []
         if weight.name != f"{path}.weight":
             path = f"{path} of {weight.name}"
-        c = output.shape[-1]
-        own = prod(weight.shape) // c  # kh · kw · c_in/groups, or the features in
+        elements = prod(map(int, output.shape))  # of whole numbers without a bound
+        own = prod(weight.shape) // int(output.shape[-1])  # kh · kw · c_in/groups, or features in
         biases = sum(prod(tensor.shape) for tensor in bias)
-        yield FileLayer(path, prod(weight.shape), biases, own * int(prod(output.shape))), kept
+        yield FileLayer(path, prod(weight.shape), biases, own * elements), kept
 
 
 def _parameters(layers: list[tuple[FileLayer, list[int]]], held: dict[int, _Held]) -> set[int]:
@@ -119,8 +119,8 @@ def run(data: bytes, images: Tensor) -> tuple[Tensor, ...]:
     (given,) = interpreter.get_input_details()
     interpreter.set_tensor(given["index"], _stored(images, given))
     interpreter.invoke()
-    signature: dict[str, dict[str, int]] = interpreter._get_full_signature_list()
-    (names,) = [each["outputs"] for each in signature.values()]
+    signatures: dict[str, dict[str, dict[str, int]]] = interpreter._get_full_signature_list()
+    (names,) = [each["outputs"] for each in signatures.values()]
     details = {each["index"]: each for each in interpreter.get_output_details()}
     order = sorted(names, key=lambda name: int(name.partition(".")[2] or 0))
     return tuple(_floats(interpreter, details[names[name]]) for name in order)

@@ -12,10 +12,9 @@ LiteRT does not: a shuffle is a ``GATHER`` of the shuffled channels, and a flatt
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import prod
 from typing import Any, Literal, NamedTuple, assert_never
 
-from mbcost.errors import MbcostError, missing, not_installed
+from mbcost.errors import missing, not_installed
 from mbcost.graph.graph import Graph
 from mbcost.graph.kernels import Kernel, Kernels, in_order, kernels
 from mbcost.graph.padding import padding, placed
@@ -39,8 +38,8 @@ from mbcost.graph.primitives import (
     SpaceToDepth,
     Upsample,
 )
-from mbcost.graph.shapes import shape_of
 from mbcost.modules.exported.constants import ALIGNED, Constant, Constants, Dtype
+from mbcost.modules.exported.tflite_refused import check
 
 WrittenFusion = Literal["none", "tflite"]
 """TFLite has no operator with another activation in it."""
@@ -82,10 +81,6 @@ def written(
     builder = flatbuffers.Builder(size + 1024 * (len(found.kernels) + 1))
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
-
-
-class NotWrittenError(MbcostError):
-    """TFLite has no operator for a layer."""
 
 
 class _Buffer(NamedTuple):
@@ -195,9 +190,7 @@ class _Writer:
     def operators(self, i: int, kernel: Kernel, output: str) -> Iterator[Any]:
         """Yield an operator, behind those that make float32 of what it reads; and append the
         constants."""
-        _check(self.found, kernel)
-        if self.constants.exact:
-            _check_average(self.found, kernel)
+        check(self.found, kernel, self.constants.exact)
         schema, x = self.schema, self.found.shape(kernel.reads[0])
         constants = []
         for n, constant in enumerate(self.constants.of(kernel, x)):
@@ -317,49 +310,3 @@ OPTIONS = {
     "PADV2": "PadV2Options",
 }
 """By operator, the table of its options in the schema; the others have none."""
-
-
-def _check(found: Kernels, kernel: Kernel) -> None:
-    """Raise where TFLite has no operator for what the schedule takes as one."""
-    layer, x = kernel.layer, found.shape(kernel.reads[0])
-    if isinstance(layer, LocalResponseNorm) and layer.size % 2 == 0:
-        raise NotWrittenError(
-            f"normalises over an even number of channels, {layer.size}, which no operator of "
-            "TFLite does",
-            place=kernel.path,
-            way_out="an odd size",
-        )
-    if isinstance(layer, Crop):
-        raise NotWrittenError(
-            "crops boxes of a map, for which TFLite has no operator of its own",
-            place=kernel.path,
-            way_out="a network without a crop row",
-        )
-    if len(kernel.y) == 1 and not isinstance(layer, Linear):
-        for shape in map(found.shape, kernel.reads):
-            if prod(shape[1:]) > 1:
-                raise NotWrittenError(
-                    f"reads a flattened map of {shape_of(shape)} as a vector",
-                    place=kernel.path,
-                    way_out="a global pool before it",
-                )
-    if isinstance(layer, AdaptiveAvgPool2d) and (x[1] % layer.size[0] or x[2] % layer.size[1]):
-        raise NotWrittenError(
-            f"{shape_of(layer.size)} cells of {shape_of(x[1:])} pixels are not of one size",
-            place=kernel.path,
-            way_out="an input of another size",
-        )
-
-
-def _check_average(found: Kernels, kernel: Kernel) -> None:
-    """Raise where TFLite counts other cells of a window than torch: those past a padded map."""
-    layer, x = kernel.layer, found.shape(kernel.reads[0])
-    if not isinstance(layer, Pool2d) or layer.mode == "max" or kernel.operator != "PAD":
-        return
-    sides = zip(x[1:], kernel.y[1:], layer.padding, strict=True)
-    if any(out > n + 2 * p for n, out, p in sides):
-        raise NotWrittenError(
-            "averages windows that reach past the end of their map",
-            place=kernel.path,
-            way_out="-o net.onnx, or a pool that is not rounded up",
-        )
