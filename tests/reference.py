@@ -21,6 +21,7 @@ from mbcost.studies.memory.stated import OF_WHOLE
 from mbcost.studies.papers import table as paper
 from mbcost.studies.spaces import columns as sweep
 from mbcost.studies.training import table as training
+from mbcost.studies.spaces.sweep.table import PREDICTED
 from tests.test_architecture import DOORS, FLOORS, PACKAGE
 
 MEANINGS = {
@@ -53,6 +54,8 @@ MEANINGS = {
     "fp16_bytes": ("bytes", "weights with 2 bytes a parameter"),
     "int8_bytes": ("bytes", "weights with 1 byte a weight and 4 a bias, γ or β"),
     "top1": ("per cent", "published top-1, of exactly this α, size and all else"),
+    "predicted_top1": ("per cent", "predicted by a fit over published points, measured by nobody"),
+    "predicted_top1_error": ("points", "its error bar: mean leave-one-out error of the family"),
     "top1_source": ("text", "where it is printed"),
     "trained_top1": ("per cent", "measured on the test images at the end of a training"),
     "trained_top5": ("per cent", "so is this; empty of five classes or fewer"),
@@ -267,6 +270,9 @@ costs, and `top1` where one is published:
 Where a limit is on them, or `--columns` asks for them:
 
 {_table("sweep", OF_WHOLE)}
+With `--accuracy predicted`:
+
+{_table("sweep", PREDICTED)}
 ## `check`
 
 {_table("check", check_table.COLUMNS)}

@@ -12,9 +12,11 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from mbcost.studies.prediction import fitted
 from tests import ROOT
 from tests.pages import CONSOLE, PAGES, run_block, runnable, text_of, write_generated
 from tests.paper_ways import WAYS_MARK, ways_table
+from tests.prediction_report import REPORT, report
 from tests.reference import (
     CONVENTIONS_MARK,
     FLOORS_MARK,
@@ -37,6 +39,7 @@ def write_pages() -> None:
     write_generated(ROOT / "docs" / "conventions.md", CONVENTIONS_MARK, conventions_table())
     write_generated(ROOT / "docs" / "architecture.md", FLOORS_MARK, floors_table())
     write_generated(ROOT / "reports" / "papers" / "README.md", WAYS_MARK, ways_table())
+    REPORT.write_text(report(fitted()), "utf-8")
     for page in PAGES:
         text = text_of(page)
         for block in runnable(page):

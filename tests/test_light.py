@@ -42,6 +42,7 @@ WORKS = (
     "sweep ofa-mobilenetv3 --samples 50 --verify 0 --columns size,params",
     "search v1 --max-mult-adds 150M --verify 0 -o best.yaml",
     "search v2 --target-mult-adds 60M --verify 0",
+    "search v2 --max-mult-adds 120M --accuracy predicted --verify 0",
     "plot sweep v2 --alpha 0.5,1 --show-data",
     "explain v3-small --size 32",
     "list",

@@ -151,6 +151,15 @@ Verify = Annotated[
         help="Configs of the output that are really built and counted by torchinfo and fvcore.",
     ),
 ]
+Accuracy = Annotated[
+    str,
+    typer.Option(
+        "--accuracy",
+        metavar="KIND",
+        help="published, or predicted: of v1, v2, v3-large and v3-small within the alpha and size "
+        "that are published, by a fit over those points, with its error bar.",
+    ),
+]
 Workers = Annotated[
     int, typer.Option("--workers", metavar="N", min=1, max=256, help="Processes that count.")
 ]
@@ -206,6 +215,15 @@ class SpaceOf:
     samples: Samples = None
     seed: Seed = 0
     verify: Verify = 3
+    accuracy: Accuracy = "published"
+
+    @property
+    def predicted(self) -> bool:
+        """Whether the top-1 is predicted."""
+        from mbcost.networks.rules import OneOf, parse
+
+        words = OneOf(("published", "predicted"), "which top-1")
+        return bool(parse(words, self.accuracy, "--accuracy") == "predicted")
 
     def space(self, settings: Mapping[str, str]) -> Space:
         """Return the space of the target with its axes."""

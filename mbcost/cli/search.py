@@ -25,7 +25,8 @@ Objectives = Annotated[
         "--objective",
         metavar="KEY,...",
         help="Column to make largest (-KEY: smallest); several give their Pareto front. "
-        "Default: published top1 where there is one, else mult_adds.",
+        "Default: predicted_top1 with --accuracy predicted, published top1 where there is one, "
+        "else mult_adds.",
         show_default=False,
     ),
 ]
@@ -56,6 +57,8 @@ def search(
 
     mbcost search v1 --max-mult-adds 150M --objective top1 -o best.yaml
 
+    mbcost search v2 --max-mult-adds 120M --accuracy predicted
+
     mbcost search v2 --target-mult-adds 60M
     """
     from mbcost.studies.spaces.columns import Layout
@@ -72,12 +75,12 @@ def search(
     space = of.space(settings)
     notes: list[str] = []
     if target_mult_adds is None:
-        space = opened(space)
+        space = opened(space, predicted=of.predicted)
     else:
         space, notes = solved(space, target_mult_adds)
     whole = budgets.whole(columns, objective)
     unit = UNIT_OF_WHOLE if whole else UNIT
-    plan = Plan(space, of.samples, of.seed, {}, unit, budgets.stated, whole)
+    plan = Plan(space, of.samples, of.seed, {}, unit, budgets.stated, whole, of.predicted)
     layout = Layout(plan)
     verifier = Verifier(layout, of.verify)
     answer = _answer(layout, budgets.by_column(), objective, of.verify)
@@ -98,7 +101,11 @@ def _answer(layout: Layout, budgets: dict[str, int], objective: str | None, veri
         search_steps,
     )
 
-    keys = [field.key for field in layout.fields if field.figure or field.key == "top1"]
+    keys = [
+        field.key
+        for field in layout.fields
+        if field.figure or field.key in ("top1", "predicted_top1")
+    ]
     objectives = parse_objectives(objective or default_objective(keys), keys)
     steps = search_steps(layout, budgets, objectives, verify)
     *_, (_, answer) = progress(steps, layout.plan.total)

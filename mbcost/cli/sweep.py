@@ -77,6 +77,7 @@ def sweep(
         UNIT_OF_WHOLE if whole_figures else UNIT,
         budgets.stated,
         whole_figures,
+        of.predicted,
     )
     layout = Layout(plan)
     tabular = any(option is not None for option in (rows.sort, rows.columns, pivot.axes))

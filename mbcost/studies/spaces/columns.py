@@ -6,18 +6,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
 
+from mbcost.errors import MbcostError
 from mbcost.networks.network import Network
 from mbcost.networks.spec import Spec
+from mbcost.studies import prediction
 from mbcost.studies.spaces.learnt import Ints
 from mbcost.studies.spaces.parts import Figures, input_feed
 from mbcost.studies.spaces.plan import UNKNOWN, Batch, Plan
 from mbcost.studies.spaces.space import Axis, Space
-from mbcost.units import size_value
+from mbcost.units import size_value, thousands
 
+MAX_PREDICTED = 20_000
+"""Combinations of α and size whose top-1 is predicted: some seconds."""
 COST_KEYS = Figures._fields
 """The columns of costs that every sweep has; ``*_bytes`` are in the dtype."""
 
@@ -70,7 +75,8 @@ class Layout:
             if axis.key not in keys:
                 chosen.append(Field(axis.key, (*map(label, axis.values), None), (i,)))
         chosen += [Field(key, figure=key) for key in (*COST_KEYS, *self.plan.whole)]
-        return (*chosen, *_top1(space))
+        predicted = _predicted(space) if self.plan.predicted else ()
+        return (*chosen, *_top1(space), *predicted)
 
     def positions(self, field: Field, batch: Batch) -> Ints | None:
         """Return each config's index into the field's labels; None where all have the first."""
@@ -133,6 +139,35 @@ def _top1(space: Space) -> list[Field]:
         return [Field("top1", (found[0],))]
     codes = sorted(found)
     return [Field("top1", (None, *(found[code] for code in codes)), axes, codes=tuple(codes))]
+
+
+def _predicted(space: Space) -> list[Field]:
+    """Return the columns of predicted top-1 and of its error bar; refuse what has none."""
+    if any(axis.slots for axis in space.axes):
+        slotted = next(axis.key for axis in space.axes if axis.slots)
+        raise MbcostError(
+            "its top-1 cannot be predicted: the fit is of networks with their own rows",
+            place=f"{space.target}: {slotted}",
+            way_out="leave it out; or --accuracy published",
+        )
+    family = prediction.family_of(space.spec, space.settings)
+    axes = [i for i, axis in enumerate(space.axes) if axis.key in ("alpha", "size", "rho")]
+    for axis in space.axes:
+        for value in axis.values if axis.key not in prediction.FREE else ():
+            prediction.family_of(space.spec, {**space.settings, axis.key: value})
+    if (n := prod(len(space.axes[i].values) for i in axes)) > MAX_PREDICTED:
+        raise MbcostError(
+            f"{thousands(n)} combinations of alpha and size are too many to predict",
+            place=space.target,
+            way_out=f"a coarser step; at most {thousands(MAX_PREDICTED)}",
+        )
+    given = [[(space.axes[i].key, value) for value in space.axes[i].values] for i in axes]
+    labels = [
+        prediction.predicted(family, space.spec, {**space.settings, **dict(chosen)})
+        for chosen in product(*given)
+    ]
+    error = Field("predicted_top1_error", (prediction.error_bar(family),))
+    return [Field("predicted_top1", tuple(labels), tuple(axes)), error]
 
 
 def _facts(spec: Spec, settings: Mapping[str, Any], axis: Axis) -> tuple[str, list[Any]]:

@@ -56,6 +56,8 @@ class Plan:
     stated: Stated = DEFAULT
     whole: tuple[str, ...] = ()
     """The figures of ``OF_WHOLE`` that are counted too, each network by itself."""
+    predicted: bool = False
+    """Whether the top-1 is predicted too; a config of which it cannot be is refused."""
 
     def __post_init__(self) -> None:
         """Refuse what would take too long or too much memory, before it is taken."""
@@ -113,7 +115,8 @@ class Plan:
         parts = (self.space.spec, sorted(self.space.settings.items()), self.space.axes)
         limits = sorted(self.at_most.items())
         rest = (self.samples, self.seed, limits, self.unit, self.stated, self.whole)
-        return hashlib.sha256(repr((*parts, *rest)).encode()).hexdigest()
+        found = (*parts, *rest, self.predicted)
+        return hashlib.sha256(repr(found).encode()).hexdigest()
 
     def choices(self, unit: int) -> Choices:
         """Return the unit's configs, each network of an enumeration once."""

@@ -19,6 +19,7 @@ import numpy as np
 from mbcost.errors import CheckFailedError
 from mbcost.modules.counters import COUNTERS, DEFAULT_COUNTERS, require, verify
 from mbcost.networks.network import Network
+from mbcost.studies import prediction
 from mbcost.studies.compare.agreement import raise_if_different
 from mbcost.studies.memory.stated import OF_WHOLE
 from mbcost.studies.spaces.columns import Layout, label
@@ -178,6 +179,10 @@ class Verifier:
         found = {key: label(value) for key, value in known.items()} | figures
         if isinstance(spec, Network) and any(f.key == "top1" for f in self.layout.fields):
             found["top1"] = spec.top1(settings)
+        if self.layout.plan.predicted:
+            found["predicted_top1"] = prediction.predicted_top1(spec, settings)
+            family = prediction.family_of(spec, settings)
+            found["predicted_top1_error"] = prediction.error_bar(family)
         return found
 
     def _differs(self, choice: tuple[int, ...], key: str, value: Any, expected: Any) -> None:

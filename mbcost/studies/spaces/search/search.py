@@ -18,6 +18,7 @@ from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
 from mbcost.networks.network import Network
 from mbcost.networks.spec import Spec
 from mbcost.output.table import Record
+from mbcost.studies import prediction
 from mbcost.studies.guard.budget import LIMITS, option_of
 from mbcost.studies.pareto import MAX_OBJECTIVES, pareto_front
 from mbcost.studies.spaces.columns import Layout
@@ -33,17 +34,26 @@ SIZES = tuple((size, size) for size in range(96, 257, 32))
 whatever else is published."""
 
 
-def opened(space: Space) -> Space:
-    """Return the space with α and size as axes, where nothing varies and they are not fixed."""
+def opened(space: Space, *, predicted: bool = False) -> Space:
+    """Return the space with α and size as axes, where nothing varies and they are not fixed.
+
+    Where the top-1 is ``predicted`` they stay within what is published.
+    """
     if space.axes or not isinstance(space.spec, Network):
         return space
     network = space.spec
     axes = []
     if "alpha" in network.accepts and "alpha" not in space.settings:
         alphas = {*ALPHAS, *(row.alpha for row in network.published)}
+        if predicted:
+            low, high = prediction.alphas_of(prediction.family_of(network, space.settings))
+            alphas = {alpha for alpha in alphas if low <= alpha <= high}
         axes.append(Axis("alpha", tuple(sorted(alphas))))
     if not {"size", "rho"} & set(space.settings):
         sizes = {*SIZES, *(row.sides for row in network.published)}
+        if predicted:
+            least, most = prediction.sides_of(prediction.family_of(network, space.settings))
+            sizes = {sides for sides in sizes if least <= min(sides) and max(sides) <= most}
         axes.append(Axis("size", tuple(sorted(sizes))))
     return replace(space, axes=tuple(axes))
 
@@ -268,7 +278,9 @@ def search(layout: Layout, budgets: Mapping[str, int], objectives: tuple[Objecti
 
 
 def default_objective(keys: Sequence[str]) -> str:
-    """Return published top-1 where there is one, else mult-adds."""
+    """Return predicted top-1 where asked for, published where there is one, else mult-adds."""
+    if "predicted_top1" in keys:
+        return "predicted_top1"
     return "top1" if "top1" in keys else "mult_adds"
 
 

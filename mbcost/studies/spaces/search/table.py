@@ -7,7 +7,14 @@ from typing import Any
 
 from mbcost.output.table import Table, choose_columns
 from mbcost.studies.spaces.search.search import Answer
-from mbcost.studies.spaces.sweep.table import caption, columns_of, memory_notes, title
+from mbcost.studies.spaces.sweep.table import (
+    PREDICTED,
+    caption,
+    columns_of,
+    memory_notes,
+    predicted_notes,
+    title,
+)
 from mbcost.units import percent, thousands
 
 
@@ -21,6 +28,8 @@ def answer_table(answer: Answer, notes: Sequence[str], columns: str | None = Non
     default += [key for key in ("params", "mult_adds") if key not in default]
     if "top1" in known and "top1" not in default:
         default.append("top1")
+    if layout.plan.predicted:
+        default = [key for key in default if key not in PREDICTED] + [*PREDICTED]
     chosen = choose_columns(known, columns, default)
     rows = answer.found.records
     document: dict[str, Any] = {
@@ -53,7 +62,7 @@ def answer_table(answer: Answer, notes: Sequence[str], columns: str | None = Non
         document,
         title=_title(answer),
         caption=caption(layout),
-        notes=(*_lines(answer), *memory_notes(layout), *notes),
+        notes=(*_lines(answer), *memory_notes(layout), *predicted_notes(layout), *notes),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from mbcost.cost import DTYPES
 from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
 from mbcost.output.table import Column, Record, Table, choose_columns, sort_rows
+from mbcost.studies import prediction
 from mbcost.studies.compare.records import COLUMNS
 from mbcost.studies.compare.versions import versions, versions_text
 from mbcost.studies.memory.stated import AT_LEAST, WORDS, peak_words
@@ -29,7 +30,12 @@ FIGURE_COLUMNS = {
     "arena_bytes": Column("arena_bytes", "arena", "bytes", rank=3),
     "train_peak_bytes": Column("train_peak_bytes", "training peak", "bytes", rank=3),
     "top1": Column("top1", "top-1", "percent", rank=2),
+    "predicted_top1": Column("predicted_top1", "predicted top-1", "percent", rank=1),
+    "predicted_top1_error": Column("predicted_top1_error", "±", "percent", rank=1),
 }
+
+
+PREDICTED = ("predicted_top1", "predicted_top1_error")
 
 
 def few_records(layout: Layout, batches: Iterable[Batch]) -> list[Record]:
@@ -87,6 +93,7 @@ def sweep_table(
     default += layout.plan.whole
     if "top1" in known:
         default.append("top1")
+    default += PREDICTED if layout.plan.predicted else ()
     chosen = choose_columns(known, columns, default)
     rows = sort_rows(records, sort)
     fields = tuple(known) if columns is None else tuple(column.key for column in chosen)
@@ -104,7 +111,7 @@ def sweep_table(
         data,
         title=title(layout),
         caption=caption(layout),
-        notes=(*notes, *memory_notes(layout)),
+        notes=(*notes, *memory_notes(layout), *predicted_notes(layout)),
     )
 
 
@@ -155,7 +162,7 @@ def pivot_table(
         data,
         title=f"{title(layout)}: {FIGURE_COLUMNS[figure].title}",
         caption=f"{FIGURE_COLUMNS[figure].title}. {caption(layout)}",
-        notes=(*notes, *memory_notes(layout)),
+        notes=(*notes, *memory_notes(layout), *predicted_notes(layout)),
     )
 
 
@@ -164,13 +171,21 @@ def memory_notes(layout: Layout) -> list[str]:
     return [AT_LEAST] if "arena_bytes" in layout.plan.whole else []
 
 
+def predicted_notes(layout: Layout) -> list[str]:
+    """Return what a predicted top-1 is."""
+    space = layout.plan.space
+    if not layout.plan.predicted:
+        return []
+    return [prediction.words(prediction.family_of(space.spec, space.settings))]
+
+
 def title(layout: Layout) -> str:
     """Return the target and what is the same for every config."""
     space = layout.plan.space
     fixed = [
         f"{field.key} {field.labels[0]}"
         for field in layout.fields
-        if not field.axes and not field.figure and field.key != "name"
+        if not field.axes and not field.figure and field.key not in ("name", *PREDICTED)
     ]
     return f"{space.target}: {', '.join(fixed)}"
 
