@@ -83,6 +83,12 @@ class Comparison:
         """Return what the counters said of subject ``i``, by counter."""
         return {name: v for (j, name), v in self.verified.done.items() if j == i}
 
+    def alone(self, i: int) -> Comparison:
+        """Return the comparison of subject ``i`` alone, with what the counters said of it."""
+        done = {(0, name): found for name, found in self.verifications(i).items()}
+        referees = {0: referee} if (referee := self.verified.referees.get(i)) else {}
+        return Comparison([self.subjects[i]], self.counters, None, Verified(done, referees))
+
     @property
     def complete(self) -> bool:
         """Whether every counter has run on every subject."""
