@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
-if TYPE_CHECKING:
-    from mbcost.cost.report import CostReport, LayerCost
+
+class Layer(Protocol):
+    """What is read of a layer."""
+
+    @property
+    def path(self) -> str:
+        """Where it is."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """What it is."""
+        ...
+
+    @property
+    def params(self) -> int:
+        """Its trainable parameters."""
+        ...
+
+    @property
+    def mult_adds(self) -> int:
+        """Its multiply-adds."""
+        ...
 
 
 class Branch(NamedTuple):
@@ -36,20 +58,21 @@ class Branch(NamedTuple):
 class _Node:
     path: str = ""
     parts: dict[str, _Node] = field(default_factory=dict)
-    layers: list[LayerCost] = field(default_factory=list)
+    layers: list[Layer] = field(default_factory=list)
     params: int = 0
     mult_adds: int = 0
 
 
-def tree(report: CostReport) -> list[Branch]:
-    """Return the branches of a report from the first to the last, each before those in it.
+def tree(layers: Iterable[Layer], scale: int = 1) -> list[Branch]:
+    """Return the branches of layers from the first to the last, each before those in it.
 
-    Layers that cost nothing are left out. What all layers have in common is no branch of its own.
+    Their mult-adds are ``scale`` times those of the layers. Layers that cost nothing are left
+    out. What all layers have in common is no branch of its own.
     """
     root = _Node()
-    for layer in report.layers:
+    for layer in layers:
         if layer.params or layer.mult_adds:
-            _put(root, layer, report.scale)
+            _put(root, layer, scale)
     while len(root.parts) == 1 and not root.layers:
         (child,) = root.parts.values()
         if not child.parts:
@@ -64,12 +87,12 @@ def tree(report: CostReport) -> list[Branch]:
             found.append(Branch(item.path, depth, item.params, item.mult_adds))
             waiting += _inside(item, depth + 1)
             continue
-        costs = item.params, item.mult_adds * report.scale
+        costs = item.params, item.mult_adds * scale
         found.append(Branch(item.path, depth, *costs, item.kind, max(0, depth - following)))
     return found
 
 
-def _put(root: _Node, layer: LayerCost, scale: int) -> None:
+def _put(root: _Node, layer: Layer, scale: int) -> None:
     """Put a layer into the tree, its cost into every branch on the way."""
     node = root
     for part in _parts(layer.path):
@@ -86,9 +109,9 @@ def _parts(path: str) -> list[str]:
     return [*module.split("."), *([colon + function] if colon else [])]
 
 
-def _inside(node: _Node, depth: int) -> list[tuple[_Node | LayerCost, int]]:
+def _inside(node: _Node, depth: int) -> list[tuple[_Node | Layer, int]]:
     """Return what is in a node, last first: its own layers stand before the parts."""
-    own: list[_Node | LayerCost] = [*node.layers]
+    own: list[_Node | Layer] = [*node.layers]
     for part in node.parts.values():
         own += [part] if part.parts else part.layers
     return [(item, depth) for item in reversed(own)]

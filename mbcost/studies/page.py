@@ -137,7 +137,7 @@ def _tree(subject: Subject) -> Tree:
     report = subject.report
     open_: list[CostBranch] = []
     lines = []
-    for branch in tree(report):
+    for branch in tree(report.layers, report.scale):
         del open_[branch.depth :]
         parent = open_[-1].path if open_ else ""
         name = branch.within(parent)

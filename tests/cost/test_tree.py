@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import mbcost
-from mbcost.cost import CostReport, LayerCost, Terms
+from mbcost.cost import LayerCost, Terms
 from mbcost.cost.tree import Branch, tree
 from mbcost.networks.yaml import builtins
 
@@ -23,7 +23,7 @@ def below(branches: list[Branch], i: int) -> list[Branch]:
 @pytest.mark.parametrize("name", list(builtins()))
 def test_every_branch_costs_what_the_layers_below_its_path_cost(name: str) -> None:
     report = mbcost.count(name, batch=3)
-    branches = tree(report)
+    branches = tree(report.layers, report.scale)
     costly = [layer for layer in report.layers if layer.params or layer.mult_adds]
     assert sorted(b.path for b in branches if b.leaf) == sorted(layer.path for layer in costly)
     for i, branch in enumerate(branches):
@@ -41,7 +41,7 @@ def test_every_branch_costs_what_the_layers_below_its_path_cost(name: str) -> No
 
 @pytest.mark.parametrize("name", ["v2", "googlenet", "standard", "deeplabv3-v2"])
 def test_what_is_opened_is_closed_by_the_last_layer_in_it(name: str) -> None:
-    branches = tree(mbcost.count(name))
+    branches = tree(mbcost.count(name).layers)
     depth = 0
     for branch in branches:
         assert branch.depth == depth
@@ -49,14 +49,13 @@ def test_what_is_opened_is_closed_by_the_last_layer_in_it(name: str) -> None:
     assert depth == 0
 
 
-def report_of(*paths: str) -> CostReport:
+def layers_of(*paths: str) -> list[LayerCost]:
     terms = Terms(weights=1, mult_adds=10)
-    layers = [LayerCost(path, "", "conv", (1, 1, 1), (1, 1, 1), terms) for path in paths]
-    return CostReport("net", tuple(layers), (1, 1, 1), (1, 1, 1))
+    return [LayerCost(path, "", "conv", (1, 1, 1), (1, 1, 1), terms) for path in paths]
 
 
 def test_functions_and_calls_of_a_module_are_in_the_module_that_makes_them() -> None:
-    found = tree(report_of("a.b", "self:matmul", "a:matmul", "a.b#2", "a"))
+    found = tree(layers_of("a.b", "self:matmul", "a:matmul", "a.b#2", "a"))
     assert [(b.path, b.depth, b.params) for b in found] == [
         ("a", 0, 4),
         ("a", 1, 1),
@@ -73,11 +72,11 @@ def test_functions_and_calls_of_a_module_are_in_the_module_that_makes_them() -> 
 
 def test_a_path_a_thousand_deep_is_a_tree_too() -> None:
     path = ".".join("x" * 5000)
-    found = tree(report_of(f"{path}.one", f"{path}.two", "y"))
+    found = tree(layers_of(f"{path}.one", f"{path}.two", "y"))
     assert len(found) == 5003
     assert found[-2].closes == 5000
     assert found[0].params == 2
 
 
 def test_a_network_that_costs_nothing_has_no_branches() -> None:
-    assert tree(CostReport("none", (), (1, 1, 1), (1, 1, 1))) == []
+    assert tree([]) == []
