@@ -9,7 +9,9 @@ from mbcost.cost.tree import Branch
 from mbcost.errors import visible
 from mbcost.units import percent, thousands
 
-_ROW = "display:grid;grid-template-columns:minmax(12em,1fr) 14em 14em;max-width:60em"
+_ROW = "display:inline-grid;grid-template-columns:20em 15em 15em"
+_BESIDE = "padding-left:1.1em"
+"""As far in as a summary is, behind its mark."""
 _BAR = "display:inline-block;width:4em;height:.6em;margin-right:.5em;border:1px solid #999"
 
 
@@ -29,21 +31,20 @@ def html_of(
 def _blocks(branches: Iterable[Branch], mult_adds: int, params: int) -> str:
     """Return the blocks, folded."""
     heads = "<span>block</span><span>mult-adds</span><span>params</span>"
-    parts = [f'<div style="{_ROW}">{heads}</div>']
+    parts = [f'<div style="{_BESIDE}"><span style="{_ROW}">{heads}</span></div>']
     for branch in branches:
-        line = _line(branch, mult_adds, params)
+        line = f'<span style="{_ROW}">{_line(branch, mult_adds, params)}</span>'
         if branch.leaf:
-            parts.append(f'<div style="{_ROW}">{line}</div>' + "</details>" * branch.closes)
+            parts.append(f'<div style="{_BESIDE}">{line}</div>' + "</details>" * branch.closes)
         else:
-            parts.append(f'<details><summary style="{_ROW}">{line}</summary>')
+            parts.append(f"<details><summary>{line}</summary>")
     return "\n".join(parts)
 
 
 def _line(branch: Branch, mult_adds: int, params: int) -> str:
-    mark = "▸ " if not branch.leaf else ""
     kind = f" <small>{_text(branch.kind)}</small>" if branch.kind else ""
     indent = f"padding-left:{branch.depth}em"
-    name = f'<span style="{indent}">{mark}{_text(branch.path)}{kind}</span>'
+    name = f'<span style="{indent}">{_text(branch.path)}{kind}</span>'
     shares = (_share(branch.mult_adds, mult_adds), _share(branch.params, params))
     return name + "".join(f"<span>{share}</span>" for share in shares)
 
