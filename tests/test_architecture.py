@@ -39,6 +39,8 @@ DOORS = {
     "flatbuffers": ("modules",),
     "fvcore": ("modules",),
     "iopath": ("modules",),
+    "jinja2": ("output",),
+    "markupsafe": ("output",),
     "matplotlib": ("output",),
     "numpy": ("modules", "studies"),
     "onnx": ("modules",),

@@ -72,6 +72,8 @@ NEEDS = {
     "installed (pip install torch)",
     "sweep v2 --alpha 0.5,1 --verify 0 -o none.parquet": "-o: Parquet needs pyarrow, which is not "
     "installed (pip install 'mbcost[parquet]', or write .csv)",
+    "report v2 -o none.html": "a page needs jinja2, which is not installed (pip install "
+    "'mbcost[report]'; the table alone: mbcost compare -o table.md)",
     "deploy v2 -o none.onnx": "ONNX needs torch, onnx and onnxruntime, which are not installed "
     "(pip install 'mbcost[onnx]')",
     "train v2 --data digits --run none.run": "digits needs scikit-learn, which is not installed "

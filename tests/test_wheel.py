@@ -36,6 +36,8 @@ def test_the_wheel_holds_every_config_and_runs_alone(built: Path, tmp_path: Path
         names = set(archive.namelist())
         archive.extractall(tmp_path / "site")
     assert {"mbcost/py.typed", f"mbcost-{VERSION}.dist-info/licenses/LICENSE"} <= names
+    parts = [path for path in (ROOT / "mbcost").rglob("*.*") if "__pycache__" not in path.parts]
+    assert {path.relative_to(ROOT).as_posix() for path in parts} <= names
     for path in configs_dir().rglob("*.yaml"):
         assert f"mbcost/configs/{path.relative_to(configs_dir()).as_posix()}" in names
     code = (

@@ -227,10 +227,6 @@ class SpaceOf:
 
     def space(self, settings: Mapping[str, str]) -> Space:
         """Return the space of the target with its axes."""
-        from mbcost.networks.settings import split_inline
-        from mbcost.studies.spaces.selection import with_fields
-        from mbcost.studies.spaces.space_file import load_space
+        from mbcost.studies.spaces.selection import space_of
 
-        name, inline = split_inline(self.target)
-        space = load_space(name).narrowed(inline)
-        return with_fields(space.narrowed(settings), self.set_ or ())
+        return space_of(self.target, settings, self.set_ or ())

@@ -18,7 +18,7 @@ from mbcost.cost.storage import DTYPES, PARAMS, weight_bytes
 from mbcost.errors import MbcostError, not_installed, shown
 from mbcost.graph.graph import Graph, Node
 from mbcost.graph.primitives import Conv2d, Layer, Shape, Upsample
-from mbcost.units import thousands
+from mbcost.units import bytes_in_words, shape_text, thousands
 
 if TYPE_CHECKING:
     import pandas
@@ -121,7 +121,7 @@ def _side(sides: tuple[int, ...] | None) -> int | str | None:
     return sides[0] if len(set(sides)) == 1 else "x".join(map(str, sides))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CostReport:
     """What a network costs: its layers, and sums over them.
 
@@ -144,6 +144,14 @@ class CostReport:
     """Elements of all inputs for the batch, where not every input has the batch dimension."""
     coverage: Coverage | None = None
     """Which operators the costs cover, of a traced model; None by closed form, which covers all."""
+
+    def __repr__(self) -> str:
+        missing = f", {len(self.uncounted)} operators not counted" if self.uncounted else ""
+        return (
+            f"CostReport({self.name!r}: {thousands(self.params)} params, "
+            f"{thousands(self.mult_adds)} mult-adds, input {shape_text(self.inputs, '×')}, "
+            f"batch {self.batch}{missing})"
+        )
 
     @property
     def scale(self) -> int:
@@ -290,15 +298,23 @@ class CostReport:
         return frame.astype(dict.fromkeys(counts, "int64"))
 
     def _repr_html_(self) -> str:
-        """Return the totals and the layers as a notebook shows them."""
-        from html import escape
+        """Return the totals, and where they sit, as a notebook shows them."""
+        from mbcost.cost.notebook import html_of
+        from mbcost.cost.tree import tree
 
-        totals = (
-            f"{self.name}: {thousands(self.params)} params, {thousands(self.mult_adds)} mult-adds"
-        )
-        layers = self.frame().fillna("").to_html(index=False)
-        missing = f"<p>not counted: {escape(names(self.uncounted))}</p>\n" if self.uncounted else ""
-        return f"<p>{escape(totals)}</p>\n{missing}{layers}"
+        totals = [
+            f"{self.name}: {thousands(self.params)} params "
+            f"({bytes_in_words(self.param_bytes)} in float32), "
+            f"{thousands(self.mult_adds)} mult-adds",
+            f"input {shape_text(self.inputs, '×')}, batch {self.batch}; "
+            f"output {shape_text(self.ys or (self.y,), '×')}",
+        ]
+        if self.coverage is not None:
+            totals += [f"traced: {thousands(self.coverage.seen)} operator calls"]
+            totals += filter(None, [self.coverage.on_real_tensors()])
+        missing = f"not counted: {names(self.uncounted)}" if self.uncounted else ""
+        branches = tree(self.layers, self.scale)
+        return html_of(totals, missing, branches, self.mult_adds, self.params)
 
 
 def cost_of(graph: Graph, name: str, batch: int = 1) -> CostReport:

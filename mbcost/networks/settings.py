@@ -98,16 +98,23 @@ def as_text(value: object) -> str:
     """Return a value given in Python as the text that would be typed for it."""
     try:
         if isinstance(value, tuple | list):
-            if value and isinstance(value[0], tuple | list | str):
-                return "+".join(item if isinstance(item, str) else _sides(item) for item in value)
+            if value and (isinstance(value[0], tuple | list | str) or hasattr(value[0], "shape")):
+                return "+".join(item if isinstance(item, str) else as_text(item) for item in value)
             return _sides(value)
         if isinstance(value, Mapping):
             return "+".join(f"{name}={as_text(item)}" for name, item in value.items())
+        if hasattr(value, "shape") and hasattr(value, "item"):  # a tensor, an array, its number
+            return _of_array(value) if value.shape else str(value.item())
         return str(value)
     except (ValueError, RecursionError):  # too many digits, or a list that holds itself
         raise MbcostError(
             f"a {type(value).__name__} that cannot be written", way_out="a number or a word"
         ) from None
+
+
+def _of_array(value: Any) -> str:
+    """Return the shape and type of a tensor as they would be typed: ``1x3x64x64:float32``."""
+    return f"{_sides(tuple(value.shape))}:{str(value.dtype).rpartition('.')[2]}"
 
 
 def _sides(value: object) -> str:

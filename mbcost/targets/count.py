@@ -15,17 +15,32 @@ from mbcost.networks.settings import as_text, parse_all
 from mbcost.networks.single_block import SingleBlock
 from mbcost.networks.spec import Spec, report
 from mbcost.targets.elsewhere import Model
-from mbcost.targets.resolve import resolve_one
+from mbcost.targets.elsewhere.given import GivenModel
+from mbcost.targets.resolve import only, resolve, resolve_one
+from mbcost.targets.subject import Subject
 from mbcost.units import parse_inputs
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from torch import nn
+
+    Target: TypeAlias = str | PathLike[str] | Spec | nn.Module
+    """What a function takes as a target."""
+
+
+Specs = (Network, SingleBlock)
+"""What ``load`` returns, and every function takes too."""
 
 
 def load(target: str | PathLike[str]) -> Spec:
     """Return the ``Network`` or ``SingleBlock`` of a name or a YAML path.
 
     Raises ``MbcostError`` naming the place, the problem and the way out.
+
+    >>> import mbcost
+    >>> mbcost.load("v2").name
+    'v2'
     """
     subject = resolve_one(target_name(target))
     if subject.settings:
@@ -40,9 +55,13 @@ def load(target: str | PathLike[str]) -> Spec:
 
 
 def count(
-    target: str | PathLike[str] | Spec | nn.Module, *, input: object = None, **settings: object
+    target: str | PathLike[str] | Spec | nn.Module, input: object = None, **settings: object
 ) -> CostReport:
     """Return the costs of a target: by closed form (torch is not imported), or of a model traced.
+
+    >>> import mbcost
+    >>> mbcost.count("v2", alpha=0.5)
+    CostReport('v2': 1,968,680 params, 97,131,840 mult-adds, input 3×224×224, batch 1)
 
     ``settings`` are those of the command line: ``count("v2", alpha=0.5, size=160, batch=8)``,
     ``count("standard", in_=64, out=128)``. A module takes ``input``, a tensor, a shape with its
@@ -77,10 +96,46 @@ def _counted(
         return count_module(cast("nn.Module", target), input)
     if input is not None:
         settings["input"] = input
-    if isinstance(target, Network | SingleBlock):
+    if isinstance(target, Specs):
         return report(target, parse_all(target.accepts, settings, target.name))
     given = {name.rstrip("_"): value for name, value in settings.items()}
     return resolve_one(target_name(target), given).report
+
+
+def subject_of(target: Target, input: object, settings: Mapping[str, object]) -> Subject:
+    """Return the one subject that a target given in Python is."""
+    found = subjects_of([target], input, settings)
+    return only(found, found[0].target)
+
+
+def subjects_of(
+    targets: Sequence[Target], input: object, settings: Mapping[str, object]
+) -> list[Subject]:
+    """Return the subjects of targets given in Python, networks and modules among them.
+
+    ``input`` is that of the modules and of other models from elsewhere; a module takes nothing
+    else. Settings go to every other target that accepts them, and fit at least one.
+    """
+    given = {name.rstrip("_"): value for name, value in settings.items()}
+    own = {} if input is None else {"input": input}
+    names = [target_name(t) for t in targets if not (is_module(t) or isinstance(t, Specs))]
+    takers = any("input" in subject.spec.accepts for subject in resolve(names))
+    of_names = resolve(names, {**given, **(own if takers else {})}) if names else []
+    found: list[Subject] = []
+    for target in targets:
+        if is_module(target):
+            model = Model(GivenModel(cast("nn.Module", target)))
+            model.source.check_options({} if len(targets) > 1 else given, model.name)
+            found.append(Subject(model.name, model, parse_all(model.accepts, own, model.name)))
+        elif isinstance(target, Specs):
+            fitting = {k: v for k, v in given.items() if k in target.accepts or len(targets) == 1}
+            found.append(
+                Subject(target.name, target, parse_all(target.accepts, fitting, target.name))
+            )
+        else:
+            n = len(resolve([target_name(target)]))  # a file may hold several blocks
+            found, of_names = found + of_names[:n], of_names[n:]
+    return found
 
 
 def target_name(target: object) -> str:
@@ -88,7 +143,8 @@ def target_name(target: object) -> str:
     name = fspath(target) if isinstance(target, str | PathLike) else None
     if not isinstance(name, str):
         raise MbcostError(
-            f"a target is a name or a path, not {type(target).__name__}", way_out="like 'v2'"
+            f"a target is a name, a path or a module, not {type(target).__name__}",
+            way_out="like 'v2'",
         )
     return name
 

@@ -147,12 +147,13 @@ def test_a_terminal_is_sent_no_escape_of_a_name(tmp_path: Path) -> None:
         assert raw not in text
 
 
-def test_figures_of_nasty_names_are_whole(cli: Cli, tmp_path: Path) -> None:
+@pytest.mark.parametrize("by", ["kind", "block"])
+def test_figures_of_nasty_names_are_whole(cli: Cli, by: str, tmp_path: Path) -> None:
     blocks = {f"_{i}$x^{name}": {"block": "conv", "c": 8} for i, name in enumerate(NASTY[:8])}
     path = tmp_path / "set.yaml"
     path.write_text(yaml.safe_dump({"input": [3, 32, 32], "blocks": blocks}), "utf-8")
     drawn = tmp_path / "x.svg"
-    result = cli("plot", "share", str(path), "-o", str(drawn))
+    result = cli("plot", "share", str(path), "--by", by, "-o", str(drawn))
     assert result.exit_code == 0, result.stderr
     assert ElementTree.fromstring(drawn.read_text("utf-8")).tag.endswith("svg")
 

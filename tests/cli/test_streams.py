@@ -25,6 +25,7 @@ MBCOST = (sys.executable, "-m", "mbcost")
 FULL = Path("/dev/full")
 
 NETWORK = str(Path(tempfile.mkdtemp()) / "net.onnx")
+PAGE = str(Path(tempfile.mkdtemp()) / "page.html")
 
 TRAINED = Path(tempfile.mkdtemp())
 TRAIN = (
@@ -58,6 +59,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "diff": ("diff", "v1", "v2"),
     "paper": ("paper", "v1", "--table", "1"),
     "plot": ("plot", "share", "v2", "--show-data"),
+    "report": ("report", "standard", "--fast", "-o", PAGE),
     "list": ("list",),
     "show": ("show", "v2"),
     "schema": ("schema",),
@@ -93,6 +95,10 @@ def test_every_command_has_an_example_here() -> None:
 
 IMPORT_TORCH = ("reconcile", "deploy", "train", "predict")
 QUICK = [example for example in EXAMPLES if example not in IMPORT_TORCH]
+IMPORT_TORCH = ("reconcile", "deploy")
+SILENT = ("report",)
+"""What prints nothing on stdout, which a full one cannot stop."""
+QUICK = [example for example in EXAMPLES if example not in (*IMPORT_TORCH, *SILENT)]
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

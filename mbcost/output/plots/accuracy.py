@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mbcost.errors import visible
 from mbcost.output.plots.fonts import emphasis, short
 from mbcost.output.plots.page import count_axis, settle
 from mbcost.output.plots.room import Labeller, box_of
@@ -91,7 +92,7 @@ class Accuracy:
                 color=pen.colour,
                 linestyle=pen.dash,
                 zorder=2,
-                gid=f"curve {network}",
+                gid=visible(f"curve {network}"),
             )
             own = [i for i, row in enumerate(self.rows) if row["target"] == network]
             rows = [self.rows[i] for i in own]
@@ -104,7 +105,7 @@ class Accuracy:
                 edgecolors=pen.colour,
                 linewidths=0.6,
                 zorder=3,
-                gid=f"points {network}",
+                gid=visible(f"points {network}"),
             )
         self._axes(axes)
         self._key(axes)

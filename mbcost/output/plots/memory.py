@@ -8,7 +8,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from mbcost.errors import MbcostError
+from mbcost.errors import MbcostError, visible
 from mbcost.output.plots.fonts import short
 from mbcost.output.plots.page import count_axis, count_text
 from mbcost.output.plots.style import OKABE_ITO, Fill, ink_on
@@ -183,7 +183,7 @@ class ArenaMap:
                 color=colour,
                 edgecolor="black",
                 linewidth=0.3,
-                gid=row["name"],
+                gid=visible(row["name"]),
             )
         axes.axhline(self.size, color="black", linewidth=0.8)
         if self.lower_bound < self.size:

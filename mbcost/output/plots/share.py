@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
+from mbcost.errors import visible
 from mbcost.output.plots.fonts import short
 from mbcost.output.plots.style import Fill, ink_on, kind_fills
 from mbcost.output.table import Column, Record, Table
@@ -91,7 +92,7 @@ class Share:
                 hatch=fill.hatch,
                 edgecolor="white" if self.by == "block" else "black",
                 linewidth=0.4,
-                gid=f"{key} {row[self.by]}",
+                gid=visible(f"{key} {row[self.by]}"),
             )
             left += share
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from os import PathLike
 from typing import TYPE_CHECKING
 
 from mbcost.cost import CostReport
@@ -42,18 +41,22 @@ from mbcost.studies.compare.words import (
     top1_lines,
     trained_lines,
 )
-from mbcost.targets.count import target_name, warn_uncounted
-from mbcost.targets.resolve import beside_deployed, resolve
+from mbcost.targets.count import subjects_of, warn_uncounted
+from mbcost.targets.resolve import beside_deployed
 from mbcost.targets.restatement import AS_IN_PAPERS, Restatement
 from mbcost.targets.subject import Subject, uncounted_lines
 
 if TYPE_CHECKING:
     import pandas
 
+    from mbcost.targets.count import Target
+
+NAMED = 6
+"""Targets that a line names."""
 DEFAULT_BLOCKS = ("standard", "depthwise-separable", "inverted-residual")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """Subjects, the counters asked for, and what each counter said so far."""
 
@@ -63,6 +66,12 @@ class Comparison:
     verified: Verified = field(default_factory=Verified)
     trained: Sequence[Record] = ()
     """What the training of each subject adds to its record, where trainings are compared."""
+
+    def __repr__(self) -> str:
+        names = [subject.target for subject in self.subjects]
+        counters = ", ".join(counter.name for counter in self.counters) or "none"
+        shown = ", ".join(map(repr, names[:NAMED])) + (", …" if len(names) > NAMED else "")
+        return f"Comparison({shown}; counters: {counters})"
 
     def verify(self) -> Iterator[Comparison]:
         """Run the counters one by one; yields the comparison as it is at first and after each.
@@ -82,6 +91,12 @@ class Comparison:
     def verifications(self, i: int) -> dict[str, Verification]:
         """Return what the counters said of subject ``i``, by counter."""
         return {name: v for (j, name), v in self.verified.done.items() if j == i}
+
+    def alone(self, i: int) -> Comparison:
+        """Return the comparison of subject ``i`` alone, with what the counters said of it."""
+        done = {(0, name): found for name, found in self.verifications(i).items()}
+        referees = {0: referee} if (referee := self.verified.referees.get(i)) else {}
+        return Comparison([self.subjects[i]], self.counters, None, Verified(done, referees))
 
     @property
     def complete(self) -> bool:
@@ -297,12 +312,17 @@ def counters_named(
 
 
 def compare(
-    *targets: str | PathLike[str],
+    *targets: Target,
+    input: object = None,
     counters: Sequence[str] = (),
     reference: str | None = None,
     **settings: object,
 ) -> Comparison:
     """Return targets side by side, verified by ``counters`` (torchinfo, fvcore, torch) if named.
+
+    >>> import mbcost
+    >>> [row["mult_adds"] for row in mbcost.compare("v1", "v2").records()]
+    [568740352, 300774272]
 
     Has ``records()``, ``frame()`` and a table in notebooks. A counter that disagrees with the
     closed form raises ``CheckFailedError``; one that disagrees with a trace, and operators without
@@ -320,7 +340,7 @@ def compare(
         raise MbcostError(
             f"the reference is a {type(reference).__name__}", way_out="one of the targets as given"
         )
-    subjects = resolve([target_name(target) for target in targets], given)
+    subjects = subjects_of(targets, input, given)
     if not subjects:
         raise MbcostError("nothing to compare", way_out='compare("v1", "v2")')
     if fold_bn:

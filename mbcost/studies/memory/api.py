@@ -19,6 +19,10 @@ def memory(*targets: str | PathLike[str], **options: object) -> list[Record]:
     ``options`` are those of the command line, choices and settings: ``memory("v2", batch=4,
     train=True, optimizer="adam")``, ``memory("v1", dtype="int8", in_place="add,depthwise")``.
     Raises ``MbcostError`` naming the option.
+
+    >>> import mbcost
+    >>> mbcost.memory("v2", dtype="int8")[0]["arena_bytes"]
+    1505280
     """
     given = {name.rstrip("_"): value for name, value in options.items()}
     under = how({name: value for name, value in given.items() if name in _CHOICES})

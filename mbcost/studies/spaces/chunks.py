@@ -18,6 +18,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from mbcost._version import __version__
 from mbcost.errors import Interrupted, MbcostError, from_system
 from mbcost.output.files import destination
 from mbcost.studies.spaces.columns import Layout
@@ -79,13 +80,12 @@ class Chunks:
 
     def identity(self) -> dict[str, Any]:
         """Return what must be equal for parts to belong together."""
-        import mbcost
 
         return {
             "target": self.layout.plan.space.target,
             "plan": self.layout.plan.fingerprint,
             **self.layout.plan.stated._asdict(),
-            "mbcost": mbcost.__version__,
+            "mbcost": __version__,
         }
 
     @contextmanager

@@ -6,7 +6,7 @@ that have it (``*.k``), or of a block's (``inverted_residual.k``).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.networks.blocks import BLOCKS, MERGES, block_fields
@@ -18,6 +18,15 @@ from mbcost.studies.spaces.space import Axis, Slot, Space
 
 ROW_RULES: dict[str, SettingRule] = {key: fields_of(Row)[key].rule for key in OF_ROW}
 """What a row says of itself that can vary."""
+
+
+def space_of(target: str, settings: Mapping[str, str], sets: Sequence[str] = ()) -> Space:
+    """Return the space that a target names, its settings and fields narrowed to what was typed."""
+    from mbcost.networks.settings import split_inline
+    from mbcost.studies.spaces.space_file import load_space
+
+    name, inline = split_inline(target)
+    return with_fields(load_space(name).narrowed(inline).narrowed(settings), sets)
 
 
 def with_fields(space: Space, texts: Sequence[str]) -> Space:
