@@ -20,8 +20,8 @@ from mbcost.studies.memory import steps
 from mbcost.studies.memory.stated import OF_WHOLE
 from mbcost.studies.papers import table as paper
 from mbcost.studies.spaces import columns as sweep
-from mbcost.studies.training import table as training
 from mbcost.studies.spaces.sweep.table import PREDICTED
+from mbcost.studies.training import table as training
 from tests.test_architecture import DOORS, FLOORS, PACKAGE
 
 MEANINGS = {
@@ -136,7 +136,6 @@ MEANINGS = {
     "mult_adds_growth": ("ratio", "delta ÷ before"),
     "params_formula": ("text", "the formula with the numbers filled in: `3²·3·32`"),
     "mult_adds_formula": ("text", "the same for mult-adds"),
-    "kernel_seen": ("ratio", "the share of the positions of a kernel that meet the map somewhere"),
     "file": ("text", "the file, as named"),
     "file_format": ("text", "`ONNX` or `TFLite`"),
     "layout": ("text", "dimensions of input and maps: `nchw` or `nhwc`"),
