@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from mbcost.networks.yaml.schema import Schema, schema
 from mbcost.networks.yaml.specs import BLOCK_SET, NETWORK
+from mbcost.studies.device.profile import DEVICE
 from mbcost.studies.guard.budget_file import BUDGET_FILE
 from mbcost.studies.spaces.space_file import SPACE
 
 
 def json_schema() -> Schema:
-    """Return the schema of a network, a set of blocks, a file of budgets or a design space.
+    """Return the schema of each kind of file: a network, blocks, budgets, a space, a device.
 
     A network is a space without choices: both may fit.
     """
-    files = (NETWORK, BLOCK_SET, BUDGET_FILE, SPACE)
+    files = (NETWORK, BLOCK_SET, BUDGET_FILE, SPACE, DEVICE)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "mbcost config: a network, a set of blocks, budgets, or a design space",
+        "title": "mbcost config: a network, a set of blocks, budgets, a design space, or a device",
         "anyOf": [{"description": file.doc, **schema(file)} for file in files],
     }

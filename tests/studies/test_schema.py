@@ -16,6 +16,7 @@ from mbcost.errors import MbcostError
 from mbcost.networks.yaml import load_specs
 from mbcost.networks.yaml.catalog import configs_dir
 from mbcost.networks.yaml.document import parse_document
+from mbcost.studies.device.profile import load_device
 from mbcost.studies.guard.budget_file import load_budgets
 from mbcost.studies.schema import json_schema
 from mbcost.studies.spaces.space_file import load_space
@@ -32,6 +33,7 @@ GOOD: dict[str, dict[str, Any]] = {
         "rows": [{**ROW, "k": [3, 5], "n": [1, 2], "per_layer": ["k"]}],
         "settings": {"alpha": [0.5, 1.0], "size": "8:32:8"},
     },
+    "device": {"source": "datasheet", "peaks": {"fp32": {"mult_adds_per_s": "1G", "source": "x"}}},
 }
 REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("network", {"rows": []}),
@@ -65,6 +67,14 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("space", {"settings": {"alpha": []}}),
     ("space", {"settings": {"alpha": [[1]]}}),
     ("space", {"setting": {}}),
+    ("device", {"source": ""}),
+    ("device", {"peaks": {"fp64": {"mult_adds_per_s": "1G", "source": "x"}}}),
+    ("device", {"peaks": {"fp32": {"mult_adds_per_s": "1G"}}}),
+    ("device", {"peaks": {"fp32": {"factors": {}, "source": "x"}}}),
+    ("device", {"bandwidths": []}),
+    ("device", {"bandwidths": [{"bytes_per_s": "1GB", "source": "x"}]}),
+    ("device", {"flash_bytes": "1 Mbit"}),
+    ("device", {"typo": 1}),
 ]
 
 
@@ -79,6 +89,7 @@ def load(kind: str, text: str, folder: Path) -> Any:
     readers: dict[str, Callable[[], Any]] = {
         "budgets": lambda: load_budgets(path),
         "space": lambda: load_space(str(path)),
+        "device": lambda: load_device(str(path)),
     }
     return readers.get(kind, lambda: load_specs(path))()
 
