@@ -14,6 +14,7 @@ from mbcost.cost import CONVENTIONS, LAYER_KEYS
 from mbcost.modules.counters import COUNTERS
 from mbcost.studies import deploy_table, explain, listing
 from mbcost.studies.compare import records
+from mbcost.studies.device import table as bounds
 from mbcost.studies.guard import check_table, diff
 from mbcost.studies.memory import figures as memory
 from mbcost.studies.memory import steps
@@ -154,6 +155,18 @@ MEANINGS = {
     "layers": ("count", "convolutions and linear layers"),
     "layers_matched": ("count", "those the file has by name, with all their figures"),
     "max_difference": ("ratio", "largest difference of an output from torch ÷ its largest element"),
+    "device": ("text", "the device's name: the stem of its file"),
+    "moved_bytes": ("bytes", "weights and maps that operators read, and maps that they write"),
+    "mult_adds_per_byte": ("ratio", "`mult_adds` ÷ `moved_bytes`"),
+    "at_least_seconds": ("seconds", "no run of these operators is faster: no latency"),
+    "most_gmacs_per_second": ("10⁹/s", "`mult_adds` ÷ `at_least_seconds`"),
+    "bound": ("text", "what most of that time is bound by: `compute` or `memory`"),
+    "memory_share": ("ratio", "of that time, what operators take that memory bounds"),
+    "bound_share": ("ratio", "of the target's `at_least_seconds`"),
+    "ceiling": ("text", "a type, of mult-adds; a cache or memory, of bytes"),
+    "mult_adds_per_s": ("1/s", "multiply-adds a second at most"),
+    "bytes_per_s": ("bytes/s", "read and written together, at most"),
+    "bytes": ("bytes", "what it holds; of caches, with all before it"),
     "title": ("text", "the name in full"),
     "settings": ("text", "the settings it takes"),
     "source": ("text", "the paper or code it follows"),
@@ -205,7 +218,12 @@ IN_PLACE = {
     ("deploy", "verified"): ("truth", "the file is as the closed form says, and outputs are near"),
     ("train", "params"): ("count", "weights, biases, batch-norm γ and β"),
     ("train", "mult_adds"): ("count", "multiply-adds of one image, at the size trained on"),
-    ("list", "kind"): ("text", "`network`, `detection`, `segmentation`, `block` or `space`"),
+    ("bounds", "settings"): ("text", "what was set: `alpha 0.5`; an object in JSON"),
+    ("ceilings", "source"): ("text", "the document, or what was timed"),
+    ("list", "kind"): (
+        "text",
+        "`network`, `detection`, `segmentation`, `block`, `space` or `device`",
+    ),
 }
 
 _HEAD = "| key | unit | meaning |\n|---|---|---|\n"
@@ -299,6 +317,17 @@ It adds `name`, `settings`, `recipe`, `history`, a row an epoch, `classes`, `con
 class how often each class was answered, `mean` and `std` of each channel, `graph_sha256`,
 `threads`, `device` and `versions`. `predict` prints `class` and `probability`, in per cent.
 
+## `roof`
+
+With targets and a device:
+
+{_table("bounds", bounds.FIELDS)}
+JSON holds these as `bounds`, beside the `device`. `--by layer`, and without `path` `--by kind`:
+
+{_table("parts", bounds.PART_COLUMNS)}
+Of a device:
+
+{_table("ceilings", bounds.CEILING_COLUMNS)}
 ## `list`
 
 {_table("list", listing.FIELDS)}

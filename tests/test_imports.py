@@ -58,6 +58,8 @@ def mbcost(*args: str) -> str:
         ["compare", "v1", "v2", "--fast", "--format", "csv"],
         ["model", "v3-large", "--fast", "--format", "latex"],
         ["explain", "v2"],
+        ["roof", "--help"],
+        ["roof", "v2", "--device", "h100-sxm"],
         ["list"],
         ["show", "v2"],
         ["schema"],

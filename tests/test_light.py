@@ -43,6 +43,9 @@ WORKS = (
     "search v1 --max-mult-adds 150M --verify 0 -o best.yaml",
     "search v2 --target-mult-adds 60M --verify 0",
     "search v2 --max-mult-adds 120M --accuracy predicted --verify 0",
+    "roof v1 v2 --device raspberry-pi-5 --dtype int8",
+    "roof v2 --device nucleo-f446re --by layer --format csv",
+    "roof --device h100-sxm",
     "plot sweep v2 --alpha 0.5,1 --show-data",
     "explain v3-small --size 32",
     "list",
@@ -74,6 +77,7 @@ NEEDS = {
     "installed (pip install 'mbcost[parquet]', or write .csv)",
     "report v2 -o none.html": "a page needs jinja2, which is not installed (pip install "
     "'mbcost[report]'; the table alone: mbcost compare -o table.md)",
+    "roof -o none.yaml": "a measurement needs torch, which is not installed (pip install torch)",
     "deploy v2 -o none.onnx": "ONNX needs torch, onnx and onnxruntime, which are not installed "
     "(pip install 'mbcost[onnx]')",
     "train v2 --data digits --run none.run": "digits needs scikit-learn, which is not installed "

@@ -13,7 +13,7 @@ from mbcost.cli.output import PlainSink
 
 @app.command("list")
 def list_(where: PlainSink) -> None:
-    """Everything that can be named: networks, blocks and design spaces."""
+    """Everything that can be named: networks, blocks, design spaces and devices."""
     from mbcost.studies.listing import list_table
 
     table = list_table()
@@ -23,16 +23,17 @@ def list_(where: PlainSink) -> None:
 @app.command()
 def show(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="A built-in network, block or design space.")
+        str, typer.Argument(metavar="NAME", help="A network, block, design space or device.")
     ],
 ) -> None:
     """The YAML of a built-in, to start your own from: mbcost show v2 > mine.yaml."""
     from mbcost.networks.yaml import builtins, find_builtin
+    from mbcost.studies.device.profile import find_device
     from mbcost.studies.spaces.space_file import find_space
     from mbcost.targets.names import builtin_name
 
     entry = find_builtin(name)
-    path = entry.path if entry else find_space(name)
+    path = entry.path if entry else find_space(name) or find_device(name)
     if path is None:
         path = builtins()[builtin_name(name)].path
     sys.stdout.write(path.read_text("utf-8"))

@@ -164,6 +164,16 @@ Workers = Annotated[
     int, typer.Option("--workers", metavar="N", min=1, max=256, help="Processes that count.")
 ]
 
+DeviceName = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        metavar="NAME|FILE.yaml",
+        help="A device by name (`mbcost list`), or a YAML that `mbcost roof -o` wrote.",
+        show_default=False,
+    ),
+]
+
 
 _ALIASES = {"rho": ("--rho", "--resolution")}
 _FLAGS = ("reduced_tail", "fold_bn")

@@ -93,7 +93,10 @@ SHOW: dict[str, Callable[[Any], str]] = {
     "shape": _shape,
     "ratio": units.ratio_in_words,
     "share": units.percent,
+    "part": units.percent,  # a share without a bar
     "number": units.number,
+    "digits": units.three_digits,
+    "milliseconds": lambda seconds: units.three_digits(1e3 * seconds),
     "difference": units.scientific,
     "growth": units.signed_percent,
     "percent": lambda value: units.decimals(value, 1),

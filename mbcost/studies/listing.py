@@ -5,6 +5,7 @@ from __future__ import annotations
 from mbcost.networks.settings import FIELD_OF
 from mbcost.networks.yaml import builtin, builtins
 from mbcost.output.table import Column, Record, Table
+from mbcost.studies.device.profile import device_files, load_device
 from mbcost.studies.spaces.space_file import load_space, space_files
 
 COLUMNS = (
@@ -32,6 +33,7 @@ def list_table() -> Table:
             }
         )
     rows += [_space_row(name) for name in space_files()]
+    rows += [_device_row(name) for name in device_files()]
     return Table(COLUMNS, rows, FIELDS, rows, rows)
 
 
@@ -43,4 +45,15 @@ def _space_row(name: str) -> Record:
         "title": getattr(spec, "title", name),
         "settings": " ".join(spec.accepts),
         "source": spec.source,
+    }
+
+
+def _device_row(name: str) -> Record:
+    device = load_device(name)
+    return {
+        "name": name,
+        "kind": "device",
+        "title": device.title,
+        "settings": "",
+        "source": device.source,
     }

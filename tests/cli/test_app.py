@@ -13,6 +13,7 @@ import pytest
 
 from mbcost.networks.yaml import builtins
 from mbcost.studies.compare.records import RECORD_KEYS
+from mbcost.studies.device.profile import device_files
 from mbcost.studies.spaces.space_file import space_files
 from tests.conftest import Cli
 
@@ -204,7 +205,7 @@ def test_explained_formulas_evaluate_to_the_figures(cli: Cli, name: str) -> None
 
 def test_list_names_every_builtin(cli: Cli) -> None:
     rows = json.loads(cli("list", "--format", "json").stdout)
-    assert {row["name"] for row in rows} == {*builtins(), *space_files()}
+    assert {row["name"] for row in rows} == {*builtins(), *space_files(), *device_files()}
     assert all(row["source"] for row in rows)
 
 

@@ -47,6 +47,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "compare": ("compare", "--fast"),
     "model": ("model", "v2", "--fast"),
     "memory": ("memory", "v2"),
+    "roof": ("roof", "v2", "--device", "h100-sxm"),
     "deploy": ("deploy", "standard", "--size", "8", "-o", NETWORK),
     "train": (*TRAIN, "--resume"),
     "predict": ("predict", str(TRAINED / "run"), str(TRAINED / "six.png")),
