@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import typer
@@ -23,6 +23,9 @@ class Budgets:
     limits: Mapping[str, int]
     given: Mapping[str, Any]
     """The fields of ``Stated`` that were typed."""
+    filled: Mapping[str, int] = field(default_factory=dict)
+    """Limits that ``device`` sets where nothing else does."""
+    device: str | None = None
 
     @property
     def stated(self) -> Stated:
@@ -31,8 +34,19 @@ class Budgets:
 
     def by_column(self) -> dict[str, int]:
         """Return the limits by column of a sweep."""
-        columns = {key: LIMITS[key].column for key in self.limits}
-        return {column: self.limits[key] for key, column in columns.items() if column}
+        limits = {**self.filled, **self.limits}
+        columns = {key: LIMITS[key].column for key in limits}
+        return {column: limits[key] for key, column in columns.items() if column}
+
+    def notes(self, elsewhere: Collection[str] = ()) -> list[str]:
+        """Return what a device's limits are compared with; those ``elsewhere`` stand in a file."""
+        if self.device is None:
+            return []
+        from mbcost.studies.device.budget import device_words
+        from mbcost.studies.device.profile import load_device
+
+        given = {*self.limits, *elsewhere}
+        return [device_words(load_device(self.device), self.filled, given)]
 
     def whole(self, *asked: str | None) -> tuple[str, ...]:
         """Return the figures of ``OF_WHOLE`` that a limit is on, or that options name."""
@@ -44,15 +58,20 @@ class Budgets:
         return found
 
 
-def _budgets(**texts: str | None) -> Budgets:
-    """Return what was typed, checked."""
+def _budgets(*, device: str | None = None, **texts: str | None) -> Budgets:
+    """Return what was typed, checked, and the limits of a device."""
     typed = {key: text for key, text in texts.items() if text is not None}
     found = {
         key: parse(_STATED[key] if key in _STATED else LIMITS[key].rule, text, option_of(key))
         for key, text in typed.items()
     }
     limits = {key: value for key, value in found.items() if key in LIMITS}
-    return Budgets(limits, {key: value for key, value in found.items() if key in _STATED})
+    stated = {key: value for key, value in found.items() if key in _STATED}
+    if device is None:
+        return Budgets(limits, stated)
+    from mbcost.studies.device.budget import device_limits
+
+    return Budgets(limits, stated, device_limits(device), device)
 
 
 def _option(limit: Limit) -> Any:
@@ -64,7 +83,16 @@ def _option(limit: Limit) -> Any:
     )
 
 
-def _group(limits: Iterable[Limit]) -> Group:
+_DEVICE = typer.Option(
+    "--device",
+    metavar="NAME|FILE.yaml",
+    help="A device by name (`mbcost list`) or file: its flash is the limit of weights, its SRAM of "
+    "the arena, where no other is given.",
+    show_default=False,
+)
+
+
+def _group(limits: Iterable[Limit], *, device: bool) -> Group:
     options = {limit.key: _option(limit) for limit in limits}
     for name, rule in _STATED.items():
         default = Stated._field_defaults[name]
@@ -75,12 +103,16 @@ def _group(limits: Iterable[Limit]) -> Group:
             + (f"Default {default}." if default else "Default: eager inference, none of that."),
             show_default=False,
         )
+    if device:
+        options["device"] = _DEVICE
     return Group(
         _budgets,
         {name: (Annotated[str | None, option], None) for name, option in options.items()},
     )
 
 
-BudgetsGiven = Annotated[Budgets, _group(LIMITS.values())]
-ColumnBudgets = Annotated[Budgets, _group(limit for limit in LIMITS.values() if limit.column)]
+_OF_COLUMNS = [limit for limit in LIMITS.values() if limit.column]
+BudgetsGiven = Annotated[Budgets, _group(LIMITS.values(), device=True)]
+SearchBudgets = Annotated[Budgets, _group(_OF_COLUMNS, device=True)]
+ColumnBudgets = Annotated[Budgets, _group(_OF_COLUMNS, device=False)]
 """Of what a sweep counts."""

@@ -70,11 +70,13 @@ def check(
 
     The closed form alone; torch is imported only for models from elsewhere, which are traced.
     An operator without a formula is exit code 1 too. Without a TARGET all those of the budget file;
-    options win over the file.
+    options win over the file, and both over a device.
 
     mbcost check v2 --max-params 3.5M --max-mult-adds 300M
 
     mbcost check v3-small --fold-bn --max-weight-bytes 2MB --dtype int8
+
+    mbcost check v2@alpha=0.35 --fold-bn --device nucleo-f446re --dtype int8
 
     mbcost check --budget budgets.yaml --baseline cost.json --max-growth 1% --format markdown
     """
@@ -95,13 +97,21 @@ def check(
         raise MbcostError(
             "no target", way_out="mbcost check v2 --max-params 3.5M, or --budget FILE"
         )
-    chosen = chosen_budgets(targets or [], given, file, budgets.given, allow_code=files.allow_code)
+    chosen = chosen_budgets(
+        targets or [],
+        given,
+        file,
+        budgets.given,
+        allow_code=files.allow_code,
+        filled=budgets.filled,
+    )
     baseline = files.baseline
     if baseline is None and file is not None:
         baseline = file.baseline
     known = read_snapshots(Path(baseline)) if baseline is not None else None
     checks = checks_of(chosen, settings, known, allow_uncounted=allow_uncounted)
-    table = check_table(checks, rows.columns, rows.sort)
+    elsewhere = {key for budget in file.budgets.values() for key in budget.limits} if file else ()
+    table = check_table(checks, rows.columns, rows.sort, budgets.notes(elsewhere))
     where.show(lambda: table)
     if allow_uncounted:
         report_uncounted([check.subject for check in checks])

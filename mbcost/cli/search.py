@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mbcost.cli.app import app
-from mbcost.cli.budgets import ColumnBudgets
+from mbcost.cli.budgets import SearchBudgets
 from mbcost.cli.options import Columns, Settings, SpaceOf
 from mbcost.cli.output import Outputs, check_writable
 from mbcost.errors import MbcostError
@@ -36,7 +36,7 @@ Objectives = Annotated[
 def search(
     *,
     of: SpaceOf,
-    budgets: ColumnBudgets,
+    budgets: SearchBudgets,
     objective: Objectives = None,
     target_mult_adds: Annotated[
         str | None,
@@ -60,6 +60,8 @@ def search(
     mbcost search v2 --max-mult-adds 120M --accuracy predicted
 
     mbcost search v2 --target-mult-adds 60M
+
+    mbcost search v2 --device nucleo-f446re --dtype int8
     """
     from mbcost.studies.spaces.columns import Layout
     from mbcost.studies.spaces.plan import UNIT, UNIT_OF_WHOLE, Plan
@@ -87,7 +89,7 @@ def search(
     if yamls and len(answer.objectives) > 1:
         raise MbcostError("a front is many networks", place="-o", way_out="one --objective")
     answer.verify(verifier)
-    notes.append(verifier.line())
+    notes += [*budgets.notes(), verifier.line()]
     table = answer_table(answer, notes, columns)
     where.show(lambda: table, beside=lambda: {path: _winner(answer) for path in yamls})
 

@@ -103,11 +103,13 @@ def check(
     baseline: str | PathLike[str] | None = None,
     max_growth: str | None = None,
     allow_uncounted: bool = False,
+    device: str | None = None,
     **given: object,
 ) -> Answer:
     """Return the checks of targets against limits, a budget file or a baseline.
 
-    ``given`` are limits as the command line has them, and settings. Raises ``CheckFailedError``
+    ``given`` are limits as the command line has them, and settings; a ``device`` sets those that
+    nothing else does. Raises ``CheckFailedError``
     where a figure is over.
 
     >>> import mbcost
@@ -118,6 +120,7 @@ def check(
     mbcost.errors.CheckFailedError: over budget: v2: 300,774,272 mult-adds, limit ...
     """
     from mbcost.networks.rules import fields_of, parse
+    from mbcost.studies.device.budget import device_limits
     from mbcost.studies.guard.budget import Budget
     from mbcost.studies.guard.budget_file import load_budgets
     from mbcost.studies.guard.check import checks_of, chosen_budgets, raise_if_over
@@ -132,7 +135,9 @@ def check(
     if file is None and not targets:
         raise MbcostError("no target", way_out='check("v2", max_params="3.5M"), or budget=')
     asked = Budget(limits, **stated, max_growth=growth)
-    chosen = chosen_budgets([target_name(target) for target in targets], asked, file, stated)
+    filled = device_limits(device) if device is not None else None
+    names = [target_name(target) for target in targets]
+    chosen = chosen_budgets(names, asked, file, stated, filled=filled)
     known = baseline if baseline is not None else file.baseline if file else None
     snapshots = read_snapshots(Path(known)) if known is not None else None
     found = checks_of(chosen, settings, snapshots, allow_uncounted=allow_uncounted)

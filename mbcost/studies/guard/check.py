@@ -266,18 +266,20 @@ def chosen_budgets(
     stated: Mapping[str, Any],
     *,
     allow_code: bool = False,
+    filled: Mapping[str, int] | None = None,
 ) -> dict[str, Budget]:
     """Return the budget of each target: the file's, with what the command line gives on top.
 
-    ``given`` is the command line's, and ``stated`` what it says of ``Stated``; targets choose among
-    those of the file. One that runs code must be typed, or ``allow_code`` given: a file may come
-    from anyone.
+    ``given`` is the command line's, and ``stated`` what it says of ``Stated``; ``filled`` are
+    limits where neither sets one. Targets choose among those of the file. One that runs code must
+    be typed, or ``allow_code`` given: a file may come from anyone.
     """
     weighed = [given, *(file.budgets.values() if file else ())]
-    keys = {key for budget in weighed for key in budget.limits}
+    limits = dict(filled or {})
+    keys = {*limits, *(key for budget in weighed for key in budget.limits)}
     refuse_idle_options(keys, stated)
     if file is None:
-        return dict.fromkeys(targets, given)
+        return dict.fromkeys(targets, replace(given, limits={**limits, **given.limits}))
     for target in targets:
         if target not in file.budgets:
             raise MbcostError(
@@ -290,7 +292,7 @@ def chosen_budgets(
     return {
         target: replace(
             budget,
-            limits={**budget.limits, **given.limits},
+            limits={**limits, **budget.limits, **given.limits},
             **stated,
             max_growth=budget.max_growth if given.max_growth is None else given.max_growth,
         )

@@ -28,9 +28,13 @@ COLUMNS = {
 
 
 def check_table(
-    checks: Sequence[Check], columns: str | None = None, sort: str | None = None
+    checks: Sequence[Check],
+    columns: str | None = None,
+    sort: str | None = None,
+    notes: Sequence[str] = (),
 ) -> Table:
-    """Return a row per check; the baseline's columns where there is one."""
+    """Return a row per check; the baseline's columns where there is one. ``notes`` say what the
+    limits are."""
     rows = [check.record() for check in checks]
     with_baseline = any(check.baseline is not None for check in checks)
     subjects = list({check.subject.target: check.subject for check in checks}.values())
@@ -66,6 +70,7 @@ def check_table(
             *partly(subjects),
             *(check.sentence() for check in checks if check.layers),
             *([AT_LEAST] if any(check.kind.column == "arena_bytes" for check in checks) else []),
+            *notes,
             *uncounted_lines([check.subject for check in checks]),
         ),
     )

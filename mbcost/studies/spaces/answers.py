@@ -9,6 +9,7 @@ from mbcost.errors import MbcostError
 from mbcost.networks.settings import as_text
 from mbcost.studies.answer import Answer
 from mbcost.studies.answers import limits_of
+from mbcost.studies.device.budget import device_limits
 from mbcost.studies.guard.budget import LIMITS, refuse_idle_options
 from mbcost.studies.memory.stated import OF_WHOLE, Stated
 from mbcost.studies.spaces.columns import Layout
@@ -58,9 +59,12 @@ def search(
     samples: int | None = None,
     seed: int = 0,
     verify: int = 0,
+    device: str | None = None,
     **given: object,
 ) -> Answer:
     """Return the best network within limits: which alpha and size, or which config of a space.
+
+    A ``device`` sets the limits of weights and arena that are not given.
 
     Raises ``CheckFailedError`` where none is within them.
 
@@ -78,6 +82,8 @@ def search(
     from mbcost.studies.spaces.search.table import answer_table
 
     limits, stated, settings = limits_of(given)
+    if device is not None:
+        limits = {**device_limits(device), **limits}
     space = opened(space_of(_name(target), _values(settings), fields))
     layout = Layout(_plan(space, samples, seed, limits, stated, at_most=False))
     verifier = Verifier(layout, verify)
