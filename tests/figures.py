@@ -11,10 +11,13 @@ from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
 
 from mbcost.networks.yaml import builtins
+from mbcost.networks.yaml.document import parse_document
 from mbcost.output.plots import Bars, Plot
 from mbcost.output.plots.page import COLUMN_IN, paint, styled, words_of
 from mbcost.studies import figures
 from mbcost.studies.compare.comparison import DEFAULT_BLOCKS, Comparison
+from mbcost.studies.device.profile import device_files, load_device, read_device
+from mbcost.studies.device.roofline import bound_roofline, bound_rows, roofline
 from mbcost.targets.resolve import resolve, resolve_one
 
 NETWORKS = tuple(name for name, entry in builtins().items() if entry.kind == "network")
@@ -22,6 +25,33 @@ ALPHAS = ("0.35", "0.5", "0.75", "1", "1.4")
 SIZES = ("96", "128", "160", "192", "224")
 FINE_ALPHAS = tuple(str(n / 100) for n in range(25, 150, 5))
 FINE_SIZES = tuple(str(n) for n in range(96, 321, 8))
+
+
+HOST = read_device(
+    parse_document(
+        """
+title: A processor of many words and digits, 1 thread
+source: made up
+peaks: {fp32: {mult_adds_per_s: 58.4G, source: made up}}
+bandwidths:
+  - {level: L1, bytes: 32KiB, bytes_per_s: 212GB, source: made up}
+  - {level: L2, bytes: 1MiB, bytes_per_s: 92.4GB, source: made up}
+  - {level: L3, bytes: 32MiB, bytes_per_s: 97.4GB, source: made up}
+  - {level: memory, bytes_per_s: 23.8GB, source: made up}
+""",
+        "host.yaml",
+    ),
+    "host",
+)
+MEASURED = [
+    {
+        **row,
+        "seconds": row["seconds"] * (1 + i % 7),
+        "mult_adds_per_second": row["mult_adds_per_second"] / (1 + i % 7),
+    }
+    for i, row in enumerate(bound_rows(resolve_one("v2"), HOST, "fp32"))
+]
+"""As a measurement would have them: below the roof, more or less."""
 
 
 def bars_of(*targets: str) -> Bars:
@@ -38,6 +68,14 @@ FIGURES: dict[str, Callable[[], Plot]] = {
     "bars of networks": lambda: bars_of(*NETWORKS),
     "bars of one": lambda: bars_of("v2"),
     "share": lambda: figures.share(resolve(("v1", "v3-small"))),
+    **{
+        f"roofline on {device} in {dtype}": lambda device=device, dtype=dtype: bound_roofline(  # type: ignore[misc]
+            resolve(("v1", "v2", "v3-large")), load_device(device), dtype
+        )
+        for device in device_files()
+        for dtype in load_device(device).peaks
+    },
+    "roofline that was measured": lambda: roofline(MEASURED, HOST, "fp32", measured=True),
     "heat map": lambda: figures.heat_map_of_grid("v2", ALPHAS, SIZES, {}),
     "heat map without texts": lambda: figures.heat_map_of_grid(
         "v1", FINE_ALPHAS, FINE_SIZES, {}, "params"

@@ -14,6 +14,8 @@ from mbcost.cli.memory_options import HowGiven
 from mbcost.cli.options import Settings, Target, Targets
 from mbcost.cli.output import say
 from mbcost.errors import MbcostError, did_you_mean
+from mbcost.studies.memory.how import ITEM_BYTES
+from mbcost.units import parse_word
 
 if TYPE_CHECKING:
     from mbcost.output.plots import Plot
@@ -199,3 +201,44 @@ def memory(
     if by not in drawn:
         raise MbcostError(f"unknown view {by!r}", place="--by", way_out=did_you_mean(by, drawn))
     where.show(drawn[by](resolve_one(target, settings), under))
+
+
+@plot_app.command()
+def roofline(
+    *,
+    targets: Annotated[
+        list[str], typer.Argument(metavar="TARGET...", help="Names or YAML paths: v1 v2@alpha=0.5.")
+    ],
+    device: Annotated[
+        str,
+        typer.Option(
+            "--device",
+            metavar="NAME|FILE.yaml",
+            help="A device by name (`mbcost list`), or a YAML that `mbcost roof -o` wrote.",
+        ),
+    ],
+    dtype: Annotated[
+        str,
+        typer.Option("--dtype", metavar="|".join(ITEM_BYTES), help="Type of weights and maps."),
+    ] = "fp32",
+    where: DrawnFigure,
+    settings: Settings,
+) -> None:
+    """Layers under the roofs of a device: mult-adds a second at most over mult-adds per byte.
+
+    Each layer stands where its lower bound puts it, which no run exceeds; what takes longest is
+    largest.
+
+    mbcost plot roofline v1 v2 --device raspberry-pi-5 --dtype int8 -o roofline.pdf
+    """
+    from mbcost.studies.device.profile import load_device
+    from mbcost.studies.device.roofline import bound_roofline
+    from mbcost.targets.resolve import resolve
+
+    try:
+        known = parse_word(dtype, tuple(ITEM_BYTES))
+    except MbcostError as error:
+        raise error.at("--dtype") from None
+    found = load_device(device)
+    subjects = resolve(list(dict.fromkeys(targets)), settings)
+    where.show(bound_roofline(subjects, found, known))

@@ -21,6 +21,7 @@ COMMANDS = {
     "accuracy": ("plot", "accuracy", "v1", "v2"),
     "share": ("plot", "share", "v1", "--by", "kind"),
     "layers": ("plot", "layers", "v1", "--alpha", "0.25"),
+    "roofline": ("plot", "roofline", "v1", "v2", "--device", "raspberry-pi-5"),
     "sweep": ("plot", "sweep", "v1", "--alpha", "0.5,1", "--size", "128,224"),
 }
 GRID = "name,target,alpha,size,params,mult_adds\n"
@@ -174,6 +175,18 @@ MISTAKES = {
     "unknown grouping": (
         ("plot", "share", "v2", "--by", "layer", "-o", "a.png"),
         "--by: no shares by 'layer' (one of: kind, block)",
+    ),
+    "unknown device": (
+        ("plot", "roofline", "v2", "--device", "pi-5", "-o", "a.png"),
+        "no device is called 'pi-5' (",
+    ),
+    "no peak": (
+        (*COMMANDS["roofline"], "--dtype", "bf16", "-o", "a.png"),
+        "configs/devices/raspberry-pi-5.yaml: has no peak in bf16 (--dtype fp32 or fp16 or int8)",
+    ),
+    "unknown type": (
+        (*COMMANDS["roofline"], "--dtype", "int9", "-o", "a.png"),
+        "--dtype: unknown value 'int9' (did you mean 'int8'?)",
     ),
     "no column": (
         ("plot", "sweep", "no-column.csv", "-o", "a.png"),

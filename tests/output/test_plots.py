@@ -32,6 +32,7 @@ from mbcost.output.plots import (
     render,
 )
 from mbcost.output.plots.fonts import families, short
+from mbcost.output.plots.roofline import POINT_KEYS
 from mbcost.output.plots.style import (
     FONT_PT,
     KIND_FILLS,
@@ -44,11 +45,15 @@ from mbcost.output.plots.style import (
     text_colour,
 )
 from mbcost.studies import figures
+from mbcost.studies.device.profile import load_device
+from mbcost.studies.device.roofline import bound_roofline, roofline
 from mbcost.targets.resolve import resolve, resolve_one
 from tests import ROOT
 from tests.figures import (
     ALPHAS,
     FIGURES,
+    HOST,
+    MEASURED,
     NETWORKS,
     SIZES,
     Word,
@@ -209,6 +214,47 @@ def test_segments_are_shares_that_fill_the_bar(by: str) -> None:
         for key in ("mult_adds", "params"):
             assert sum(row[key] for row in own) == getattr(subject.report, key)
             assert sum(row[f"{key}_share"] for row in own) == pytest.approx(1)
+
+
+def test_points_of_a_roofline_are_the_layers_at_their_bound_under_the_roofs() -> None:
+    device, subject = load_device("raspberry-pi-5"), resolve_one("v2")
+    plot = bound_roofline([subject], device, "fp32")
+    data = plot.table().data
+    assert sum(row["mult_adds"] for row in data) == subject.report.mult_adds
+    with painted(plot) as figure:
+        (axes,) = figure.axes
+        drawn = {c.get_gid(): c.get_offsets() for c in axes.collections if c.get_gid()}
+        lines = {line.get_gid(): line.get_xydata() for line in axes.lines if line.get_gid()}
+    assert list(drawn) == list(dict.fromkeys(row["kind"] for row in data))
+    for kind, points in drawn.items():
+        own = [row for row in data if row["kind"] == kind]
+        assert np.asarray(points, float).tolist() == [
+            [row["mult_adds_per_byte"], row["mult_adds_per_second"]] for row in own
+        ]
+    for row in data:
+        assert row["mult_adds_per_second"] == pytest.approx(row["mult_adds"] / row["seconds"])
+        assert row["mult_adds_per_second"] <= 76_800_000_000
+    assert set(lines) == {"peak", "roof L1", "roof memory"}
+    for name, rate in (("L1", 307_200_000_000), ("memory", 17_068_000_000)):
+        (x0, y0), (x1, y1) = np.asarray(lines[f"roof {name}"], float)
+        assert y0 == pytest.approx(x0 * rate)
+        assert y1 == pytest.approx(76_800_000_000)
+        assert x1 == pytest.approx(76_800_000_000 / rate)
+
+
+def test_a_measured_roofline_says_so_and_its_points_are_those_given() -> None:
+    plot = roofline(MEASURED, HOST, "fp32", measured=True)
+    assert plot.table().data == [{key: row[key] for key in POINT_KEYS} for row in MEASURED]
+    assert plot.table().document["measured"] is True
+    with painted(plot) as figure:
+        assert figure.axes[0].get_ylabel() == "measured (G mult-adds/s)"
+    with painted(bound_roofline([resolve_one("v2")], HOST, "fp32")) as figure:
+        assert figure.axes[0].get_ylabel() == "at most (G mult-adds/s)"
+
+
+def test_without_a_layer_that_multiplies_there_is_no_roofline() -> None:
+    with pytest.raises(MbcostError, match="nothing to draw"):
+        roofline([], HOST, "fp32")
 
 
 @pytest.mark.parametrize("target", ["v3-large", "depthwise-separable", "v2@batch=3"])

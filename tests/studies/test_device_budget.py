@@ -67,8 +67,9 @@ def test_only_what_a_device_says_is_a_limit(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_a_search_is_within_the_device(cli: Cli) -> None:
-    args = ("search", "v1", "--device", "stm32f746g-disco", "--dtype", "int8", "--fold-bn")
-    args += ("--alpha", "0.25,0.5", "--size", "128:224:32", "--objective", "mult_adds")
+    args: tuple[str, ...] = ("search", "v1", "--device", "stm32f746g-disco", "--dtype", "int8")
+    args += ("--fold-bn", "--alpha", "0.25,0.5", "--size", "128:224:32")
+    args += ("--objective", "mult_adds")
     result = cli(*args, "--verify", "0")
     assert result.exit_code == 0
     assert "--max-weight-bytes 1,048,576: slack" in result.stdout

@@ -19,6 +19,7 @@ from mbcost.output.plots.page import (
     require,
     write_figure,
 )
+from mbcost.output.plots.roofline import Roofline
 from mbcost.output.plots.share import Share
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Layers",
     "Memory",
     "Plot",
+    "Roofline",
     "Share",
     "check_figure_path",
     "render",
