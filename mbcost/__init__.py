@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mbcost.studies.answer import Answer, Figure
     from mbcost.studies.answers import check, diff, explain, paper, plot, reconcile
     from mbcost.studies.compare.comparison import Comparison, compare
+    from mbcost.studies.device.answers import roof
     from mbcost.studies.memory.api import memory
     from mbcost.studies.spaces.answers import search, sweep
     from mbcost.targets.count import count, load
@@ -47,6 +48,7 @@ __all__ = [
     "paper",
     "plot",
     "reconcile",
+    "roof",
     "search",
     "sweep",
 ]
@@ -72,6 +74,7 @@ _HOMES = {
     "paper": "mbcost.studies.answers",
     "plot": "mbcost.studies.answers",
     "reconcile": "mbcost.studies.answers",
+    "roof": "mbcost.studies.device.answers",
     "search": "mbcost.studies.spaces.answers",
     "sweep": "mbcost.studies.spaces.answers",
 }
