@@ -62,7 +62,9 @@ def accuracy(
     if runs is None:
         where.show(figures.accuracy(targets or (), cost))
     else:
-        where.show(figures.trained_accuracy(targets or (), runs, cost))
+        from mbcost.studies.training.figure import trained_accuracy
+
+        where.show(trained_accuracy(targets or (), runs, cost))
 
 
 @plot_app.command()

@@ -6,7 +6,6 @@ To add a figure: its ``Plot`` there, and a function here that gives it its rows.
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -28,12 +27,11 @@ from mbcost.paths import read_whole
 from mbcost.studies.compare.breakdown import VIEWS
 from mbcost.studies.compare.comparison import Comparison
 from mbcost.studies.compare.conditions import differing, given
-from mbcost.studies.compare.records import COLUMNS, TRAINED_COLUMNS, record
+from mbcost.studies.compare.records import COLUMNS, record
 from mbcost.studies.memory.figures import Memory
 from mbcost.studies.memory.how import How
 from mbcost.studies.memory.steps import arena_rows, step_rows
 from mbcost.studies.pareto import pareto_front
-from mbcost.studies.training.run import Run, runs_in
 from mbcost.targets.resolve import resolve, resolve_one
 from mbcost.targets.subject import Subject
 from mbcost.units import number, parse_number, thousands
@@ -146,7 +144,7 @@ def accuracy(targets: Sequence[str], cost: str = "mult_adds") -> Accuracy:
                 place=subject.target,
                 way_out="a network whose YAML has published: [{alpha, size, top1}]",
             )
-        rows += _marked(own, cost, "on_curve")
+        rows += marked(own, cost, "on_curve")
     if not rows:
         raise MbcostError(
             "no built-in network has a published top-1",
@@ -158,81 +156,10 @@ def accuracy(targets: Sequence[str], cost: str = "mult_adds") -> Accuracy:
         "on_front": Column("on_front", "on the front"),
     }
     columns = tuple(own_columns.get(key) or COLUMNS[key] for key in POINT_KEYS)
-    return Accuracy(columns, tuple(_marked(rows, cost, "on_front")), cost)
+    return Accuracy(columns, tuple(marked(rows, cost, "on_front")), cost)
 
 
-def trained_accuracy(names: Sequence[str], folder: str, cost: str = "mult_adds") -> Accuracy:
-    """Return the figure of the trainings in a folder, of these networks or of all: on one set of
-    data, under recipes that differ in nothing but the seed."""
-    if cost not in COSTS:
-        raise MbcostError(f"unknown cost {cost!r}", place="--x", way_out=did_you_mean(cost, COSTS))
-    runs = [run for run in runs_in(folder) if not names or run.record["name"] in names]
-    found = {run.record["name"] for run in runs}
-    lacking = [name for name in names if name not in found]
-    if lacking:
-        raise MbcostError(f"has no training of {lacking[0]}", place=f"--runs {folder}")
-    _check_comparable(runs, folder)
-    rows: list[Record] = []
-    for name in dict.fromkeys(run.record["name"] for run in runs):
-        own = [_trained_point(run) for run in runs if run.record["name"] == name]
-        rows += _marked(own, cost, "on_curve", "trained_top1")
-    columns = tuple(_TRAINED_POINT[key] for key in TRAINED_POINT_KEYS)
-    data, epochs = runs[0].record["data"], runs[0].record["epochs"]
-    label = f"top-1 on {data}, {epochs} {'epoch' if epochs == 1 else 'epochs'} (%)"
-    marked = tuple(_marked(rows, cost, "on_front", "trained_top1"))
-    return Accuracy(columns, marked, cost, "trained_top1", label)
-
-
-TRAINED_POINT_KEYS = (
-    "target",
-    "alpha",
-    "size",
-    "params",
-    "mult_adds",
-    "trained_top1",
-    "data",
-    "epochs",
-    "seed",
-    "on_curve",
-    "on_front",
-)
-_TRAINED_POINT = {
-    **COLUMNS,
-    **TRAINED_COLUMNS,
-    "on_curve": Column("on_curve", "on its curve"),
-    "on_front": Column("on_front", "on the front"),
-}
-
-
-def _check_comparable(runs: Sequence[Run], folder: str) -> None:
-    """Raise where trainings are not of the same data and recipe: a curve would lie."""
-    for key in ("data_sha256", "recipe"):
-        kinds = {
-            json.dumps({**value, "seed": 0} if isinstance(value, dict) else value)
-            for value in (run.record[key] for run in runs)
-        }
-        if len(kinds) > 1:
-            what = "data" if key == "data_sha256" else "recipe"
-            raise MbcostError(
-                f"its trainings are not of one {what}",
-                place=f"--runs {folder}",
-                way_out="a folder of those that can be compared",
-            )
-
-
-def _trained_point(run: Run) -> Record:
-    record, subject = run.record, run.subject()
-    facts = subject.spec.facts(subject.settings)
-    return {
-        **{key: record[key] for key in ("params", "mult_adds", *TRAINED_COLUMNS)},
-        "target": record["name"],
-        "alpha": facts["alpha"],
-        "size": facts["size"][0],
-        "native_size": facts["size"][0],
-    }
-
-
-def _marked(rows: Sequence[Record], cost: str, key: str, score: str = "top1") -> list[Record]:
+def marked(rows: Sequence[Record], cost: str, key: str, score: str = "top1") -> list[Record]:
     """Return the rows, each saying under ``key`` whether no other is cheaper and better."""
     front = set(pareto_front([(-row[cost], row[score]) for row in rows]))
     return [{**row, key: i in front} for i, row in enumerate(rows)]

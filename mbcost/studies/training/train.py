@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,20 +14,16 @@ from mbcost.modules.data import Data, Size
 from mbcost.modules.training.recipe import Recipe
 from mbcost.modules.training.stop import TIME_IS_UP, halting
 from mbcost.networks.network import Network
-from mbcost.networks.settings import as_record
 from mbcost.output.table import Record
 from mbcost.paths import mode_of
-from mbcost.studies.compare.versions import versions_of
+from mbcost.studies.training.identity import PACKAGES, as_json, identity_of, opened
 from mbcost.studies.training.run import (
     BEST,
     CHECKPOINT,
-    IDENTITY,
     LOG,
     RECORD,
     WEIGHTS,
     Run,
-    document,
-    graph_digest,
 )
 from mbcost.targets.resolve import resolve_one
 from mbcost.targets.subject import Subject
@@ -37,7 +32,6 @@ from mbcost.units import shape_text
 if TYPE_CHECKING:
     from mbcost.modules.training.loop import Progress
 
-PACKAGES = ("torch", "numpy")
 CHECKPOINT_S = 30.0
 """A checkpoint is written at the end of an epoch, and after so many seconds within one."""
 LOG_KEYS = ("epoch", "lr", "train_loss", "train_top1", "val_loss", "val_top1")
@@ -140,7 +134,7 @@ def train(
     check(subject, data)
     place = Path(folder)
     settled = recipe.settled(data)
-    identity = identity_of(subject, data, settled, where)
+    identity = identity_of(subject, data, settled, where.threads, where.device)
     if opened(place, identity, resume):
         return Run.read(place)
     from mbcost.modules.training.loop import threads
@@ -159,75 +153,6 @@ def check_machine(device: str) -> None:
     problem = device_problem(device)
     if problem:
         raise MbcostError(problem, place=f"--device {device}", way_out="--device cpu")
-
-
-def identity_of(subject: Subject, data: Data, recipe: Recipe, where: Where) -> Record:
-    """Return what a training is: what else goes on with its checkpoint would be another one."""
-    return {
-        "name": subject.name,
-        "target": subject.target,
-        "settings": as_record(subject.settings),
-        "graph_sha256": graph_digest(subject.graph),
-        "data": data.name,
-        "data_sha256": data.sha256,
-        "recipe": json.loads(json.dumps(recipe.record())),
-        "threads": where.threads,
-        "device": where.device,
-        "versions": versions_of(PACKAGES),
-    }
-
-
-def opened(folder: Path, identity: Record, resume: bool) -> bool:
-    """Make the folder ready; return whether its training is finished already.
-
-    Raises where it holds a training that is not to be gone on with, or another one.
-    """
-    if not mode_of(folder / IDENTITY, str(folder)):
-        _begin(folder, identity)
-        return False
-    known = document(folder / IDENTITY, tuple(identity))
-    if not resume:
-        raise MbcostError(
-            "holds a training",
-            place=f"--run {folder}",
-            way_out="--resume goes on with it; or another folder",
-        )
-    other = [key for key, value in identity.items() if known[key] != value and key != "target"]
-    if other:
-        raise MbcostError(
-            "holds another training: "
-            + "; ".join(_differing(key, known, identity) for key in other),
-            place=f"--run {folder}",
-            way_out="the same settings and data, or another folder",
-        )
-    return bool(mode_of(folder / RECORD, str(folder)))
-
-
-def _differing(key: str, known: Record, new: Record) -> str:
-    if isinstance(known[key], dict) and isinstance(new[key], dict):
-        keys = [k for k in {**known[key], **new[key]} if known[key].get(k) != new[key].get(k)]
-        return ", ".join(f"{k} is {known[key].get(k)}, not {new[key].get(k)}" for k in keys)
-    if key.endswith("_sha256"):
-        return f"other {'data' if key.startswith('data') else 'layers'}"
-    return f"{key} is {known[key]}, not {new[key]}"
-
-
-def _begin(folder: Path, identity: Record) -> None:
-    from mbcost.modules.training.checkpoint import write_durably
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_durably(folder / IDENTITY, _json(identity))
-    except OSError as error:
-        raise MbcostError(
-            f"cannot be written: {error.strerror}",
-            place=f"--run {folder}",
-            way_out="check the path, its permissions and the free space",
-        ) from None
-
-
-def _json(document: Record) -> bytes:
-    return (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 class _Session:
@@ -264,7 +189,7 @@ class _Session:
         from mbcost.modules.training import checkpoint
 
         found = checkpoint.read(self.folder / CHECKPOINT)
-        if found["identity"] != _json(self.identity).decode():
+        if found["identity"] != as_json(self.identity).decode():
             raise MbcostError(
                 "is of another training",
                 place=str(self.folder / CHECKPOINT),
@@ -280,7 +205,7 @@ class _Session:
         checkpoint.write(
             self.folder / CHECKPOINT,
             {
-                "identity": _json(self.identity).decode(),
+                "identity": as_json(self.identity).decode(),
                 "state": self.training.state(),
                 "spent_s": self.spent_s,
             },
@@ -331,7 +256,7 @@ class _Session:
             record["best_top1"] = score_of(self.training.module, self.test).top1
             checkpoint.write_durably(self.folder / BEST, checkpoint.saved(weights))
         checkpoint.write_durably(self.folder / WEIGHTS, checkpoint.saved(plain))
-        checkpoint.write_durably(self.folder / RECORD, _json(record))
+        checkpoint.write_durably(self.folder / RECORD, as_json(record))
         return Run.read(self.folder)
 
     def _record(self, score: Record) -> Record:
