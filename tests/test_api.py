@@ -225,12 +225,8 @@ def test_a_notebook_that_runs_shows_all_of_it(tmp_path: Path) -> None:
         "mbcost.plot('share', 'v1', 'v2')",
         "mbcost.diff('v2', 'v2@classes=10')",
     ]
-    new: dict[str, object] = {
-        "cell_type": "code",
-        "execution_count": None,
-        "metadata": {},
-        "outputs": [],
-    }
+    new: dict[str, object] = {"cell_type": "code", "execution_count": None, "metadata": {}}
+    new["outputs"] = []
     cells = [{**new, "id": f"cell-{i}", "source": text} for i, text in enumerate(texts)]
     path = tmp_path / "cost.ipynb"
     document = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}

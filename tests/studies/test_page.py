@@ -17,8 +17,10 @@ from mbcost.units import bytes_in_words, thousands
 pytest.importorskip("matplotlib")
 
 
-def sections(*targets: str, counters: tuple[str, ...] = ()) -> list[Section]:
-    comparison = Comparison(resolve(targets), counters_named(counters, ()))
+def sections(
+    *targets: str, counters: tuple[str, ...] = (), reference: str | None = None
+) -> list[Section]:
+    comparison = Comparison(resolve(targets), counters_named(counters, ()), reference)
     *_, found = comparison.verify()
     return list(page_of(found).sections)
 
@@ -67,6 +69,11 @@ def test_counters_that_ran_stand_on_it() -> None:
         assert word in lines
 
 
+def differences(found: list[Section]) -> list[str]:
+    titles = [section.title for section in found]
+    return [t.removesuffix(", layer by layer") for t in titles if t.endswith("layer by layer")]
+
+
 def test_several_targets_stand_side_by_side_with_what_differs_by_layer() -> None:
     found = sections("v1", "v2", "v1@classes=10")
     (beside,) = titled(found, "Side by side")
@@ -77,8 +84,11 @@ def test_several_targets_stand_side_by_side_with_what_differs_by_layer() -> None
     (row,) = changes.table.rows
     assert row["path"] == mbcost.count("v1").layers[-1].path
     assert row["params_delta"] == mbcost.count("v1", classes=10).params - mbcost.count("v1").params
-    assert titled(found, "v1 → v2, layer by layer")
-    assert not titled(found, "v2 → v1, layer by layer")
+    assert differences(found) == ["v1 → v2", "v1 → v1@classes=10"]
+    assert differences(sections("v1", "v2", "standard", reference="v2")) == [
+        "v2 → v1",
+        "v2 → standard",
+    ]
     assert [section.level for section in titled(found, "Layers")] == [3, 3, 3]
     assert [s.title for s in found if s.level == 2][-4:] == [
         "v1",
