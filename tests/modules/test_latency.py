@@ -10,10 +10,10 @@ from random import Random
 
 import pytest
 
+from mbcost.modules.latency import Call
 from mbcost.modules.latency.rounds import (
     LOOKS,
     WINDOW,
-    Call,
     Clock,
     Measured,
     Plan,

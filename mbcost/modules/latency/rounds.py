@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal, NamedTuple
 
+from mbcost.modules.latency import Call
 from mbcost.modules.latency.statistics import Estimate, drifts, estimate, ratio
 
 DISTURBED = 1.05
@@ -23,7 +24,6 @@ SHORT_S = 0.010
 WINDOW = 5
 """Rounds of the windows that are compared for drift."""
 
-Call = Callable[[], object]
 Stop = Literal["asked", "precise", "bound", "interrupted"]
 """Why no further round was run: as many as asked for, ``auto`` is satisfied, or is not but has
 come to its bound, or Ctrl-C."""
@@ -123,16 +123,27 @@ def timed(call: Call, clock: Clock) -> Sample:
     return Sample(used / 1e9, (clock.wall() - wall) / 1e9)
 
 
-def measure(calls: Sequence[Call], plan: Plan, clock: Clock | None = None) -> Measured:
-    """Return what the calls take. Ctrl-C ends it and keeps the rounds that were finished."""
-    return _Measurement(calls, plan, clock or Clock()).result()
+def measure(
+    calls: Sequence[Call],
+    plan: Plan,
+    clock: Clock | None = None,
+    told: Callable[[int], None] = lambda rounds: None,
+) -> Measured:
+    """Return what the calls take. Ctrl-C ends it and keeps the rounds that were finished.
+
+    ``told`` is called after each round that counts with how many there are.
+    """
+    return _Measurement(calls, plan, clock or Clock(), told).result()
 
 
 class _Measurement:
     """Rounds as they are run."""
 
-    def __init__(self, calls: Sequence[Call], plan: Plan, clock: Clock) -> None:
+    def __init__(
+        self, calls: Sequence[Call], plan: Plan, clock: Clock, told: Callable[[int], None]
+    ) -> None:
         self.calls = calls
+        self.told = told
         self.plan = plan
         self.clock = clock
         self.order = Random(plan.seed)
@@ -159,6 +170,10 @@ class _Measurement:
         found = {i: timed(self.calls[i], self.clock) for i in order}
         return tuple(found[i] for i in range(len(order)))
 
+    def _count(self) -> None:
+        self.rounds.append(self._round())
+        self.told(len(self.rounds))
+
     def _warm_up(self) -> None:
         """Run rounds until no call drifts any more, or the time for that is over."""
         end = self.clock.wall() + round(self.plan.longest_warm_up_s * 1e9)
@@ -179,11 +194,11 @@ class _Measurement:
     def _run(self) -> Stop:
         if self.plan.rounds is not None:
             while len(self.rounds) < self.plan.rounds:
-                self.rounds.append(self._round())
+                self._count()
             return "asked"
         end = self.clock.wall() + round(self.plan.longest_s * 1e9)
         while True:
-            self.rounds.append(self._round())
+            self._count()
             late = self.clock.wall() >= end
             if not late and len(self.rounds) not in LOOKS:
                 continue

@@ -1,0 +1,95 @@
+"""Networks as calls, one function a runtime. Importing this imports torch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from mbcost.errors import MbcostError
+from mbcost.modules.exported import FILE_FORMATS
+from mbcost.modules.latency import Call, Runnable
+
+IMAGES_SEED = 0
+"""Of the images that files are run with; what they show is nothing to the time."""
+
+
+def eager(network: Runnable, dtype: str, threads: int) -> Call:
+    """Return a call of the module as it is; ``threads`` are set for torch as a whole."""
+    torch.set_num_threads(threads)
+    return called(network, network.module())
+
+
+def compile(network: Runnable, dtype: str, threads: int) -> Call:  # noqa: A001 - torch's word
+    """Return a call of the module compiled by ``torch.compile``, which has run once."""
+    torch.set_num_threads(threads)
+    made = called(network, torch.compile(network.module()))
+    try:
+        made()
+    except MbcostError:
+        raise
+    except Exception as error:  # whatever its backend could not do
+        first = str(error).strip().splitlines() or [type(error).__name__]
+        raise MbcostError(
+            f"torch.compile failed: {first[0]}",
+            place=network.name,
+            way_out="it needs a C++ compiler; --runtime eager",
+        ) from error
+    return made
+
+
+def called(network: Runnable, module: Any) -> Call:
+    """Return a call of the module with the network's inputs."""
+
+    def call() -> object:
+        with torch.inference_mode():
+            return module(*network.inputs, **network.named)
+
+    return call
+
+
+def onnx(network: Runnable, dtype: str, threads: int) -> Call:
+    """Return a call of ONNX Runtime on the network's file."""
+    session, given = onnx_session(network, dtype, threads)
+    return lambda: session.run(None, given)
+
+
+def onnx_session(
+    network: Runnable, dtype: str, threads: int, profile: str | None = None
+) -> tuple[Any, dict[str, Any]]:
+    """Return a session of ONNX Runtime on the CPU, and what it is given; ``profile`` begins the
+    name of the file that it writes of its nodes' times."""
+    import onnxruntime
+
+    assert network.deployed is not None
+    deployed = network.deployed(dtype)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    if profile is not None:
+        options.enable_profiling = True
+        options.profile_file_prefix = profile
+    data = FILE_FORMATS[".onnx"].write(deployed)
+    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    return session, {"input": deployed.images(IMAGES_SEED).numpy()}
+
+
+def litert(network: Runnable, dtype: str, threads: int) -> Call:
+    """Return a call of LiteRT on the network's file, with XNNPACK as it is by default."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    from mbcost.modules.exported.tflite_file import stored
+
+    assert network.deployed is not None
+    deployed = replace(network.deployed(dtype), layout="nhwc")
+    interpreter = Interpreter(
+        model_content=FILE_FORMATS[".tflite"].write(deployed), num_threads=threads
+    )
+    interpreter.allocate_tensors()
+    (given,) = interpreter.get_input_details()
+    images = deployed.laid_out(deployed.images(IMAGES_SEED))
+    interpreter.set_tensor(given["index"], stored(images, given))
+    run: Call = interpreter.invoke
+    return run
