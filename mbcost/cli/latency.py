@@ -9,7 +9,7 @@ import typer
 
 from mbcost.cli.app import app
 from mbcost.cli.options import Rows, Settings, Targets
-from mbcost.cli.output import ExactSink
+from mbcost.cli.output import ExactSink, say
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.modules.latency import RUNTIMES
 from mbcost.units import parse_int, parse_words
@@ -67,7 +67,8 @@ class How:
         typer.Option(
             "--reference",
             metavar="TARGET",
-            help="The target that ratios are to; the first by default.",
+            help="What ratios are to, the first by default: a target, or one with what runs it, "
+            "'v2 onnx int8'.",
             show_default=False,
         ),
     ] = None
@@ -138,29 +139,28 @@ def latency(
         raise MbcostError(
             f"unknown view {by!r}", place="--by", way_out=did_you_mean(by, tables.VIEWS)
         )
+    tables.check_columns(by, rows.columns, rows.sort)
     runs = study.runs_of(resolve(targets or DEFAULT_BLOCKS, settings), asked)
-    if by is not None and len(runs) != 1:
-        raise MbcostError(
-            "takes one target apart, in one runtime and dtype", place="--by", way_out="one TARGET"
-        )
-    tables.check_columns(by, rows.columns)
     study.reference_of(runs, asked.reference)
+    if by is not None:
+        study.check_by(runs)
     with drawn(asked.rounds or study.MOST_ROUNDS) as draw:
 
         def told(done: int) -> None:
             draw(done, f"{thousands(done)} rounds", lambda speed: f"{speed:.1f}/s")
 
-        if by is None:
-            timed = study.timing(runs, asked, told)
-            measured, table = timed.measured, lambda: tables.latency_table(timed, *_of(rows))
-        else:
-            parts = study.shares(runs[0], asked, told)
-            measured = parts.timing.measured
-            table = lambda: tables.shares_table(parts, by, *_of(rows))  # noqa: E731
-    where.show(table)
-    if measured.stopped == "interrupted":
+        try:
+            if by is None:
+                made = study.timing(runs, asked, told)
+            else:
+                parts = study.shares(runs[0], asked, told)
+                made = parts.timing
+        except study.Interrupted:
+            say("mbcost: interrupted before the first round was finished: nothing to show")
+            raise typer.Exit(130) from None
+    if by is None:
+        where.show(lambda: tables.latency_table(made, rows.columns, rows.sort))
+    else:
+        where.show(lambda: tables.shares_table(parts, by, rows.columns, rows.sort))
+    if made.measured.stopped == "interrupted":
         raise typer.Exit(130)
-
-
-def _of(rows: Rows) -> tuple[str | None, str | None]:
-    return rows.columns, rows.sort

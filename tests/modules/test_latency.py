@@ -90,7 +90,7 @@ def test_the_interval_is_two_of_the_samples() -> None:
 @pytest.mark.parametrize("spread", ["lognormal", "two humps", "long tail"])
 def test_the_interval_covers_the_true_median(n: int, spread: str) -> None:
     draw = Random(n)
-    take = {
+    take: Callable[[], float] = {
         "lognormal": lambda: draw.lognormvariate(0, 0.5),
         "two humps": lambda: draw.gauss(1 if draw.random() < 0.5 else 3, 0.5),
         "long tail": lambda: draw.paretovariate(0.7),  # without a mean
@@ -140,11 +140,20 @@ def burst(seed: int) -> Callable[[int], float]:
     return slow
 
 
+def slower(slow: Callable[[int], float]) -> Callable[[int], float]:
+    """That machine as it gets hot."""
+    return lambda call: slow(call) * (1 + call / 100)
+
+
+def steady(ms: float) -> Callable[[], float]:
+    return lambda: ms
+
+
 def test_bursts_and_drift_leave_the_paired_ratio() -> None:
     """40 times a call against itself, 50 rounds, on a machine with bursts that gets slower."""
     covered, widths, in_turn = 0, [], []
     for seed in range(40):
-        machine = Machine(lambda call, of=burst(seed): of(call) * (1 + call / 100))
+        machine = Machine(slower(burst(seed)))
         calls = [machine.call(name, lambda: 20.0) for name in "ab"]
         measured = measure(calls, Plan(rounds=50, seed=seed), machine.clock)
         found = measured.ratio(1)
@@ -178,7 +187,7 @@ def test_every_round_runs_every_call_once_in_an_order_of_its_own() -> None:
 
 def test_samples_are_of_their_call_whatever_the_order() -> None:
     machine = Machine(wait=0.5)
-    calls = [machine.call(str(ms), lambda ms=ms: ms) for ms in (1.0, 2.0, 4.0)]
+    calls = [machine.call(str(ms), steady(ms)) for ms in (1.0, 2.0, 4.0)]
     measured = measure(calls, Plan(rounds=20, reference=1), machine.clock)
     assert [measured.time(i).median for i in range(3)] == [0.001, 0.002, 0.004]
     assert [measured.ratio(i).median for i in range(3)] == [0.5, 1.0, 2.0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 
@@ -24,7 +24,7 @@ class Machine:
 def this_machine() -> Machine:
     """Return what this process runs on, now."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    now = datetime.now(timezone.utc).replace(microsecond=0)
+    now = datetime.now(UTC).replace(microsecond=0)
     return Machine(_model(), os.cpu_count() or 1, load, now.isoformat())
 
 

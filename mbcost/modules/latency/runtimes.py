@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +24,7 @@ def eager(network: Runnable, dtype: str, threads: int) -> Call:
     return called(network, network.module())
 
 
-def compile(network: Runnable, dtype: str, threads: int) -> Call:  # noqa: A001 - torch's word
+def compile(network: Runnable, dtype: str, threads: int) -> Call:
     """Return a call of the module compiled by ``torch.compile``, which has run once."""
     torch.set_num_threads(threads)
     made = called(network, torch.compile(network.module()))
@@ -84,12 +87,29 @@ def litert(network: Runnable, dtype: str, threads: int) -> Call:
 
     assert network.deployed is not None
     deployed = replace(network.deployed(dtype), layout="nhwc")
-    interpreter = Interpreter(
-        model_content=FILE_FORMATS[".tflite"].write(deployed), num_threads=threads
-    )
-    interpreter.allocate_tensors()
+    data = FILE_FORMATS[".tflite"].write(deployed)
+    with _quiet():  # it tells of XNNPACK, each time anew
+        interpreter = Interpreter(model_content=data, num_threads=threads)
+        interpreter.allocate_tensors()
     (given,) = interpreter.get_input_details()
     images = deployed.laid_out(deployed.images(IMAGES_SEED))
     interpreter.set_tensor(given["index"], stored(images, given))
     run: Call = interpreter.invoke
     return run
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Drop what a library writes to stderr past Python."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is none
+        yield
+        return
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import product
 from math import prod
 from statistics import median
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from mbcost.cost import DTYPES, weight_bytes
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.modules.exported import FILE_FORMATS
-from mbcost.modules.latency import BETWEEN, RUNTIMES, Call, Runnable, Runtime
+from mbcost.modules.latency import BETWEEN, RUNTIMES, Call, Parts, Runnable, Runtime
 from mbcost.modules.latency.machine import Machine, this_machine
 from mbcost.modules.latency.rounds import LOOKS, Measured, Plan, measure
 from mbcost.modules.latency.statistics import Estimate
@@ -90,10 +90,6 @@ class Run:
     def moved_bytes(self) -> tuple[int, ...]:
         """Bytes that each layer reads and writes."""
         return moved_bytes(self.counted, self.dtype)
-
-    def runnable(self) -> Runnable:
-        """Return the network as runtimes take it."""
-        return _runnable(self.subject)
 
 
 def moved_bytes(subject: Subject, dtype: str) -> tuple[int, ...]:
@@ -201,7 +197,7 @@ def timing(
     """
     plan = Plan(asked.rounds, asked.threads, reference_of(runs, asked.reference), asked.seed)
     with _ready(runs):
-        calls = [_first(run, lambda run=run: _call(run, asked.threads)) for run in runs]
+        calls = [_first(run, partial(_call, run, asked.threads)) for run in runs]
         measured = measure(calls, plan, told=told)
     return Timing(tuple(runs), _any(measured), this_machine())
 
@@ -217,7 +213,11 @@ def _any(measured: Measured) -> Measured:
 
 
 def _call(run: Run, threads: int) -> Call:
-    return run.runtime.call(run.runnable(), run.dtype, threads)
+    return run.runtime.call(runnable(run.subject), run.dtype, threads)
+
+
+def _parts(run: Run, threads: int) -> Parts:
+    return run.runtime.parts(runnable(run.subject), run.dtype, threads)
 
 
 Made = TypeVar("Made", bound=Call)
@@ -338,10 +338,8 @@ def shares(run: Run, asked: Asked, told: Callable[[int], None] = lambda rounds: 
     """
     plan = Plan(asked.rounds, asked.threads, 0, asked.seed)
     with _ready([run]):
-        whole = _first(run, lambda: _call(run, asked.threads))
-        parts = _first(
-            run, lambda: run.runtime.parts(run.runnable(), run.dtype, asked.threads)
-        )
+        whole = _first(run, partial(_call, run, asked.threads))
+        parts = _first(run, partial(_parts, run, asked.threads))
         measured = _any(measure([whole, parts], plan, told=told))
         before = 1 + measured.warm_up
         spent = parts.runs()[before : before + len(measured.rounds)]
@@ -392,7 +390,8 @@ def blocks_of(subject: Subject) -> Mapping[str, str]:
     return {row.path: row.block or subject.name for row in subject.report.layers}
 
 
-def _runnable(subject: Subject) -> Runnable:
+def runnable(subject: Subject) -> Runnable:
+    """Return a subject as runtimes take it."""
     if isinstance(subject.spec, Model):
         return _elsewhere(subject, subject.spec)
     import torch

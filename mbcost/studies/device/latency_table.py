@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 
+from mbcost.modules.latency import BETWEEN
 from mbcost.modules.latency.rounds import DISTURBED, LOOKS
-from mbcost.modules.latency.statistics import Estimate
+from mbcost.modules.latency.statistics import FEWEST, Estimate
 from mbcost.networks.settings import as_record
 from mbcost.output.table import Column, Record, Table, choose_columns, sort_rows
 from mbcost.studies.compare.versions import versions_of, versions_text
@@ -23,9 +23,9 @@ COLUMNS = {
         Column("batch", "batch", "whole"),
         Column("threads", "threads", "whole"),
         Column("mult_adds", "mult-adds", "count", rank=3),
-        Column("seconds", "ms", "milliseconds"),
-        Column("seconds_low", "ms from", "milliseconds"),
-        Column("seconds_high", "ms to", "milliseconds"),
+        Column("seconds", "median", "time"),
+        Column("seconds_low", "from", "time"),
+        Column("seconds_high", "to", "time"),
         Column("margin", "± 95 %", "margin"),
         Column("ratio", "ratio", "digits"),
         Column("ratio_low", "ratio from", "digits"),
@@ -62,10 +62,10 @@ SHARE_COLUMNS = {
     for column in (
         Column("path", "layer"),
         Column("kind", "kind", rank=3),
-        Column("seconds", "ms", "milliseconds"),
-        Column("time_share", "time", "share"),
+        Column("seconds", "median", "time"),
+        Column("time_share", "share of time", "share"),
         Column("mult_adds", "mult-adds", "count", rank=4),
-        Column("mult_adds_share", "mult-adds", "share"),
+        Column("mult_adds_share", "share of mult-adds", "share"),
         Column("gmacs_per_second", "GMAC/s", "digits", rank=1),
         Column("mult_adds_per_byte", "mult-adds/byte", "digits", rank=2),
     )
@@ -75,6 +75,7 @@ SHARE_COLUMNS = {
 def record(made: Timing, i: int) -> Record:
     """Return what is known of a run: ``FIELDS``."""
     run, measured = made.runs[i], made.measured
+    moved = sum(run.moved_bytes)
     time, ratio = made.time(i), made.ratio(i) or Estimate(1.0, 1.0, 1.0)
     return {
         "target": run.subject.target,
@@ -92,8 +93,8 @@ def record(made: Timing, i: int) -> Record:
         "ratio_high": ratio.high,
         "ratio_margin": ratio.margin,
         "gmacs_per_second": run.mult_adds / time.median / 1e9,
-        "mult_adds_per_byte": run.mult_adds / run.moved_bytes if run.moved_bytes else None,
-        "moved_bytes": run.moved_bytes,
+        "mult_adds_per_byte": run.mult_adds / moved if moved else None,
+        "moved_bytes": moved,
         "disturbed": measured.disturbed(i),
         "evidence": measured.evidence(i),
         "rounds": len(measured.rounds),
@@ -103,9 +104,11 @@ def record(made: Timing, i: int) -> Record:
     }
 
 
-def check_columns(by: str | None, columns: str | None) -> None:
-    """Raise for a column that there is not, before anything is measured."""
-    choose_columns(COLUMNS if by is None else share_columns(by), columns, ())
+def check_columns(by: str | None, columns: str | None, sort: str | None) -> None:
+    """Raise for a key that there is not, before anything is measured."""
+    known = COLUMNS if by is None else share_columns(by)
+    choose_columns(known, columns, ())
+    sort_rows([dict.fromkeys(known)], sort)
 
 
 def latency_table(made: Timing, columns: str | None = None, sort: str | None = None) -> Table:
@@ -166,8 +169,11 @@ def _threads(made: Timing) -> str:
     return f"{count} thread{'s' if count > 1 else ''}"
 
 
+_CLOCKS = {"cpu": "CPU time", "wall": "wall time"}
+
+
 def _clock(made: Timing) -> str:
-    return {"cpu": "CPU time", "wall": "wall time"}[made.measured.clock]
+    return _CLOCKS[made.measured.clock]
 
 
 def _versions(made: Timing) -> str:
@@ -177,13 +183,15 @@ def _versions(made: Timing) -> str:
 
 def _notes(made: Timing, records: Sequence[Record]) -> Iterator[str]:
     measured = made.measured
-    yield (
-        f"{made.machine.cpu}, load {three_digits(made.machine.load or 0)}; median of "
-        f"{_clock(made)} of {len(measured.rounds)} rounds"
-        f"{', ratios round by round' if len(records) > 1 else ''}, each target once a round in "
-        f"random order, after {measured.warm_up} to warm up"
-    )
     rounds = thousands(len(measured.rounds))
+    load = "" if made.machine.load is None else f", load {three_digits(made.machine.load)}"
+    yield (
+        f"{made.machine.cpu}{load}; median of {_clock(made)} of {rounds} rounds after "
+        f"{measured.warm_up} to warm up"
+        f"{', all once a round in random order, ratios round by round' * (len(records) > 1)}"
+    )
+    if len(measured.rounds) < FEWEST:
+        yield f"no interval: 95 % need {FEWEST} rounds at least"
     if measured.stopped == "interrupted":
         asked = f" of {measured.plan.rounds}" if measured.plan.rounds else ""
         yield f"interrupted: {rounds}{asked} rounds were finished and are what is shown"
@@ -219,60 +227,98 @@ def share_columns(by: str) -> dict[str, Column]:
     return {column.key: column for column in (first, *kind, *rest)}
 
 
+def share_rows(made: Shares, by: str) -> Sequence[Share]:
+    """Return the rows of a view."""
+    if by == "kind":
+        return grouped(made.rows, lambda row: row.kind or row.path)
+    if by == "block":
+        blocks = blocks_of(made.run.counted)
+        return grouped(made.rows, lambda row: blocks.get(row.path, row.path))
+    return made.rows
+
+
 def share_records(made: Shares, by: str) -> list[Record]:
     """Return the rows of a view: time beside work; shares are of what the rows come to."""
-    run = made.timing.runs[0]
-    rows: Sequence[Share] = made.rows
-    if by == "kind":
-        rows = grouped(rows, lambda row: row.kind or row.path)
-    elif by == "block":
-        blocks = blocks_of(run.counted)
-        rows = grouped(rows, lambda row: blocks.get(row.path, row.path))
+    rows = share_rows(made, by)
+    whole, work = sum(row.seconds or 0.0 for row in rows), made.run.mult_adds
     return [
         {
             "path" if by == "layer" else by: row.path,
             **({"kind": row.kind} if by == "layer" else {}),
             "seconds": row.seconds,
-            "time_share": row.seconds / made.sum_seconds if made.sum_seconds else None,
+            "time_share": row.seconds / whole if row.seconds is not None and whole else None,
             "mult_adds": row.mult_adds,
-            "mult_adds_share": row.mult_adds / run.mult_adds if run.mult_adds else None,
-            "gmacs_per_second": row.mult_adds / row.seconds / 1e9 if row.seconds else None,
+            "mult_adds_share": row.mult_adds / work if work else None,
+            "gmacs_per_second": _gmacs(row.mult_adds, row.seconds),
             "mult_adds_per_byte": row.mult_adds / row.moved_bytes if row.moved_bytes else None,
         }
         for row in rows
     ]
 
 
+def _gmacs(mult_adds: int, seconds: float | None) -> float | None:
+    return mult_adds / seconds / 1e9 if seconds else None
+
+
 def shares_table(
     made: Shares, by: str, columns: str | None = None, sort: str | None = None
 ) -> Table:
-    """Return where the time of a run goes, beside where its mult-adds are."""
-    timing, known = made.timing, share_columns(by)
-    run, whole = timing.runs[0], record(timing, 0)
+    """Return where the time of a run goes, beside where its mult-adds are.
+
+    Files have every layer; people do not see those that have neither time nor mult-adds.
+    """
+    known, whole = share_columns(by), record(made.timing, 0)
     chosen = choose_columns(known, columns, tuple(known))
     rows = share_records(made, by)
-    spent = [row for row in rows if row["seconds"] or row["mult_adds"]]
+    seconds = sum(row["seconds"] or 0.0 for row in rows)
     first = next(iter(known))
     total: Record = {
         first: "total",
-        "seconds": made.sum_seconds,
-        "mult_adds": run.mult_adds,
-        "gmacs_per_second": run.mult_adds / made.sum_seconds / 1e9 if made.sum_seconds else None,
+        "seconds": seconds,
+        "mult_adds": made.run.mult_adds,
+        "gmacs_per_second": _gmacs(made.run.mult_adds, seconds),
     }
     return Table(
         chosen,
-        sort_rows(spent, sort),
+        sort_rows([row for row in rows if row["seconds"] or row["mult_adds"]], sort),
         tuple(column.key for column in chosen),
         [{column.key: row[column.key] for column in chosen} for row in rows],
-        {**whole, f"by_{by}": rows, "parts_of_whole": made.of_whole, **asdict(timing.machine)},
-        title=f"{run.subject.target}: {_title(timing)}",
-        caption=f"{run.subject.target}: time by {by} beside mult-adds. {_versions(timing)}.",
+        {
+            **whole,
+            "parts_seconds": made.parts_seconds,
+            "parts_of_whole": made.of_whole,
+            "parts_clock": made.clock,
+            "longer": made.longer.median,
+            f"by_{by}": [
+                {**row, "samples": share.samples}
+                for row, share in zip(rows, share_rows(made, by), strict=True)
+            ],
+        },
+        title=f"{made.run.subject.target}: {_title(made.timing)}",
+        caption=f"{made.run.subject.target}: time by {by} beside mult-adds. "
+        f"{_versions(made.timing)}.",
         total=total,
-        notes=(
-            f"parts: {three_digits(made.sum_seconds * 1e3)} ms, "
-            f"{three_digits(made.of_whole)} of the whole, "
-            f"{three_digits(whole['seconds'] * 1e3)} ms, which was measured without them; not "
-            "scaled to it",
-            *_notes(timing, [whole]),
-        ),
+        notes=tuple(_notes_of_parts(made, whole)),
     )
+
+
+def _notes_of_parts(made: Shares, whole: Record) -> Iterator[str]:
+    parts, took = (three_digits(1e3 * s) for s in (made.parts_seconds, whole["seconds"]))
+    yield (
+        f"parts: {parts} ms of {_CLOCKS[made.clock]}, {three_digits(made.of_whole)} of the whole, "
+        f"{took} ms of {_clock(made.timing)}; they are not scaled to it"
+    )
+    of_file = made.run.runtime.file is not None
+    between = "what its profile says of no node" if of_file else "Python and the timing itself"
+    yield (
+        f"{BETWEEN}: {between}; a run that is taken apart takes "
+        f"{three_digits(made.longer.median)} × as long as a whole one"
+    )
+    if of_file:
+        yield (
+            "no time of its own: fused into the layer before it; in brackets: what ONNX Runtime "
+            "put in itself"
+        )
+    elif made.run.subject.traced:
+        yield f"no time of its own: a function that a module calls itself, in {BETWEEN}"
+    yield from _notes(made.timing, [whole])
