@@ -131,6 +131,7 @@ def latency(
     from mbcost.studies.compare.comparison import DEFAULT_BLOCKS
     from mbcost.studies.device import latency as study
     from mbcost.studies.device import latency_table as tables
+    from mbcost.studies.device import parts
     from mbcost.targets.resolve import resolve
     from mbcost.units import thousands
 
@@ -143,7 +144,7 @@ def latency(
     runs = study.runs_of(resolve(targets or DEFAULT_BLOCKS, settings), asked)
     study.reference_of(runs, asked.reference)
     if by is not None:
-        study.check_by(runs)
+        parts.check_by(runs)
     with drawn(asked.rounds or study.MOST_ROUNDS) as draw:
 
         def told(done: int) -> None:
@@ -153,14 +154,14 @@ def latency(
             if by is None:
                 made = study.timing(runs, asked, told)
             else:
-                parts = study.shares(runs[0], asked, told)
-                made = parts.timing
+                shares = parts.shares(runs[0], asked, told)
+                made = shares.timing
         except study.Interrupted:
             say("mbcost: interrupted before the first round was finished: nothing to show")
             raise typer.Exit(130) from None
     if by is None:
         where.show(lambda: tables.latency_table(made, rows.columns, rows.sort))
     else:
-        where.show(lambda: tables.shares_table(parts, by, rows.columns, rows.sort))
+        where.show(lambda: tables.shares_table(shares, by, rows.columns, rows.sort))
     if made.measured.stopped == "interrupted":
         raise typer.Exit(130)

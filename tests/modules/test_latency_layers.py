@@ -25,7 +25,8 @@ from mbcost.targets.resolve import resolve_one
 
 def ticks() -> Callable[[], int]:
     """A clock that goes on by a second each time somebody looks."""
-    return lambda numbers=count(): next(numbers) * 10**9  # type: ignore[misc]  # a default
+    numbers = count()
+    return lambda: next(numbers) * 10**9
 
 
 def test_each_node_of_a_network_of_ours_has_its_time_and_none_is_lost() -> None:
@@ -46,7 +47,8 @@ def test_a_watched_network_puts_out_what_it_does_unwatched() -> None:
     assert isinstance(module, GraphModule)
     with torch.inference_mode():
         expected = module(*network.inputs)
-        assert torch.equal(Watched(network, threads=1).call(), expected)
+        found: Any = Watched(network, threads=1).call()
+    assert torch.equal(found, expected)
 
 
 class Shared(nn.Module):
@@ -108,6 +110,7 @@ NETWORKS = (
     "resnet50@size=32",
     "depthwise-separable@size=8",
     "inverted-residual@size=8",
+    "ssdlite-v2@size=96,alpha=0.35",
 )
 
 
@@ -125,8 +128,7 @@ def test_each_layer_with_weights_is_one_node_of_onnx_runtime(
 
 
 def test_a_node_that_took_over_others_is_the_layer_whose_weights_it_holds(tmp_path: Path) -> None:
-    """ONNX Runtime tells the bytes of a node's parameters, which our closed form knows by layer;
-    in ResNet-50 an addition is taken over by one of the two convolutions that feed it."""
+    """ONNX Runtime tells the bytes of a node's parameters, which our closed form knows by layer."""
     events, graph = profile("resnet50@size=32", "fp32", tmp_path)
     rows = {row.path: row for row in cost_of(graph, "resnet50").layers}
     nodes = nodes_of(events)
@@ -136,10 +138,9 @@ def test_a_node_that_took_over_others_is_the_layer_whose_weights_it_holds(tmp_pa
         if args["op_name"] == "Conv":
             bytes_ = 4 * rows[paths[name]].params
             taken_over = not name.startswith(paths[name])
-            # of the first convolution it stores the three channels as they are
             assert int(args["parameter_size"]) == bytes_, (name, paths[name])
             checked[taken_over] += 1
-    assert checked[True] > 40
+    assert checked[True] > 20
     assert sum(checked.values()) == 53
 
 
@@ -163,7 +164,7 @@ def event(name: str, ts: int, dur: int, operator: str = "") -> dict[str, Any]:
 
 
 def test_a_profile_that_is_made_up_is_read_as_it_is_meant() -> None:
-    graph = resolve_one("inverted-residual@size=8,in=8,out=8,fold_bn=true").graph
+    graph = resolve_one("inverted-residual@size=8,in=8,out=8,stride=1,fold_bn=true").graph
     assert [node.path for node in graph.nodes][-1] == "add"
     events = [
         event("session_initialization", 0, 99),
@@ -191,3 +192,23 @@ def test_a_profile_that_is_made_up_is_read_as_it_is_meant() -> None:
         },
         {"project.conv": 10, BETWEEN: 20},
     ]
+
+
+def test_an_addition_is_taken_over_by_the_convolution_that_is_no_other_node() -> None:
+    """Both branches of a residual end in a convolution; either may take the addition over."""
+    graph = resolve_one("resnet50@size=32,fold_bn=true").graph
+    added = next(node for node in graph.nodes if node.path.endswith(".add"))
+    one, other = (graph.nodes[i].path for i in added.inputs)
+    assert {one, other} <= set(weighted(graph))
+    for alone, took in ((one, other), (other, one)):
+        found = paths_of({added.path: "Conv", alone: "Conv"}, graph)
+        assert found == {added.path: took, alone: alone}
+
+
+def test_several_outputs_are_layers() -> None:
+    graph = resolve_one("ssdlite-v2@size=96,alpha=0.35,fold_bn=true").graph
+    assert len(graph.outputs) > 2
+    names = {f"output.{k}": "Conv" for k in range(len(graph.outputs))}
+    found = paths_of(names, graph)
+    assert len(set(found.values())) == len(names)
+    assert set(found.values()) <= set(weighted(graph))

@@ -163,11 +163,12 @@ def paths_of(operators: Mapping[str, str], graph: Graph) -> dict[str, str]:
     """Return the layer that each node of ONNX Runtime is, by the node's name; ``operators`` are
     those of the nodes.
 
-    A node whose name is a layer's, or begins with it and a slash, is that layer. A node with
-    weights that took over what follows it has the name of the last layer it took: it is the
+    A node whose name is a layer's, or begins with it and a slash, is that layer; ``output`` is the
+    last one. A node with
+    weights that took over what follows it has the name of what it puts out then: it is the
     convolution or linear layer before that, of several the one which no other node is.
     """
-    paths = {node.path for node in graph.nodes}
+    paths = _names(graph)
     holders = _holders(graph)
     found: dict[str, str] = {}
     claimed: set[str] = set()
@@ -189,13 +190,20 @@ def paths_of(operators: Mapping[str, str], graph: Graph) -> dict[str, str]:
     return found
 
 
-def _path(name: str, paths: set[str]) -> str | None:
+def _names(graph: Graph) -> dict[str, str]:
+    """Return the layer of each name in the file: its own, and that of what the network puts out."""
+    own = [node.path for node in graph.nodes]
+    outputs = {f"output.{k}": own[i] for k, i in enumerate(graph.outputs)}
+    return {**(outputs or {"output": own[-1]}), **{path: path for path in own}}
+
+
+def _path(name: str, paths: Mapping[str, str]) -> str | None:
     """Return the layer that a node is named after, or whose parameter it is named after."""
     own = _SUFFIXES.sub("", name)
     for word in (own, own.partition("/")[0]):
         for path in (word, word.removesuffix(".weight"), word.removesuffix(".bias")):
             if path in paths:
-                return path
+                return paths[path]
     return None
 
 

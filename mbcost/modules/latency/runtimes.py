@@ -9,13 +9,40 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from mbcost.errors import MbcostError
+from mbcost.graph.graph import Graph
 from mbcost.modules.exported import FILE_FORMATS
+from mbcost.modules.exported.deployed import deploy
+from mbcost.modules.exported.weights import with_random_weights
 from mbcost.modules.latency import Call, Runnable
 
 IMAGES_SEED = 0
 """Of the images that files are run with; what they show is nothing to the time."""
+
+
+def module_of(graph: Graph, seed: int, *, folded: bool) -> nn.Module:
+    """Return the module of a graph with the weights that its file has, its batch-norms folded if
+    asked for. No map fades: numbers too small for float32 take many times as long."""
+    if folded:
+        return deploy(graph, seed, None)[1]
+    return with_random_weights(graph, seed)
+
+
+def random_images(shape: tuple[int, ...], seed: int) -> Tensor:
+    """Return images, batch first, of values from -1 to 1."""
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+@contextmanager
+def torch_as_it_was() -> Iterator[None]:
+    """Restore how many threads torch has."""
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def eager(network: Runnable, dtype: str, threads: int) -> Call:

@@ -1,24 +1,23 @@
 """Networks measured side by side: how long each takes, on this machine, now.
 
-``timing`` measures every target in every runtime and dtype, interleaved; ``shares`` takes one of
-them apart. A time is never stated without how sure it is.
+``timing`` measures every target in every runtime and dtype, interleaved. A time is never stated
+without how sure it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import product
 from math import prod
-from statistics import median
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from mbcost.cost import DTYPES, weight_bytes
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.modules.exported import FILE_FORMATS
-from mbcost.modules.latency import BETWEEN, RUNTIMES, Call, Parts, Runnable, Runtime
+from mbcost.modules.latency import RUNTIMES, Call, Runnable, Runtime
 from mbcost.modules.latency.machine import Machine, this_machine
 from mbcost.modules.latency.rounds import LOOKS, Measured, Plan, measure
 from mbcost.modules.latency.statistics import Estimate
@@ -29,8 +28,6 @@ from mbcost.targets.subject import Subject, deployed, trained
 from mbcost.units import bytes_in_words
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from mbcost.modules.exported.deployed import Deployed
 
 MOST_ROUNDS = LOOKS[-1]
@@ -196,34 +193,32 @@ def timing(
     Ctrl-C ends it; what was finished is kept. Raises ``Interrupted`` before a first round.
     """
     plan = Plan(asked.rounds, asked.threads, reference_of(runs, asked.reference), asked.seed)
-    with _ready(runs):
-        calls = [_first(run, partial(_call, run, asked.threads)) for run in runs]
+    with ready(runs):
+        calls = [first_run(run, partial(call_of, run, asked.threads)) for run in runs]
         measured = measure(calls, plan, told=told)
-    return Timing(tuple(runs), _any(measured), this_machine())
+    return Timing(tuple(runs), finished(measured), this_machine())
 
 
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C before the first round was finished: there is nothing to show."""
 
 
-def _any(measured: Measured) -> Measured:
+def finished(measured: Measured) -> Measured:
+    """Return it if a round was finished."""
     if not measured.rounds:
         raise Interrupted
     return measured
 
 
-def _call(run: Run, threads: int) -> Call:
+def call_of(run: Run, threads: int) -> Call:
+    """Return what runs it once."""
     return run.runtime.call(runnable(run.subject), run.dtype, threads)
-
-
-def _parts(run: Run, threads: int) -> Parts:
-    return run.runtime.parts(runnable(run.subject), run.dtype, threads)
 
 
 Made = TypeVar("Made", bound=Call)
 
 
-def _first(run: Run, make: Callable[[], Made]) -> Made:
+def first_run(run: Run, make: Callable[[], Made]) -> Made:
     """Return a call that has been made and has run once, or raise for what does not run."""
     try:
         call = make()
@@ -241,8 +236,9 @@ def _first(run: Run, make: Callable[[], Made]) -> Made:
 
 
 @contextmanager
-def _ready(runs: Sequence[Run]) -> Iterator[None]:
+def ready(runs: Sequence[Run]) -> Iterator[None]:
     """Keep what models from elsewhere print off stdout, and torch's threads as they were."""
+    from mbcost.modules.latency.runtimes import torch_as_it_was
     from mbcost.targets.elsewhere.build import running
 
     with ExitStack() as stack:
@@ -253,151 +249,12 @@ def _ready(runs: Sequence[Run]) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def torch_as_it_was() -> Iterator[None]:
-    """Restore how many threads torch has."""
-    import torch
-
-    before = torch.get_num_threads()
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-class Share(NamedTuple):
-    """A layer, a kind or a block, or what a runtime does beside them: its part of time and work."""
-
-    path: str
-    kind: str | None
-    """None of what is no layer."""
-    samples: tuple[float, ...] | None
-    """Seconds of each run; None of a layer that has no time of its own: it was fused into another,
-    or is a function that a module calls itself."""
-    mult_adds: int
-    moved_bytes: int
-
-    @property
-    def seconds(self) -> float | None:
-        """The median of the runs."""
-        return None if self.samples is None else median(self.samples)
-
-
-@dataclass(frozen=True)
-class Shares:
-    """One run taken apart, beside the whole measured without taking it apart, round by round."""
-
-    timing: Timing
-    """Of the whole; the call beside it is the one that was taken apart."""
-    rows: tuple[Share, ...]
-
-    @property
-    def run(self) -> Run:
-        """What was taken apart."""
-        return self.timing.runs[0]
-
-    @property
-    def clock(self) -> str:
-        """The clock of the parts: ONNX Runtime's profile has the wall clock alone."""
-        return "wall" if self.run.runtime.file else self.timing.measured.clock
-
-    @property
-    def parts_seconds(self) -> float:
-        """What the parts come to, without what lies between them."""
-        return sum(row.seconds or 0.0 for row in self.rows if row.path != BETWEEN)
-
-    @property
-    def of_whole(self) -> float:
-        """Parts ÷ whole, not scaled: below one by what lies between, above by what timing costs."""
-        return self.parts_seconds / self.timing.time(0).median
-
-    @property
-    def longer(self) -> Estimate:
-        """How often as long a run takes that is taken apart."""
-        return self.timing.measured.ratio(1)
-
-
-def check_by(runs: Sequence[Run]) -> None:
-    """Raise where there is not one run, or one that does not tell where its time goes."""
-    if len(runs) != 1:
-        raise MbcostError(
-            "takes one target apart, in one runtime and dtype", place="--by", way_out="one TARGET"
-        )
-    if not runs[0].runtime.by_layer:
-        raise MbcostError(
-            f"the runtime {runs[0].runtime.name} does not tell where its time goes",
-            place="--by",
-            way_out=" or ".join(f"--runtime {r.name}" for r in RUNTIMES.values() if r.by_layer),
-        )
-
-
-def shares(run: Run, asked: Asked, told: Callable[[int], None] = lambda rounds: None) -> Shares:
-    """Return where the time of a run goes, a row per layer in the order in which they run.
-
-    Each round runs it whole and taken apart. Ctrl-C is as in ``timing``.
-    """
-    plan = Plan(asked.rounds, asked.threads, 0, asked.seed)
-    with _ready([run]):
-        whole = _first(run, partial(_call, run, asked.threads))
-        parts = _first(run, partial(_parts, run, asked.threads))
-        measured = _any(measure([whole, parts], plan, told=told))
-        before = 1 + measured.warm_up
-        spent = parts.runs()[before : before + len(measured.rounds)]
-    return Shares(Timing((run,), measured, this_machine()), tuple(_rows(run, spent)))
-
-
-def _rows(run: Run, spent: Sequence[Mapping[str, float]]) -> Iterator[Share]:
-    report = run.counted.report
-    left = dict.fromkeys(path for each in spent for path in each)
-    times = {path: tuple(each.get(path, 0.0) for each in spent) for path in left}
-    for row, moved in zip(report.layers, run.moved_bytes, strict=True):
-        path = row.path if row.path in times else row.module
-        samples = times.pop(path, None)
-        yield Share(row.path, row.kind, samples, row.mult_adds * report.scale, moved)
-    between = times.pop(BETWEEN)
-    for path, samples in (*times.items(), (BETWEEN, between)):
-        yield Share(path, None, samples, 0, 0)
-
-
-def grouped(rows: Sequence[Share], name_of: Callable[[Share], str]) -> list[Share]:
-    """Return the rows of one name added up, run by run, in the order in which names appear."""
-    found: dict[str, Share] = {}
-    for row in rows:
-        name = name_of(row)
-        had = found.get(name)
-        found[name] = (
-            row._replace(path=name)
-            if had is None
-            else had._replace(
-                samples=_added(had.samples, row.samples),
-                mult_adds=had.mult_adds + row.mult_adds,
-                moved_bytes=had.moved_bytes + row.moved_bytes,
-            )
-        )
-    return list(found.values())
-
-
-def _added(
-    one: tuple[float, ...] | None, other: tuple[float, ...] | None
-) -> tuple[float, ...] | None:
-    if one is None or other is None:
-        return other if one is None else one
-    return tuple(a + b for a, b in zip(one, other, strict=True))
-
-
-def blocks_of(subject: Subject) -> Mapping[str, str]:
-    """Return the block of each layer, by path."""
-    return {row.path: row.block or subject.name for row in subject.report.layers}
-
-
 def runnable(subject: Subject) -> Runnable:
     """Return a subject as runtimes take it."""
     if isinstance(subject.spec, Model):
         return _elsewhere(subject, subject.spec)
-    import torch
+    from mbcost.modules.latency.runtimes import module_of, random_images
 
-    draw = torch.Generator().manual_seed(SEED)
-    images = torch.rand((subject.batch, *subject.graph.x), generator=draw) * 2 - 1
     networks: dict[str, Deployed] = {}
 
     def of_file(dtype: str) -> Deployed:
@@ -405,18 +262,13 @@ def runnable(subject: Subject) -> Runnable:
             networks[dtype] = network_of(subject, Storage(dtype, seed=SEED))
         return networks[dtype]
 
-    return Runnable(subject.target, lambda: _module(subject), (images,), deployed=of_file)
-
-
-def _module(subject: Subject) -> nn.Module:
-    """Return the module as the subject has it, with weights under which no map fades: numbers too
-    small for float32 take many times as long."""
-    from mbcost.modules.exported.deployed import deploy
-    from mbcost.modules.exported.weights import with_random_weights
-
-    if subject.folded:
-        return deploy(trained(subject).graph, SEED, None)[1]
-    return with_random_weights(subject.graph, SEED)
+    graph, folded = trained(subject).graph, subject.folded
+    return Runnable(
+        subject.target,
+        lambda: module_of(graph, SEED, folded=folded),
+        (random_images((subject.batch, *graph.x), SEED),),
+        deployed=of_file,
+    )
 
 
 def _elsewhere(subject: Subject, spec: Model) -> Runnable:

@@ -11,7 +11,8 @@ from mbcost.networks.settings import as_record
 from mbcost.output.table import Column, Record, Table, choose_columns, sort_rows
 from mbcost.studies.compare.versions import versions_of, versions_text
 from mbcost.studies.compare.words import title_of
-from mbcost.studies.device.latency import Run, Share, Shares, Timing, blocks_of, grouped
+from mbcost.studies.device.latency import Run, Timing
+from mbcost.studies.device.parts import Share, Shares, blocks_of, grouped
 from mbcost.units import percent, thousands, three_digits
 
 COLUMNS = {
@@ -193,7 +194,7 @@ def _notes(made: Timing, records: Sequence[Record]) -> Iterator[str]:
     if len(measured.rounds) < FEWEST:
         yield f"no interval: 95 % need {FEWEST} rounds at least"
     if measured.stopped == "interrupted":
-        asked = f" of {measured.plan.rounds}" if measured.plan.rounds else ""
+        asked = f" of {thousands(measured.plan.rounds)}" if measured.plan.rounds else ""
         yield f"interrupted: {rounds}{asked} rounds were finished and are what is shown"
     elif measured.stopped == "bound" and not measured.precise:
         yield (
