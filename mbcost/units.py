@@ -82,6 +82,11 @@ def megabytes(size_bytes: int) -> str:
     return decimals(size_bytes / 10**6, 2)
 
 
+def milliseconds(seconds: float) -> str:
+    """Return seconds in milliseconds, with three digits: 11.3."""
+    return three_digits(1000 * seconds)
+
+
 def bytes_in_words(size_bytes: int) -> str:
     """Return bytes with three digits and their own prefix: 256 MB, 5.38 GB."""
     prefix = prefix_for([size_bytes])

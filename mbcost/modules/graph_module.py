@@ -81,6 +81,13 @@ class GraphModule(nn.Module):
             return self._by_image(len(self.graph.nodes) - 1, maps)
         return tuple(self._by_image(i, maps) for i in self.graph.outputs)
 
+    def wrap(self, wrapped: Callable[[str, Callable[..., Tensor]], Callable[..., Tensor]]) -> None:
+        """Run ``wrapped(path, layer)`` in place of each layer from now on."""
+        self._layers = [
+            wrapped(node.path, layer)
+            for node, layer in zip(self.graph.nodes, self._layers, strict=True)
+        ]
+
     def _by_image(self, index: int, maps: dict[int, Tensor]) -> Tensor:
         """Return an output with the boxes of each image apart from the images."""
         y, boxes = maps[index], self.graph.nodes[index].maps if index >= 0 else 1

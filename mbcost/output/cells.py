@@ -97,6 +97,7 @@ SHOW: dict[str, Callable[[Any], str]] = {
     "number": units.number,
     "digits": units.three_digits,
     "milliseconds": lambda seconds: units.three_digits(1e3 * seconds),
+    "margin": lambda share: f"± {units.percent(share)}",
     "difference": units.scientific,
     "growth": units.signed_percent,
     "percent": lambda value: units.decimals(value, 1),
@@ -158,6 +159,10 @@ def _format(kind: str, values: Sequence[Any], exact: bool) -> tuple[str, Callabl
         return ("bytes", units.thousands) if exact else (f"{prefix}B", _count(prefix))
     if kind == "bytes":
         return ("bytes", units.thousands) if exact else ("MB", units.megabytes)
+    if kind == "time":
+        return ("s", str) if exact else ("ms", units.milliseconds)
+    if kind == "digits" and exact:
+        return "", str
     return ("%" if kind == "percent" else ""), SHOW[kind]
 
 

@@ -195,15 +195,15 @@ def deployment(subject: Subject, storage: Storage, files: Sequence[str]) -> Depl
     """
     folded = replace(deployed(subject), target=subject.target)
     forms = [FILE_FORMATS[Path(file).suffix.lower()] for file in files]
-    _check(folded, storage, forms)
-    network = _network(subject, storage)
+    check_deployable(folded, storage, forms)
+    network = network_of(subject, storage)
     made = [_written(network, storage, *each) for each in zip(files, forms, strict=True)]
     found = Deployment(folded, storage, tuple(made))
     found.raise_if_wrong()
     return found
 
 
-def _check(subject: Subject, storage: Storage, forms: Sequence[FileFormat]) -> None:
+def check_deployable(subject: Subject, storage: Storage, forms: Sequence[FileFormat]) -> None:
     """Raise for what cannot be deployed, before any work."""
     if isinstance(subject.spec, Model):
         raise MbcostError(
@@ -239,7 +239,8 @@ def _check(subject: Subject, storage: Storage, forms: Sequence[FileFormat]) -> N
         )
 
 
-def _network(subject: Subject, storage: Storage) -> Deployed:
+def network_of(subject: Subject, storage: Storage) -> Deployed:
+    """Return the network that is written into a file, batch-norms folded, with its weights."""
     from mbcost.modules.exported.deployed import Deployed, calibrated, deploy
 
     graph, module = deploy(

@@ -117,7 +117,7 @@ def run(data: bytes, images: Tensor) -> tuple[Tensor, ...]:
     )
     interpreter.allocate_tensors()
     (given,) = interpreter.get_input_details()
-    interpreter.set_tensor(given["index"], _stored(images, given))
+    interpreter.set_tensor(given["index"], stored(images, given))
     interpreter.invoke()
     signatures: dict[str, dict[str, dict[str, int]]] = interpreter._get_full_signature_list()
     (names,) = [each["outputs"] for each in signatures.values()]
@@ -126,7 +126,8 @@ def run(data: bytes, images: Tensor) -> tuple[Tensor, ...]:
     return tuple(_floats(interpreter, details[names[name]]) for name in order)
 
 
-def _stored(images: Tensor, detail: dict[str, Any]) -> Any:
+def stored(images: Tensor, detail: dict[str, Any]) -> Any:
+    """Return images as an interpreter's input of that ``detail`` takes them."""
     scale, zero_point = detail["quantization"]
     images = images.contiguous()
     if not scale:
