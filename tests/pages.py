@@ -92,3 +92,27 @@ def _run_in_shell(command: str, cwd: Path) -> str:
         text=True,
         check=False,
     ).stdout
+
+
+MEASURED = re.compile(r"^```console measured\n(.*?)^```\n", re.M | re.S)
+"""Blocks whose figures no second run has: they are run, and their words and columns compared."""
+_PASSING = ("not reached", "still drifting")
+"""Lines that depend on how busy a machine is."""
+
+
+def measured(page: Path) -> list[str]:
+    """Return the console blocks of a page that show measurements."""
+    return MEASURED.findall(text_of(page))
+
+
+def without_figures(block: str) -> str:
+    """Return a block without what differs from run to run: figures, bars, widths, the machine."""
+    lines = []
+    for line in block.splitlines():
+        if line.startswith(_PASSING):
+            continue
+        kept = re.sub(r"^.*; median of", "; median of", line)
+        kept = kept if line.startswith("$") else re.sub(r"\d[\d.,]*", "0", kept)
+        kept = re.sub(r"[█▉▊▋▌▍▎▏]+|\([nµm]s\)", "", kept)
+        lines.append(" ".join(re.sub("─+", "─", kept).split()))
+    return "\n".join(lines)

@@ -14,6 +14,7 @@ from mbcost.cost import CONVENTIONS, LAYER_KEYS
 from mbcost.modules.counters import COUNTERS
 from mbcost.studies import deploy_table, explain, listing
 from mbcost.studies.compare import records
+from mbcost.studies.device import latency_table as latency
 from mbcost.studies.device import table as bounds
 from mbcost.studies.guard import check_table, diff
 from mbcost.studies.memory import figures as memory
@@ -158,6 +159,26 @@ MEANINGS = {
     "device": ("text", "the device's name: the stem of its file"),
     "moved_bytes": ("bytes", "weights and maps that operators read, and maps that they write"),
     "mult_adds_per_byte": ("ratio", "`mult_adds` ÷ `moved_bytes`"),
+    "runtime": ("text", "`eager`, `compile`, `onnx` or `litert`"),
+    "seconds": ("seconds", "median of the rounds, on `clock`"),
+    "seconds_low": ("seconds", "from here the true median lies, in 95 % of cases"),
+    "seconds_high": ("seconds", "to here"),
+    "margin": ("ratio", "distance of the farther of both ÷ the median"),
+    "ratio": ("ratio", "median of the rounds' ratios to the reference"),
+    "ratio_low": ("ratio", "from here the true one lies, in 95 % of cases"),
+    "ratio_high": ("ratio", "to here"),
+    "ratio_margin": ("ratio", "distance of the farther of both ÷ the median"),
+    "gmacs_per_second": ("10⁹ per second", "`mult_adds` ÷ `seconds`"),
+    "disturbed": ("ratio", "threads × wall ÷ CPU time: 1 where nothing else ran in its place"),
+    "evidence": ("truth", "the time is one to build on"),
+    "rounds": ("count", "in each of which every target ran once"),
+    "clock": ("text", "`cpu` at one thread, `wall` at several"),
+    "cpu": ("text", "the processor"),
+    "load": ("count", "processes that ran or waited, mean of the last minute"),
+    "date": ("text", "when it was measured, UTC"),
+    "mult_adds_share": ("ratio", "of all mult-adds"),
+    "threads": ("count", "threads that were allowed"),
+    "time_share": ("ratio", "of the time of all rows"),
     "at_least_seconds": ("seconds", "no run of these operators is faster: no latency"),
     "most_gmacs_per_second": ("10⁹/s", "`mult_adds` ÷ `at_least_seconds`"),
     "bound": ("text", "what most of that time is bound by: `compute` or `memory`"),
@@ -218,6 +239,11 @@ IN_PLACE = {
     ("deploy", "verified"): ("truth", "the file is as the closed form says, and outputs are near"),
     ("train", "params"): ("count", "weights, biases, batch-norm γ and β"),
     ("train", "mult_adds"): ("count", "multiply-adds of one image, at the size trained on"),
+    ("shares", "seconds"): ("seconds", "median; of several layers the sum of their medians"),
+    ("latency", "moved_bytes"): (
+        "bytes",
+        "parameters, maps read and maps written, each once, in `dtype`",
+    ),
     ("bounds", "settings"): ("text", "what was set: `alpha 0.5`; an object in JSON"),
     ("ceilings", "source"): ("text", "the document, or what was timed"),
     ("list", "kind"): (
@@ -296,6 +322,14 @@ With `--accuracy predicted`:
 ## `diff`
 
 {_table("diff", diffs)}
+## `latency`
+
+{_table("latency", latency.FIELDS)}
+JSON adds `settings`; `stopped`, why no further round was run; `warm_up`, rounds before the first
+that counts; `cpu_samples` and `wall_samples`, seconds of each round. `--by layer`, and with another
+first column `kind` and `block`:
+
+{_table("shares", latency.SHARE_COLUMNS)}
 ## `explain`
 
 {_table("explain", explain.FIELDS)}

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from mbcost.studies.prediction import fitted
 from tests import ROOT
-from tests.pages import CONSOLE, PAGES, run_block, runnable, text_of, write_generated
+from tests.pages import CONSOLE, PAGES, measured, run_block, runnable, text_of, write_generated
 from tests.paper_ways import WAYS_MARK, ways_table
 from tests.prediction_report import REPORT, report
 from tests.reference import (
@@ -48,7 +48,20 @@ def write_pages() -> None:
         page.write_text(text, "utf-8")
 
 
+def write_measured() -> None:
+    """Run the blocks that show measurements and write what this machine says."""
+    for page in PAGES:
+        text = text_of(page)
+        for block in measured(page):
+            with TemporaryDirectory() as folder:
+                text = text.replace(block, run_block(block, page, Path(folder)))
+        page.write_text(text, "utf-8")
+
+
 def main() -> None:
+    if sys.argv[1:] == ["measured"]:
+        write_measured()
+        return
     for args in report_commands() if sys.argv[1:] != ["pages"] else ():
         subprocess.run([sys.executable, "-m", "mbcost", *args], cwd=ROOT, check=True)
     write_pages()

@@ -78,6 +78,7 @@ NEEDS = {
     "report v2 -o none.html": "a page needs jinja2, which is not installed (pip install "
     "'mbcost[report]'; the table alone: mbcost compare -o table.md)",
     "roof -o none.yaml": "a measurement needs torch, which is not installed (pip install torch)",
+    "latency v2": "the runtime eager needs torch, which is not installed (pip install torch)",
     "deploy v2 -o none.onnx": "ONNX needs torch, onnx and onnxruntime, which are not installed "
     "(pip install 'mbcost[onnx]')",
     "train v2 --data digits --run none.run": "digits needs scikit-learn, which is not installed "

@@ -14,7 +14,16 @@ from mbcost.cli.app import PAGES as COMMAND_PAGES
 from tests import ROOT
 from tests.conftest import Cli
 from tests.output.test_formats import unversioned
-from tests.pages import PAGES, PYTHON, generated, run_block, runnable, text_of
+from tests.pages import (
+    PAGES,
+    PYTHON,
+    generated,
+    measured,
+    run_block,
+    runnable,
+    text_of,
+    without_figures,
+)
 from tests.reference import (
     CONVENTIONS_MARK,
     FLOORS_MARK,
@@ -38,6 +47,23 @@ BLOCKS = [
 @pytest.mark.parametrize(("page", "block"), BLOCKS)
 def test_pages_show_real_output(page: Path, block: str, tmp_path: Path) -> None:
     assert unversioned(run_block(block, page, tmp_path)) == unversioned(block)
+
+
+@pytest.mark.parametrize(
+    ("page", "block"), [(page, block) for page in PAGES for block in measured(page)]
+)
+def test_measured_blocks_are_run_and_differ_in_figures_alone(
+    page: Path, block: str, tmp_path: Path
+) -> None:
+    assert without_figures(run_block(block, page, tmp_path)) == without_figures(block)
+
+
+def test_a_column_more_is_seen_without_figures() -> None:
+    block = "$ x\ntarget  (ms)  ± 95 %\n───\nv2  1.07 ████  ± 2.0%\n"
+    same = "$ x\ntarget  (µs)  ± 95 %\n─────\nv2   11.7 █▍  ± 10.0%\nnot reached: x\n"
+    assert without_figures(block) == without_figures(same)
+    assert without_figures(block) != without_figures(block.replace("v2", "v1 x"))
+    assert without_figures(block) != without_figures(block.replace("± 95 %", "wall"))
 
 
 def test_a_command_that_needs_a_shell_gets_one(tmp_path: Path) -> None:

@@ -62,7 +62,8 @@ def test_the_source_release_holds_docs_licence_and_changelog(built: Path) -> Non
         names = {name.removeprefix(f"mbcost-{VERSION}/") for name in archive.getnames()}
     assert {"LICENSE", "CHANGELOG.md", "README.md", "Makefile", "mbcost/py.typed"} <= names
     for folder in ("docs", "configs", "reports", "tests"):
-        kept = {path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob("*.*")}
+        files = (path for path in (ROOT / folder).rglob("*.*") if path.is_file())
+        kept = {path.relative_to(ROOT).as_posix() for path in files}
         assert {name for name in kept - names if "__pycache__" not in name} == set()
 
 

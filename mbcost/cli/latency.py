@@ -133,7 +133,7 @@ def latency(
     from mbcost.studies.device import latency_table as tables
     from mbcost.studies.device import parts
     from mbcost.targets.resolve import resolve
-    from mbcost.units import thousands
+    from mbcost.units import thousands, three_digits
 
     asked = how.asked()
     if by is not None and by not in tables.VIEWS:
@@ -148,7 +148,7 @@ def latency(
     with drawn(asked.rounds or study.MOST_ROUNDS) as draw:
 
         def told(done: int) -> None:
-            draw(done, f"{thousands(done)} rounds", lambda speed: f"{speed:.1f}/s")
+            draw(done, f"{thousands(done)} rounds", lambda speed: f"{three_digits(speed)}/s")
 
         try:
             if by is None:

@@ -26,6 +26,11 @@ ASCII = {
     "√": "sqrt ",
     "⌊": "floor(",
     "⌋": ")",
+    "⌈": "ceil(",
+    "⌉": ")",
+    "≤": "<=",
+    "±": "~",
+    "Σ": "sum ",
     "α": "a",
     "β": "b",
     "γ": "g",
@@ -54,7 +59,7 @@ ASCII = {
 PLAINER = "mbcost.plainer"
 """The name of the error handler that writes ``ASCII``."""
 
-SUPERSCRIPTS = {**dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789", strict=True)), "⁻": "-", "ᵀ": "T"}
+SUPERSCRIPTS = {**dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789", strict=True)), "⁻": "-", "ᵀ": "T", "ⁿ": "n"}
 """A run of them is one power: ^63."""
 
 _READER_LEFT = (errno.EPIPE, errno.ECONNRESET, errno.ESHUTDOWN)

@@ -53,7 +53,7 @@ def _share(value: int, whole: int) -> str:
     if not whole:
         return thousands(value)
     share = value / whole
-    fill = f"display:block;height:100%;width:{100 * share:.2f}%;background:#0072B2"
+    fill = f"display:block;height:100%;width:{percent(share, 2)};background:#0072B2"
     bar = f'<span style="{_BAR}"><span style="{fill}"></span></span>'
     return f"{bar}{thousands(value)} ({percent(share)})"
 

@@ -16,6 +16,7 @@ from mbcost.networks.blocks import BLOCKS, Block, block_fields
 from mbcost.networks.blocks.fields import stride_fields, width_fields
 from mbcost.networks.rows import Row, Scale, overridden
 from mbcost.networks.widths import Rounding
+from mbcost.units import number
 
 
 class Feed(NamedTuple):
@@ -79,7 +80,7 @@ class ScaledRow(NamedTuple):
             return int(nominal * times)
         except (OverflowError, ValueError):  # infinite, or no number
             raise LayerError(
-                f"widens what the rows before it hand on by {times:g}, past any number",
+                f"widens what the rows before it hand on by {number(times)}, past any number",
                 way_out="a smaller t",
             ) from None
 

@@ -206,16 +206,14 @@ def plot(
         raise MbcostError(
             f"{figure} draws {len(subjects)} targets", way_out=f'plot("{figure}", "v2")'
         )
-    match figure:
-        case "share":
-            drawn = figures.share(subjects, by or "kind")
-        case "bars":
-            drawn = figures.bars(Comparison(subjects))
-        case "memory" if by == "tensor":
-            drawn = figures.arena_map(subjects[0], How())
-        case "memory":
-            drawn = figures.memory(subjects[0], How())
-        case _:
-            drawn = figures.layers(subjects[0])
+    if figure == "share":
+        drawn = figures.share(subjects, by or "kind")
+    elif figure == "bars":
+        drawn = figures.bars(Comparison(subjects))
+    elif figure == "memory":
+        draw = figures.arena_map if by == "tensor" else figures.memory
+        drawn = draw(subjects[0], How())
+    else:
+        drawn = figures.layers(subjects[0])
     warn_uncounted(uncounted_lines(subjects))
     return Figure(drawn.table(), drawn)

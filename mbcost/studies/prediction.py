@@ -18,7 +18,7 @@ from mbcost.networks.network import Network
 from mbcost.networks.settings import Settings
 from mbcost.networks.spec import Spec
 from mbcost.networks.yaml import builtin
-from mbcost.units import number
+from mbcost.units import decimals, number
 
 FAMILIES = ("v1", "v2", "v3-large", "v3-small")
 TERMS = ("ln α", "ln² α", "ln ρ", "ln² ρ")
@@ -206,7 +206,7 @@ def words(family: str) -> str:
     return (
         f"predicted top-1: of a fit over {len(published_points())} published points of "
         f"{', '.join(FAMILIES)}, measured by nobody; ±: the mean error of the {len(errors)} of "
-        f"{family}, each left out of the fit in turn (at most {max(errors):.1f})"
+        f"{family}, each left out of the fit in turn (at most {decimals(max(errors), 1)})"
     )
 
 

@@ -49,6 +49,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "memory": ("memory", "v2"),
     "roof": ("roof", "v2", "--device", "h100-sxm"),
     "deploy": ("deploy", "standard", "--size", "8", "-o", NETWORK),
+    "latency": ("latency", "standard", "--size", "8", "--rounds", "1"),
     "train": (*TRAIN, "--resume"),
     "predict": ("predict", str(TRAINED / "run"), str(TRAINED / "six.png")),
     "explain": ("explain", "standard"),
@@ -94,9 +95,7 @@ def test_every_command_has_an_example_here() -> None:
     assert set(COMMANDS) <= set(EXAMPLES)
 
 
-IMPORT_TORCH = ("reconcile", "deploy", "train", "predict")
-QUICK = [example for example in EXAMPLES if example not in IMPORT_TORCH]
-IMPORT_TORCH = ("reconcile", "deploy")
+IMPORT_TORCH = ("reconcile", "deploy", "latency", "train", "predict")
 SILENT = ("report",)
 """What prints nothing on stdout, which a full one cannot stop."""
 QUICK = [example for example in EXAMPLES if example not in (*IMPORT_TORCH, *SILENT)]

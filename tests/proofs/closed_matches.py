@@ -23,7 +23,9 @@ from typing import NamedTuple
 from tests import ROOT
 
 OPEN = {
+    "modules/data/pickles.py": "what a foreign pickle can hold: all but one form is refused",
     "networks/settings.py": "any setting can be asked for; most are records as they are",
+    "output/page/sheet.py": "any value can stand in a cell",
     "output/formats/csv.py": "any value can stand in a cell",
     "studies/papers/cells.py": "figures that are a number have a function each, in a table",
     "studies/papers/letters.py": "a formula as typed: all other syntax is refused",

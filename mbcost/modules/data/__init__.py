@@ -55,7 +55,11 @@ class Data:
     def __post_init__(self) -> None:
         """Refuse parts that do not fit together: shapes, labels, nothing to train on."""
         if not 1 <= len(self.classes) <= MAX_CLASSES:
-            raise MbcostError(f"{thousands(len(self.classes))} classes", place=self.name)
+            raise MbcostError(
+                f"{thousands(len(self.classes))} classes",
+                place=self.name,
+                way_out=f"1 to {thousands(MAX_CLASSES)}",
+            )
         for name, part in self.parts():
             where = f"{self.name}: {name}"
             if not part.n:

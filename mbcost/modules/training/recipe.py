@@ -76,13 +76,9 @@ class Recipe:
         if step + 1 <= rising:
             return top * (step + 1) / rising
         share = (step - rising) / max(1.0, total - rising)
-        match self.schedule:
-            case "cosine":
-                return top * (1 + cos(pi * share)) / 2
-            case "linear":
-                return top * (1 - share)
-            case _:
-                return top
+        if self.schedule == "cosine":
+            return top * (1 + cos(pi * share)) / 2
+        return top * (1 - share) if self.schedule == "linear" else top
 
     def record(self) -> dict[str, Any]:
         """Return it as plain data."""

@@ -13,7 +13,7 @@ from mbcost.studies.compare.versions import versions_of, versions_text
 from mbcost.studies.compare.words import title_of
 from mbcost.studies.device.latency import Run, Timing
 from mbcost.studies.device.parts import Share, Shares, blocks_of, grouped
-from mbcost.units import percent, thousands, three_digits
+from mbcost.units import number, percent, thousands, three_digits
 
 COLUMNS = {
     column.key: column
@@ -199,7 +199,7 @@ def _notes(made: Timing, records: Sequence[Record]) -> Iterator[str]:
     elif measured.stopped == "bound" and not measured.precise:
         yield (
             f"not reached: ± {percent(measured.plan.margin)} after {rounds} rounds, at most "
-            f"{LOOKS[-1]} or {measured.plan.longest_s:g} s; --rounds N for more"
+            f"{LOOKS[-1]} or {number(measured.plan.longest_s)} s; --rounds N for more"
         )
     if measured.drifting:
         yield "still drifting when the warm-up ended: times may fall or rise with the rounds"

@@ -14,7 +14,7 @@ from mbcost.modules.roof.case import Case
 from mbcost.networks.yaml.document import parse_document
 from mbcost.studies.compare.versions import versions_of, versions_text
 from mbcost.studies.device.profile import DTYPES, Device, read_device
-from mbcost.units import number, percent, thousands
+from mbcost.units import decimals, number, percent, thousands
 
 PACKAGES = ("torch", "onnxruntime")
 SECONDS = 20.0
@@ -75,7 +75,7 @@ class Roof:
             "cores of the machine": str(machine.cores),
             "threads": str(self.threads),
             "seconds": number(self.seconds),
-            **({} if machine.load is None else {"load": f"{machine.load:.2f}"}),
+            **({} if machine.load is None else {"load": decimals(machine.load, 2)}),
             "date": machine.date,
             "versions": versions_text(self.versions),
         }

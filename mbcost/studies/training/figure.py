@@ -23,7 +23,11 @@ def trained_accuracy(names: Sequence[str], folder: str, cost: str = "mult_adds")
     found = {run.record["name"] for run in runs}
     lacking = [name for name in names if name not in found]
     if lacking:
-        raise MbcostError(f"has no training of {lacking[0]}", place=f"--runs {folder}")
+        raise MbcostError(
+            f"has no training of {lacking[0]}",
+            place=f"--runs {folder}",
+            way_out=did_you_mean(lacking[0], found),
+        )
     _check_comparable(runs, folder)
     rows: list[Record] = []
     for name in dict.fromkeys(run.record["name"] for run in runs):

@@ -107,7 +107,11 @@ def runs_in(folder: Path | str) -> list[Run]:
     try:
         inside = sorted(path.parent for path in place.glob(f"*/{RECORD}"))
     except OSError as error:
-        raise MbcostError(f"cannot be read: {error.strerror}", place=str(folder)) from None
+        raise MbcostError(
+            f"cannot be read: {error.strerror}",
+            place=str(folder),
+            way_out="a folder that can be read",
+        ) from None
     if not inside:
         raise MbcostError(
             "holds no finished training", place=str(folder), way_out="mbcost train … --run DIR"
