@@ -42,7 +42,7 @@ def load(target: str | PathLike[str]) -> Spec:
     >>> mbcost.load("v2").name
     'v2'
     """
-    subject = resolve_one(target_name(target))
+    subject = resolve_one(target_name(target, "a name or a path"))
     if subject.settings:
         raise MbcostError(
             "settings belong to count and compare", place=subject.target, way_out="load the name"
@@ -138,12 +138,12 @@ def subjects_of(
     return found
 
 
-def target_name(target: object) -> str:
+def target_name(target: object, one_of: str = "a name, a path or a module") -> str:
     """Return the name or path that ``target`` is, or raise for what names nothing."""
     name = fspath(target) if isinstance(target, str | PathLike) else None
     if not isinstance(name, str):
         raise MbcostError(
-            f"a target is a name, a path or a module, not {type(target).__name__}",
+            f"a target is {one_of}, not {type(target).__name__}",
             way_out="like 'v2'",
         )
     return name
