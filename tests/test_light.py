@@ -44,6 +44,8 @@ WORKS = (
     "search v2 --target-mult-adds 60M --verify 0",
     "plot sweep v2 --alpha 0.5,1 --show-data",
     "list",
+    "list columns",
+    "list counters",
     "show v2",
     "schema",
 )

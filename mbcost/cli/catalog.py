@@ -12,11 +12,28 @@ from mbcost.cli.output import PlainSink
 
 
 @app.command("list")
-def list_(where: PlainSink) -> None:
-    """Everything that can be named: networks, blocks and design spaces."""
+def list_(
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[networks|blocks|spaces|columns|counters]",
+            help="One kind alone; columns are the keys that --columns and --sort take, with unit "
+            "and meaning.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    where: PlainSink,
+) -> None:
+    """Everything that can be named: networks, blocks and design spaces; columns; counters.
+
+    mbcost list networks
+
+    mbcost list columns -o columns.md
+    """
     from mbcost.studies.listing import list_table
 
-    table = list_table()
+    table = list_table(what)
     where.show(lambda: table)
 
 
@@ -28,13 +45,15 @@ def show(
 ) -> None:
     """The YAML of a built-in, to start your own from: mbcost show v2 > mine.yaml."""
     from mbcost.networks.yaml import builtins, find_builtin
-    from mbcost.studies.spaces.space_file import find_space
+    from mbcost.studies.spaces.space_file import find_space, space_files
     from mbcost.targets.names import builtin_name
 
     entry = find_builtin(name)
     path = entry.path if entry else find_space(name)
     if path is None:
-        path = builtins()[builtin_name(name)].path
+        spaces = space_files()
+        meant = builtin_name(name, tuple(spaces))
+        path = spaces.get(meant) or builtins()[meant].path
     sys.stdout.write(path.read_text("utf-8"))
 
 

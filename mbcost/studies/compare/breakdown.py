@@ -79,13 +79,13 @@ def model_table(
     known, rows_of = VIEWS[by]
     restated = subject.restatement
     counted = rows_of(report)
-    total = _stated([_with_shares(add_up(counted, report), report)], restated)[0]
-    whole = _stated([_with_shares(row, report) for row in counted], restated)
+    (total,) = _in_both_units([_with_shares(add_up(counted, report), report)], restated)
+    whole = _in_both_units([_with_shares(row, report) for row in counted], restated)
     default = [restated.figure if key == "mult_adds" else key for key in known]
     known = {
         **known,
         "mult_adds": Column("mult_adds", restated.mult_adds_title, "count"),
-        restated.figure: Column(restated.figure, restated.title, "count"),
+        "flops": Column("flops", restated.flops_title, "count"),
     }
     chosen = choose_columns(known, columns, default)
     shown = [row for row in whole if row["params"] or row["mult_adds"]]
@@ -129,8 +129,11 @@ _UNIT = ("unit", "convention")
 
 def _stated(rows: Iterable[Record], restated: Restatement) -> list[Record]:
     """Return the rows in mult-adds, with flops beside them where they were asked for."""
-    if not restated.in_flops:
-        return list(rows)
+    return _in_both_units(rows, restated) if restated.in_flops else list(rows)
+
+
+def _in_both_units(rows: Iterable[Record], restated: Restatement) -> list[Record]:
+    """Return the rows with mult-adds and flops."""
     return [
         {
             **row,

@@ -30,6 +30,7 @@ from mbcost.studies.compare.records import (
     TRAINED_COLUMNS,
     deployed_record,
     extras,
+    flops_record,
     memory_record,
     memory_words,
     record,
@@ -162,6 +163,8 @@ class Comparison:
         chosen = choose_columns(self._known_columns(), columns, default)
         if any(column.key in EXTRA_COLUMNS for column in chosen):
             records = [r | extras(s) for r, s in zip(records, self.subjects, strict=True)]
+        if any(column.key == "flops" for column in chosen):
+            records = [r | flops_record(s) for r, s in zip(records, self.subjects, strict=True)]
         keys = {column.key for column in chosen} & MEMORY_COLUMNS.keys()
         words, noted = memory_words(keys)
         if keys:
@@ -205,8 +208,7 @@ class Comparison:
         known |= TRAINED_COLUMNS if self.trained else {}
         figure_title = self.restatement.title
         known["mult_adds"] = Column("mult_adds", self.restatement.mult_adds_title, "count")
-        if self.restatement.in_flops:
-            known["flops"] = Column("flops", figure_title, "count")
+        known["flops"] = Column("flops", self.restatement.flops_title, "count")
         for key, figure in (("params_ratio", "params"), ("mult_adds_ratio", figure_title)):
             known[key] = Column(key, f"{figure} vs {name}", "ratio", COLUMNS[key].rank)
         return known

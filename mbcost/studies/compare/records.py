@@ -145,15 +145,13 @@ def record(
         "params_by_kind": report.by_kind("params"),
         "mult_adds_by_kind": {k: restated.mult_adds(n) for k, n in by_kind.items()},
         **({} if report.coverage is None else {"uncounted": report.uncounted}),
-        **_flops(subject),
+        **(flops_record(subject) if restated.in_flops else {}),
     }
 
 
-def _flops(subject: Subject) -> Record:
-    """Return the flops where they were asked for."""
+def flops_record(subject: Subject) -> Record:
+    """Return the flops, two per mult-add."""
     restated = subject.restatement
-    if not restated.in_flops:
-        return {}
     by_kind = subject.shown.by_kind("mult_adds")
     return {
         "flops": restated.flop_count(subject.shown.mult_adds),

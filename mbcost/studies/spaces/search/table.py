@@ -7,7 +7,14 @@ from typing import Any
 
 from mbcost.output.table import Table, choose_columns
 from mbcost.studies.spaces.search.search import Answer
-from mbcost.studies.spaces.sweep.table import caption, columns_of, memory_notes, title
+from mbcost.studies.spaces.sweep.table import (
+    FLOPS,
+    caption,
+    columns_of,
+    memory_notes,
+    title,
+    with_flops,
+)
 from mbcost.units import percent, thousands
 
 
@@ -21,8 +28,10 @@ def answer_table(answer: Answer, notes: Sequence[str], columns: str | None = Non
     default += [key for key in ("params", "mult_adds") if key not in default]
     if "top1" in known and "top1" not in default:
         default.append("top1")
-    chosen = choose_columns(known, columns, default)
+    chosen = choose_columns(known | FLOPS, columns, default)
     rows = answer.found.records
+    if FLOPS.keys() & {column.key for column in chosen}:
+        rows = with_flops(rows)
     document: dict[str, Any] = {
         "target": layout.plan.space.target,
         "objective": [("-" if o.sign < 0 else "") + o.key for o in answer.objectives],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from mbcost.cost import DTYPES
+from mbcost.cost import DTYPES, FLOPS_PER_MULT_ADD
 from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
 from mbcost.output.table import Column, Record, Table, choose_columns, sort_rows
 from mbcost.studies.compare.records import COLUMNS
@@ -64,6 +64,15 @@ def columns_of(layout: Layout) -> dict[str, Column]:
     return found
 
 
+FLOPS = {"flops": Column("flops", "flops", "count")}
+"""What ``--columns`` may ask for besides: two per mult-add."""
+
+
+def with_flops(records: list[Record]) -> list[Record]:
+    """Return the records with their flops."""
+    return [{**row, "flops": FLOPS_PER_MULT_ADD * row["mult_adds"]} for row in records]
+
+
 def _kind(field: Field) -> str:
     numbers = [label for label in field.labels if label is not None]
     is_number = all(isinstance(v, int | float) and not isinstance(v, bool) for v in numbers)
@@ -87,7 +96,9 @@ def sweep_table(
     default += layout.plan.whole
     if "top1" in known:
         default.append("top1")
-    chosen = choose_columns(known, columns, default)
+    chosen = choose_columns(known | FLOPS, columns, default)
+    if FLOPS.keys() & {column.key for column in chosen}:
+        records = with_flops(records)
     rows = sort_rows(records, sort)
     fields = tuple(known) if columns is None else tuple(column.key for column in chosen)
     most = max((record["mult_adds"] for record in rows), default=0)
