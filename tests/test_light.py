@@ -45,7 +45,6 @@ WORKS = (
     "plot sweep v2 --alpha 0.5,1 --show-data",
     "list",
     "list columns",
-    "list counters",
     "show v2",
     "schema",
 )

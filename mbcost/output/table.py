@@ -30,6 +30,13 @@ class Column(NamedTuple):
     rank: int = 0
 
 
+class Said(NamedTuple):
+    """A sentence of a caption, and the columns that it is of: of none, it always stands."""
+
+    text: str
+    keys: tuple[str, ...] = ()
+
+
 class Table(NamedTuple):
     """Raw rows, the columns people see, the fields files get, and the words around them."""
 
@@ -45,6 +52,15 @@ class Table(NamedTuple):
     caption: str = ""
     total: Record | None = None
     notes: tuple[str, ...] = ()
+    said: tuple[Said, ...] = ()
+    """Sentences of the caption behind ``caption``."""
+
+    @property
+    def words(self) -> str:
+        """The caption, of the columns that are there and no others."""
+        there = {column.key for column in self.columns}
+        said = (text for text, keys in self.said if text and (not keys or there & set(keys)))
+        return " ".join(filter(None, (self.caption, *said)))
 
 
 def choose_columns(
@@ -63,6 +79,12 @@ def choose_columns(
                 f"unknown column {key!r}", place="--columns", way_out=did_you_mean(key, known)
             )
     return tuple(known[key]._replace(rank=0) for key in keys)  # asked for: never left out
+
+
+def with_names(columns: tuple[Column, ...], names: Sequence[Column]) -> tuple[Column, ...]:
+    """Return the columns that people see: with what names a row first, unless it is there."""
+    there = {column.key for column in columns}
+    return columns if there & {name.key for name in names} else (names[0], *columns)
 
 
 def sort_rows(rows: list[Record], key: str | None) -> list[Record]:

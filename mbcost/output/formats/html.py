@@ -23,7 +23,7 @@ def to_html(table: Table) -> str:
     if found.total:
         parts.append(f"<tfoot>{_row('th', style, found.total)}</tfoot>")
     parts.append("</table>")
-    parts += [f"<p>{escape(line)}</p>" for line in (*table.notes, table.caption) if line]
+    parts += [f"<p>{escape(line)}</p>" for line in (*table.notes, table.words) if line]
     return "\n".join(parts) + "\n"
 
 

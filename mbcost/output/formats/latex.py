@@ -67,7 +67,7 @@ def to_latex(table: Table, *, exact: bool = False) -> str:
     body = [_row(row) for row in found.rows]
     total = [r"\midrule", _row(found.total)] if found.total else []
     verified = [note[:1].upper() + note[1:] + "." for note in table.notes if "verified" in note]
-    caption = escape(" ".join([table.caption or table.title, *verified]))
+    caption = escape(" ".join([table.words or table.title, *verified]))
     below = [rf"\par\footnotesize\raggedright {escape(r)}" for r in reasons_below(whole, table)]
     if len(body) > PAGE_ROWS:
         lines = [*comments, *_long(spec, caption, header, [*body, *total])]

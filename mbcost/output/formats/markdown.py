@@ -22,8 +22,8 @@ def to_markdown(table: Table, *, exact: bool = False) -> str:
     parts.append("\n".join(lines) + "\n")
     if table.notes:
         parts.append("\n".join(f"- {_paragraph(note)}" for note in table.notes) + "\n")
-    if table.caption:
-        parts.append(_paragraph(table.caption) + "\n")
+    if table.words:
+        parts.append(_paragraph(table.words) + "\n")
     return "\n".join(parts)
 
 

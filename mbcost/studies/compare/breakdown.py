@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from mbcost.cost import DTYPES, LAYER_KEYS, CostReport
 from mbcost.errors import MbcostError
-from mbcost.output.table import Column, Record, Table, choose_columns, sort_rows
+from mbcost.output.table import Column, Record, Table, choose_columns, sort_rows, with_names
 from mbcost.studies.compare.comparison import Comparison
 from mbcost.targets.restatement import Restatement
 from mbcost.targets.subject import Subject, trained
@@ -105,13 +105,14 @@ def model_table(
     if subject.trace is not None:
         document["coverage"] = asdict(subject.trace.coverage)
     return Table(
-        chosen,
+        with_names(chosen, (known[first],)),
         sort_rows(shown, sort),
         fields,
         [{**row, "unit": restated.unit, "convention": restated.name} for row in rows],
         document,
         title=_title(comparison),
-        caption=f"{subject.target}: {comparison.caption()}",
+        caption=f"{subject.shown_as}: {comparison.caption()}",
+        said=comparison.said(),
         total={**total, first: "total"},
         notes=(
             *memory_lines(report),
@@ -171,7 +172,7 @@ def _with_shares(row: Record, report: CostReport) -> Record:
 
 def _title(comparison: Comparison) -> str:
     subject = comparison.subjects[0]
-    return f"{subject.target}: {comparison.title()}"
+    return f"{subject.shown_as}: {comparison.title()}"
 
 
 def memory_lines(report: CostReport) -> list[str]:

@@ -12,7 +12,16 @@ from mbcost.cost import CostReport
 from mbcost.errors import CheckFailedError, MbcostError, did_you_mean, not_installed
 from mbcost.modules.counters import COUNTERS, Counter, Verification, require, verify
 from mbcost.networks.settings import SETTINGS, parse_all
-from mbcost.output.table import PENDING, Column, Record, Table, choose_columns, sort_rows
+from mbcost.output.table import (
+    PENDING,
+    Column,
+    Record,
+    Said,
+    Table,
+    choose_columns,
+    sort_rows,
+    with_names,
+)
 from mbcost.studies.compare import conditions
 from mbcost.studies.compare.agreement import (
     Verified,
@@ -36,8 +45,7 @@ from mbcost.studies.compare.records import (
     record,
 )
 from mbcost.studies.compare.words import (
-    caption_of,
-    folding_in_words,
+    said_of,
     source_of,
     title_of,
     top1_lines,
@@ -46,7 +54,7 @@ from mbcost.studies.compare.words import (
 from mbcost.targets.count import target_name, warn_uncounted
 from mbcost.targets.resolve import beside_deployed, resolve
 from mbcost.targets.restatement import AS_IN_PAPERS, Restatement
-from mbcost.targets.subject import Subject, uncounted_lines
+from mbcost.targets.subject import Subject, labels_of, named, uncounted_lines
 
 if TYPE_CHECKING:
     import pandas
@@ -100,7 +108,7 @@ class Comparison:
         if self.reference is None:
             return 0
         for i, subject in enumerate(self.subjects):
-            if self.reference in (subject.target, subject.name):
+            if self.reference in (subject.target, subject.name, subject.label):
                 return i
         known = [subject.target for subject in self.subjects]
         raise MbcostError(
@@ -176,17 +184,19 @@ class Comparison:
             fields = (*self.keys, *DEPLOYED_COLUMNS) if self.folds else self.keys
         document = rows if columns is None else [{k: row.get(k) for k in fields} for row in rows]
         names = conditions.differing(self.subjects)
-        shown = rows
+        known_as = labels_of(self.subjects)
+        shown = [named(row, known_as) for row in rows] if known_as else rows
         if columns is None and names:  # the others stand in the title
-            shown = [{**r, "settings": conditions.some(r["settings"], names)} for r in rows]
+            shown = [{**r, "settings": conditions.some(r["settings"], names)} for r in shown]
         return Table(
-            chosen,
+            with_names(chosen, (COLUMNS["target"], COLUMNS["name"])),
             shown,
             fields,
             rows,
             document,
             title=self.title(),
-            caption=self.caption() + words,
+            caption=self.caption(),
+            said=self.said(words),
             notes=(*self.notes(), *noted, *top1_lines(chosen, rows), *trained_lines(self.trained)),
         )
 
@@ -203,7 +213,7 @@ class Comparison:
         return found + (["batch"] if len({subject.batch for subject in self.subjects}) > 1 else [])
 
     def _known_columns(self) -> dict[str, Column]:
-        name = self.subjects[self.reference_index].target
+        name = self.subjects[self.reference_index].shown_as
         known = {**COLUMNS, **DEPLOYED_COLUMNS, **EXTRA_COLUMNS, **MEMORY_COLUMNS}
         known |= TRAINED_COLUMNS if self.trained else {}
         figure_title = self.restatement.title
@@ -229,10 +239,18 @@ class Comparison:
         return title_of(self.subjects)
 
     def caption(self) -> str:
-        """Return what the figures mean and which versions counted them."""
-        title = f"{self.title()}. {folding_in_words()}" if self.folds else self.title()
+        """Return under what the figures stand; ``said`` says what they are."""
+        folded = "fold_bn: batch-norms folded into the convolutions before them"
+        words = (self.title(), folded if self.folds else "")
+        return " ".join(f"{each}." for each in words if each)
+
+    def said(self, further: Sequence[Said] = ()) -> tuple[Said, ...]:
+        """Return what each figure means, ``further`` ones too, and which versions counted them."""
+        words = self.counted_as()
+        conventions = {c.key: (c.name, words[c.name]) for c in self.counters}
         ran = self.records()[0]["versions"]
-        return caption_of(ran, self.counted_as(), title, self.restatement)
+        *figures, counted_by = said_of(ran, conventions, self.restatement)
+        return (*figures, *further, counted_by)
 
     def counted_as(self) -> dict[str, str]:
         """Return each counter's convention in words."""

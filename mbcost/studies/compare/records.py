@@ -11,7 +11,7 @@ from mbcost.cost import DTYPES, CostReport
 from mbcost.modules.counters import COUNTERS, Verification
 from mbcost.networks.network import Network
 from mbcost.networks.settings import as_record
-from mbcost.output.table import Column, Record
+from mbcost.output.table import Column, Record, Said
 from mbcost.studies.compare.versions import versions
 from mbcost.targets.subject import Subject
 from mbcost.units import size_value
@@ -190,10 +190,10 @@ def memory_record(subject: Subject, keys: Collection[str]) -> Record:
     return {key: found[key] for key in wanted}
 
 
-def memory_words(keys: Collection[str]) -> tuple[str, tuple[str, ...]]:
+def memory_words(keys: Collection[str]) -> tuple[tuple[Said, ...], tuple[str, ...]]:
     """Return what those of ``MEMORY_COLUMNS`` are, for a caption, and what is to be noted."""
     if not keys:
-        return "", ()
+        return (), ()
     from mbcost.studies.memory import stated
 
     usual = stated.Stated()
@@ -202,7 +202,9 @@ def memory_words(keys: Collection[str]) -> tuple[str, tuple[str, ...]]:
         "lower_bound_bytes": f"bound: {stated.bound_words(usual)}",
         **{key: say(usual) for key, say in stated.WORDS.items()},
     }
-    said = "".join(f" {text[:1].upper()}{text[1:]}." for key, text in words.items() if key in keys)
+    said = tuple(
+        Said(f"{text[:1].upper()}{text[1:]}.", (key,)) for key, text in words.items() if key in keys
+    )
     return said, (stated.AT_LEAST,) if "arena_bytes" in keys else ()
 
 

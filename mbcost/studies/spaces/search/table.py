@@ -9,9 +9,9 @@ from mbcost.output.table import Table, choose_columns
 from mbcost.studies.spaces.search.search import Answer
 from mbcost.studies.spaces.sweep.table import (
     FLOPS,
-    caption,
     columns_of,
     memory_notes,
+    said,
     title,
     with_flops,
 )
@@ -61,7 +61,8 @@ def answer_table(answer: Answer, notes: Sequence[str], columns: str | None = Non
         rows,
         document,
         title=_title(answer),
-        caption=caption(layout),
+        caption=f"{_title(answer)}.",
+        said=said(layout),
         notes=(*_lines(answer), *memory_notes(layout), *notes),
     )
 
