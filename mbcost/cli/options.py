@@ -83,7 +83,7 @@ FormatName = Annotated[
     typer.Option(
         "--format",
         metavar="NAME",
-        help="Format on stdout: table (txt), markdown (md), csv, latex (tex) or json.",
+        help="Format on stdout: table (txt), markdown (md), csv, latex (tex), html or json.",
     ),
 ]
 Output = Annotated[
@@ -92,7 +92,7 @@ Output = Annotated[
         "-o",
         "--output",
         metavar="FILE",
-        help="Write to FILE instead; the suffix decides (.txt .md .csv .tex .json). "
+        help="Write to FILE instead; the suffix decides (.txt .md .csv .tex .html .json). "
         "Repeatable; - is stdout.",
         show_default=False,
     ),

@@ -15,7 +15,9 @@ def to_markdown(table: Table, *, exact: bool = False) -> str:
     found = cells(table, exact=exact)
     lines = [_row(map(escape, found.headers))]
     lines.append(_row("--:" if right else ":--" for right in found.right))
-    lines += [_row(map(escape, row)) for row in found.rows]
+    for i, row in enumerate(found.rows):
+        texts = [escape(text) for text in row]
+        lines.append(_row(f"**{t}**" if (i, j) in found.best else t for j, t in enumerate(texts)))
     if found.total:
         lines.append(_row(f"**{escape(cell)}**" if cell else "" for cell in found.total))
     parts = [f"### {escape(table.title)}\n"] if table.title else []
