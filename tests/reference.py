@@ -42,6 +42,9 @@ With `--unit flop` and `--convention torch`, where `mult_adds` stay mult-adds, a
 `--columns` asks for them (`sweep` and `search` too):
 
 {_table("flops")}
+With trainings beside the targets:
+
+{_table("trained")}
 JSON adds `params_by_kind` and `mult_adds_by_kind`; `model` adds `layers`, and `by_block` or
 `by_kind` as `--by` says. Of a traced model JSON has `uncounted` too: the operators whose cost is
 missing from the totals, each with how often it ran.

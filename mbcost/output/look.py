@@ -43,7 +43,7 @@ AS_EVER = Look()
 
 def direction(key: str) -> int:
     """Return −1 where less of a column is better, 1 where more is, 0 where neither."""
-    if key == "top1":
+    if key in ("top1", "trained_top1"):
         return 1
     costs = ("params", "params_weights", "params_all", "mult_adds", "flops")
     less = key in costs or key.endswith(("_bytes", "params_ratio", "mult_adds_ratio"))
