@@ -48,23 +48,23 @@ def prefix_for(values: Iterable[float | None]) -> str:
     return fitting[-1] if fitting else ""
 
 
-def three_digits(value: float) -> str:
+def three_digits(value: float, significant: int = 3) -> str:
     """Return ``value`` with three significant digits and no exponent: 74.0, 9.15, 0.0642, 569."""
     if value == 0:
         return "0"
     magnitude = math.floor(math.log10(abs(value)))
-    digits = max(0, 2 - magnitude)
+    digits = max(0, significant - 1 - magnitude)
     rounded = round(value, digits)
     if abs(rounded) >= 10 ** (magnitude + 1):  # 9.999 becomes 10.0
         digits = max(0, digits - 1)
     return decimals(rounded, digits)
 
 
-def in_prefix(value: float, prefix: str) -> str:
+def in_prefix(value: float, prefix: str, significant: int = 3) -> str:
     """Return ``value`` in units of ``prefix`` with three digits; whole numbers stay whole."""
     if prefix == "" and value == int(value):
         return thousands(int(value))
-    return three_digits(value / PREFIXES[prefix])
+    return three_digits(value / PREFIXES[prefix], significant)
 
 
 def thousands(value: int) -> str:

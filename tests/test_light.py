@@ -49,6 +49,7 @@ WORKS = (
     "plot sweep v2 --alpha 0.5,1 --show-data",
     "explain v3-small --size 32",
     "list",
+    "list columns",
     "show v2",
     "schema",
 )

@@ -11,6 +11,7 @@ import pytest
 
 from mbcost.cli.app import COMMANDS
 from mbcost.cli.app import PAGES as COMMAND_PAGES
+from mbcost.studies.meanings import IN_PLACE, MEANINGS
 from tests import ROOT
 from tests.conftest import Cli
 from tests.output.test_formats import unversioned
@@ -28,8 +29,6 @@ from tests.reference import (
     CONVENTIONS_MARK,
     FLOORS_MARK,
     FURTHER,
-    IN_PLACE,
-    MEANINGS,
     columns_page,
     conventions_table,
     floors_table,

@@ -42,13 +42,38 @@ CounterNames = Annotated[
     ),
 ]
 Fast = Annotated[bool, typer.Option("--fast", help="The closed form alone; torch is not imported.")]
+
+
+def _keys(text: str | None) -> str | None:
+    """Return the keys that were typed, those of other tools under their names here."""
+    if text is None:
+        return None
+    from mbcost.errors import visible
+    from mbcost.studies.keys import canonical
+
+    found = [canonical(word) for word in text.split(",")]
+    for said in dict.fromkeys(said for _, said in found if said):
+        typer.echo(visible(f"mbcost: {said}"), err=True)
+    return ",".join(key for key, _ in found)
+
+
 Sort = Annotated[
     str | None,
-    typer.Option("--sort", metavar="KEY", help="Sort rows by a record key; -KEY for descending."),
+    typer.Option(
+        "--sort",
+        metavar="KEY",
+        callback=_keys,
+        help="Sort rows by a record key; -KEY for descending.",
+    ),
 ]
 Columns = Annotated[
     str | None,
-    typer.Option("--columns", metavar="KEY,...", help="Record keys to show, in this order."),
+    typer.Option(
+        "--columns",
+        metavar="KEY,...",
+        callback=_keys,
+        help="Record keys to show, in this order (`mbcost list columns`).",
+    ),
 ]
 Exact = Annotated[
     bool, typer.Option("--exact", help="Every digit in tables, instead of three and a prefix.")
@@ -58,7 +83,7 @@ FormatName = Annotated[
     typer.Option(
         "--format",
         metavar="NAME",
-        help="Format on stdout: table (txt), markdown (md), csv, latex (tex) or json.",
+        help="Format on stdout: table (txt), markdown (md), csv, latex (tex), html or json.",
     ),
 ]
 Output = Annotated[
@@ -67,7 +92,7 @@ Output = Annotated[
         "-o",
         "--output",
         metavar="FILE",
-        help="Write to FILE instead; the suffix decides (.txt .md .csv .tex .json). "
+        help="Write to FILE instead; the suffix decides (.txt .md .csv .tex .html .json). "
         "Repeatable; - is stdout.",
         show_default=False,
     ),

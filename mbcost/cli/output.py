@@ -7,16 +7,18 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
 import typer
 
 from mbcost.cli.groups import Group
+from mbcost.cli.look import LookGiven, too_wide
 from mbcost.cli.options import Exact, FormatName, Output
 from mbcost.cli.streams import as_encoded
 from mbcost.errors import MbcostError, did_you_mean, visible
 from mbcost.output.formats import FORMATS, format_named
-from mbcost.output.table import Table
+from mbcost.output.look import AS_EVER, LINE_WIDTHS, Look
+from mbcost.output.table import Table, dressed
 
 if TYPE_CHECKING:
     from mbcost.output.files import Content
@@ -30,6 +32,7 @@ class Sink(NamedTuple):
 
     outputs: tuple[tuple[Path | None, str], ...]
     exact: bool = False
+    look: Look = AS_EVER
 
     @property
     def live(self) -> bool:
@@ -41,6 +44,7 @@ class Sink(NamedTuple):
 
         The files, and those of ``beside``, are all written or none.
         """
+        table = self._as_wanted(table, tell=True)
         files = dict(beside or {})
         printed = []
         for path, name in self.outputs:
@@ -53,6 +57,24 @@ class Sink(NamedTuple):
                 files[path] = text
         write_files(files)
         sys.stdout.write("".join(printed))
+
+    def _as_wanted(self, table: Table, *, tell: bool = False) -> Table:
+        """Return the table in the look that was asked for, with the columns that fit ``--span``."""
+        if self.look == AS_EVER:
+            return table
+        table = dressed(table, self.look)
+        if self.look.span:
+            from mbcost.output.cells import cells, fitted
+
+            room = LINE_WIDTHS[self.look.span]
+            table, hidden = fitted(table, room, exact=self.exact)
+            found = cells(table, exact=self.exact)
+            said = too_wide(self.look, found.width, found.headers[-1])
+            if tell and hidden:
+                say(f"mbcost: --span {self.look.span} leaves out {', '.join(hidden)}")
+            if tell and said:
+                say(f"mbcost: --span {self.look.span}: {said}")
+        return table
 
     def show(
         self,
@@ -76,7 +98,7 @@ class Sink(NamedTuple):
         if self.live:
             from mbcost.output.console import print_live
 
-            last = print_live(states, table_of, exact=self.exact)
+            last = print_live(states, lambda s: self._as_wanted(table_of(s)), exact=self.exact)
         else:
             *_, last = states
         self.write(table_of(last), beside() if beside else None)
@@ -119,7 +141,17 @@ def plain_sink(format: FormatName = "table", output: Output = None) -> Sink:
     return sink(False, format, output)
 
 
-ExactSink = Annotated[Sink, Group(sink)]
+def _dressed_sink(exact: bool, format: str, output: list[str] | None, **look: Any) -> Sink:
+    return sink(exact, format, output)._replace(look=LookGiven(**look).look())
+
+
+_LOOK = Group(LookGiven).parameters()
+_OPTIONS = {
+    name: (option.annotation, option.default)
+    for name, option in {**Group(sink).parameters(), **_LOOK}.items()
+}
+ExactSink = Annotated[Sink, Group(_dressed_sink, _OPTIONS)]
+"""With the options for how a table looks."""
 PlainSink = Annotated[Sink, Group(plain_sink)]
 JsonSink = Annotated[Sink, Group(partial(plain_sink, format="json"))]
 

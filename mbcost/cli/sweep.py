@@ -13,6 +13,7 @@ import typer
 
 from mbcost.cli.app import app
 from mbcost.cli.budgets import ColumnBudgets
+from mbcost.cli.look import LookGiven
 from mbcost.cli.options import Rows, Settings, SpaceOf, Workers
 from mbcost.cli.output import Outputs, say, write_files
 from mbcost.cli.streams import failure
@@ -51,6 +52,7 @@ def sweep(
     ] = False,
     rows: Rows,
     outputs: Outputs,
+    look: LookGiven,
     settings: Settings,
 ) -> None:
     """Every network of a grid or a design space, counted exactly; those over a budget are left out.
@@ -82,7 +84,7 @@ def sweep(
     layout = Layout(plan)
     tabular = any(option is not None for option in (rows.sort, rows.columns, pivot.axes))
     files, rest = _split(outputs.output or (), tabular, resume)
-    where = outputs.sink(rest) if rest or not files else None
+    where = outputs.sink(rest)._replace(look=look.look()) if rest or not files else None
     verifier = Verifier(layout, of.verify)
     chunked = [Chunks(path, layout) for path in files]
     streamed = where is None or (outputs.format == "csv" and not tabular and rest in ([], ["-"]))

@@ -171,6 +171,18 @@ def _place(place: str, name: str) -> str:
     return f"--{name.replace('_', '-')}" if place == "--" else f"{place}: {name}"
 
 
+def split_label(target: str) -> tuple[str, str]:
+    """Return (target, label) of ``v2@alpha=0.5 as MobileNetV2 0.5×``; a label may be empty."""
+    typed, word, label = target.rpartition(" as ")
+    if not word or target.endswith(YAML_SUFFIXES):
+        return target, ""
+    if not typed.strip() or not label.strip():
+        raise MbcostError(
+            "has no name behind `as`", place=target, way_out="like 'v2 as MobileNetV2'"
+        )
+    return typed.strip(), label.strip().strip("\"'")
+
+
 def split_inline(target: str) -> tuple[str, dict[str, str]]:
     """Return (name, settings) of ``v2@alpha=0.5,size=160``; a path may hold an @ of its own."""
     name, inline = _split_at(target)

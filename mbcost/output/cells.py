@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from mbcost import units
 from mbcost.errors import visible
-from mbcost.output.table import PENDING, Table
+from mbcost.output.look import Look, direction
+from mbcost.output.table import PENDING, Column, Table
 
 GAP = 2
 """Characters between columns."""
@@ -29,6 +30,8 @@ class Cells(NamedTuple):
     wraps: list[bool]
     rows: list[list[str]]
     total: list[str] | None
+    best: frozenset[tuple[int, int]] = frozenset()
+    """Row and column of the figures that are to be bold."""
 
     @property
     def headers(self) -> list[str]:
@@ -67,8 +70,8 @@ class Cells(NamedTuple):
         return max(len(word) for text in texts for word in (*text.split(), ""))
 
 
-def _count(prefix: str) -> Callable[[Any], str]:
-    return lambda value: units.in_prefix(value, prefix)
+def _count(prefix: str, digits: int = 3) -> Callable[[Any], str]:
+    return lambda value: units.in_prefix(value, prefix, digits)
 
 
 def _delta(prefix: str | None) -> Callable[[Any], str]:
@@ -125,7 +128,7 @@ def cells(table: Table, *, exact: bool = False, bars: bool = False) -> Cells:
         values = [row.get(column.key) for row in table.rows]
         if table.total:
             values.append(table.total.get(column.key))
-        unit, show = _format(column.kind, values, exact)
+        unit, show = _format(column, values, exact, table.look)
         texts = [_text(value, show) for value in values]
         if column.kind == "share" and bars:
             texts = _with_bars(texts, values, rows=len(table.rows))
@@ -140,23 +143,44 @@ def cells(table: Table, *, exact: bool = False, bars: bool = False) -> Cells:
         wraps=[column.kind in _WRAPS for column in shown],
         rows=lines[: len(table.rows)],
         total=lines[-1] if table.total and lines else None,
+        best=_best(table, shown) if table.look.bold else frozenset(),
     )
 
 
-def _format(kind: str, values: Sequence[Any], exact: bool) -> tuple[str, Callable[[Any], str]]:
+def _best(table: Table, shown: Sequence[Column]) -> frozenset[tuple[int, int]]:
+    """Return where the best figure of each column stands, every row that has it."""
+    found = set()
+    for j, column in enumerate(shown):
+        sign = direction(column.key)
+        values = [row.get(column.key) for row in table.rows]
+        numbers = [sign * v for v in values if isinstance(v, int | float)]
+        if sign and len(numbers) > 1:
+            best = sign * max(numbers)
+            found |= {(i, j) for i, value in enumerate(values) if value == best}
+    return frozenset(found)
+
+
+def _format(
+    column: Column, values: Sequence[Any], exact: bool, look: Look
+) -> tuple[str, Callable[[Any], str]]:
     """Return (unit, formatter) for a column."""
+    kind, digits = column.kind, look.digits or 3
     numbers = [v for v in values if isinstance(v, int | float)]
+    chosen = look.prefix_of(column.key)
     if kind == "count":
         if exact:
             return "", units.thousands
-        prefix = units.prefix_for(numbers)
-        return prefix, _count(prefix)
+        prefix = units.prefix_for(numbers) if chosen is None else chosen
+        return prefix, _count(prefix, digits)
     if kind == "delta":
         prefix = units.prefix_for(numbers)
         return ("", _delta(None)) if exact else (prefix, _delta(prefix))
     if kind == "memory":
-        prefix = units.prefix_for(numbers)
-        return ("bytes", units.thousands) if exact else (f"{prefix}B", _count(prefix))
+        prefix = units.prefix_for(numbers) if column.key not in look.prefixes else chosen or ""
+        return ("bytes", units.thousands) if exact else (f"{prefix}B", _count(prefix, digits))
+    if kind == "bytes" and not exact and (column.key in look.prefixes or look.digits):
+        prefix = look.prefixes.get(column.key, "M")
+        return f"{prefix}B", _count(prefix, digits)
     if kind == "bytes":
         return ("bytes", units.thousands) if exact else ("MB", units.megabytes)
     if kind == "time":

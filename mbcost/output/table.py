@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mbcost.errors import MbcostError, did_you_mean
+from mbcost.output.look import AS_EVER, Look
 
 Record = dict[str, Any]
 
@@ -30,6 +31,13 @@ class Column(NamedTuple):
     rank: int = 0
 
 
+class Said(NamedTuple):
+    """A sentence of a caption, and the columns that it is of: of none, it always stands."""
+
+    text: str
+    keys: tuple[str, ...] = ()
+
+
 class Table(NamedTuple):
     """Raw rows, the columns people see, the fields files get, and the words around them."""
 
@@ -45,6 +53,17 @@ class Table(NamedTuple):
     caption: str = ""
     total: Record | None = None
     notes: tuple[str, ...] = ()
+    said: tuple[Said, ...] = ()
+    """Sentences of the caption behind ``caption``."""
+    look: Look = AS_EVER
+    """How its author wants it."""
+
+    @property
+    def words(self) -> str:
+        """The caption, of the columns that are there and no others."""
+        there = {column.key for column in self.columns}
+        said = (text for text, keys in self.said if text and (not keys or there & set(keys)))
+        return " ".join(filter(None, (self.caption, *said)))
 
 
 def choose_columns(
@@ -63,6 +82,39 @@ def choose_columns(
                 f"unknown column {key!r}", place="--columns", way_out=did_you_mean(key, known)
             )
     return tuple(known[key]._replace(rank=0) for key in keys)  # asked for: never left out
+
+
+def dressed(table: Table, look: Look) -> Table:
+    """Return the table as its author wants it, or raise for a column that is not in it."""
+    keys = [column.key for column in table.columns]
+    for option, given in (("--headings", look.headings), ("--prefix", look.prefixes)):
+        for key in given:
+            if key and key not in keys:
+                raise MbcostError(
+                    f"no column {key!r} here", place=option, way_out=did_you_mean(key, keys)
+                )
+    columns = tuple(c._replace(title=look.headings.get(c.key, c.title)) for c in table.columns)
+    said = tuple(_as_headed(sentence, table.columns, look) for sentence in table.said)
+    table = table._replace(columns=columns, said=said, look=look)
+    if look.caption is not None:
+        table = table._replace(caption=look.caption, said=())
+    return table if look.title is None else table._replace(title=look.title)
+
+
+def _as_headed(sentence: Said, columns: Sequence[Column], look: Look) -> Said:
+    """Return a sentence that calls its column as its heading does: ``MAdds: multiply-adds``."""
+    for column in columns:
+        heading = look.headings.get(column.key)
+        own = column.key in sentence.keys and sentence.text.startswith(f"{column.title}:")
+        if own and heading:
+            return sentence._replace(text=f"{heading}{sentence.text[len(column.title) :]}")
+    return sentence
+
+
+def with_names(columns: tuple[Column, ...], names: Sequence[Column]) -> tuple[Column, ...]:
+    """Return the columns that people see: with what names a row first, unless it is there."""
+    there = {column.key for column in columns}
+    return columns if there & {name.key for name in names} else (names[0], *columns)
 
 
 def sort_rows(rows: list[Record], key: str | None) -> list[Record]:

@@ -12,7 +12,6 @@ from mbcost.output.plots import Plot, render
 from mbcost.studies import figures
 from mbcost.studies.compare.breakdown import coverage_lines, model_table
 from mbcost.studies.compare.comparison import Comparison
-from mbcost.studies.compare.words import caption_of
 from mbcost.studies.explain import explain_table
 from mbcost.studies.guard.diff import Diff, diff_table
 from mbcost.studies.guard.snapshots import snapshot_of
@@ -200,8 +199,7 @@ def _drawn(plot: Plot, words: str) -> Drawing | None:
 
 def _conventions(comparison: Comparison) -> Section:
     """Return what the figures mean, and which versions counted them."""
-    versions = comparison.records()[0]["versions"]
-    said = caption_of(versions, comparison.counted_as(), "", comparison.restatement)
+    said = " ".join(each.text for each in comparison.said())
     lines = [f"{line.strip().removesuffix('.')}." for line in said.split(". ") if line.strip()]
     traced = [line for subject in comparison.subjects for line in coverage_lines(subject)]
     unseen = [NO_FIGURES] if missing(["matplotlib"]) else []

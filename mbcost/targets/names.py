@@ -8,6 +8,7 @@ what a word means: its line in ``MEANT``.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from typing import NamedTuple
 
@@ -60,16 +61,24 @@ TORCHVISION = tuple(_LISTED.split())
 """The classifiers of torchvision: to ask it would take seconds, and it may not be installed."""
 
 
-def builtin_name(name: str) -> str:
-    """Return the built-in that ``name`` means, or raise with what it may mean."""
+def builtin_name(name: str, spaces: tuple[str, ...] = ()) -> str:
+    """Return the built-in that ``name`` means, or raise with what it may mean.
+
+    ``spaces`` are the design spaces that may be meant too, of a command that takes one.
+    """
     word = squashed(name)
-    found = _words().get(word)
+    known = {squashed(space): Meaning((space,)) for space in spaces} | _words()
+    if spaces:  # a model from elsewhere has no rows to vary
+        known = {w: of for w, of in known.items() if ":" not in of.targets[0]}
+    found = known.get(word)
     one = found is not None and len(found.targets) == 1 and word not in MEANT
-    if found is not None and one and found.targets[0] in builtins():
+    if found is not None and one and found.targets[0] in (*builtins(), *spaces):
         return found.targets[0]
+    what = "space, network or block" if spaces else "network or block"
+    way_out = "" if spaces else _space(name)
     raise MbcostError(
-        f"no network or block is called {name!r}",
-        way_out=_space(name) or f"{_offer(word, found)}; `mbcost list` shows all",
+        f"no {what} is called {name!r}",
+        way_out=way_out or f"{_offer(word, found, known, spaces)}; `mbcost list` shows all",
     )
 
 
@@ -95,38 +104,39 @@ def _space(name: str) -> str:
     return f"it is a design space: mbcost sweep {space}" if space else ""
 
 
-def _offer(word: str, found: Meaning | None) -> str:
+def _offer(
+    word: str, found: Meaning | None, known: Mapping[str, Meaning], spaces: tuple[str, ...]
+) -> str:
     """Return what may be meant: by meaning, by a part of a name, and last by spelling."""
-    offered = found or _holding(word) or _beginning(word) or _near(word)
+    offered = found or _holding(word, spaces) or _beginning(word, known) or _near(word, known)
     if offered is None:
-        return f"one of: {', '.join(builtins())}"
+        return f"one of: {', '.join((*spaces, *builtins()))}"
     *most, last = map(repr, offered.targets)
     differ = f" {offered.differ}" if offered.differ else ""
     return f"did you mean {', '.join(most)}{' or ' if most else ''}{last}?{differ}"
 
 
-def _holding(word: str) -> Meaning | None:
+def _holding(word: str, spaces: tuple[str, ...]) -> Meaning | None:
     """Return the built-ins whose names hold the word, or else the library's."""
     if len(word) < MIN_PART:
         return None
-    named = {squashed(name): name for name in builtins()}
+    named = {squashed(name): name for name in (*spaces, *builtins())}
     library = {squashed(name): f"torchvision:{name}" for name in TORCHVISION}
-    for names in (named, library):
+    for names in (named, {} if spaces else library):
         found = tuple(name for spelt, name in names.items() if word in spelt)
         if found:
             return Meaning(found)
     return None
 
 
-def _beginning(word: str) -> Meaning | None:
+def _beginning(word: str, known: Mapping[str, Meaning]) -> Meaning | None:
     """Return the meaning of the longest word that the typed one begins with."""
-    known = _words()
     found = [w for w in known if len(w) > MIN_PART and word.startswith(w)]
     return known[max(found, key=len)] if found else None
 
 
-def _near(word: str) -> Meaning | None:
+def _near(word: str, known: Mapping[str, Meaning]) -> Meaning | None:
     from difflib import get_close_matches
 
-    near = get_close_matches(word[:MAX_WORD], _words(), n=1, cutoff=0.6)
-    return _words()[near[0]] if near else None
+    near = get_close_matches(word[:MAX_WORD], known, n=1, cutoff=0.6)
+    return known[near[0]] if near else None

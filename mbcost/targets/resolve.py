@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mbcost.errors import MbcostError, did_you_mean
-from mbcost.networks.settings import SETTINGS, YAML_SUFFIXES, parse_all, split_inline
+from mbcost.networks.settings import SETTINGS, YAML_SUFFIXES, parse_all, split_inline, split_label
 from mbcost.networks.spec import Spec
 from mbcost.networks.yaml import builtin, find_builtin, load_specs
 from mbcost.targets.elsewhere import Model, find_model
@@ -62,9 +62,17 @@ def resolve(
     used: set[str] = set()
     subjects = []
     accepted: set[str] = set()
-    for target in targets:
+    for typed in targets:
+        target, shown_as = split_label(typed)
         name, inline = split_inline(target)
-        for label, spec in find(name).items():
+        found = find(name)
+        if shown_as and len(found) > 1:
+            raise MbcostError(
+                f"holds {len(found)} blocks, which one label cannot name",
+                place=target,
+                way_out=f"name one, like '{next(iter(found))} as {shown_as}'",
+            )
+        for label, spec in found.items():
             fitting = {
                 key: value
                 for key, value in common.items()
@@ -77,7 +85,7 @@ def resolve(
             shared = parse_all(spec.accepts, fitting, "--")
             settings = {**shared, **parse_inline(spec, inline, target)}
             shown = target if label == name else target.replace(name, label, 1)
-            subjects.append(Subject(shown, spec, settings, restatement, shared))
+            subjects.append(Subject(shown, spec, settings, restatement, shared, shown_as))
     for key in common:
         if key not in SETTINGS and key not in accepted:
             raise MbcostError(f"no setting {key!r}", way_out=did_you_mean(key, SETTINGS))

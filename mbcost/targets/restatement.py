@@ -55,6 +55,11 @@ class Restatement(NamedTuple):
         """Return the header of the column of ``mult_adds``, whatever was asked for."""
         return self._title("mult-adds")
 
+    @property
+    def flops_title(self) -> str:
+        """Return the header of the column of ``flops``, whatever was asked for."""
+        return self._title("flops")
+
     def _title(self, unit: str) -> str:
         return unit if self.convention is PAPERS else f"{unit} as {self.convention.name}"
 

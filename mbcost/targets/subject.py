@@ -29,6 +29,13 @@ class Subject:
     restatement: Restatement = AS_IN_PAPERS
     shared: Mapping[str, Any] = field(default_factory=dict)
     """Those of the settings that were given for all targets."""
+    label: str = ""
+    """What people read in the place of the target: typed behind ``as``."""
+
+    @property
+    def shown_as(self) -> str:
+        """How tables for people name it."""
+        return self.label or self.target
 
     @property
     def name(self) -> str:
@@ -174,3 +181,22 @@ def uncounted_lines(subjects: Sequence[Subject]) -> list[str]:
     """Return a line for each subject whose totals miss the cost of operators without a formula."""
     traced = {s.target: s.trace.coverage.problem() for s in subjects if s.trace is not None}
     return [f"{target}: {problem}" for target, problem in traced.items() if problem]
+
+
+def labels_of(subjects: Sequence[Subject]) -> dict[str, str]:
+    """Return the labels that were typed behind ``as``, by target."""
+    found: dict[str, str] = {}
+    for subject in subjects:
+        if subject.label and found.setdefault(subject.target, subject.label) != subject.label:
+            raise MbcostError(
+                f"is called {found[subject.target]!r} and {subject.label!r}",
+                place=subject.target,
+                way_out="one label for one target",
+            )
+    return found
+
+
+def named(row: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, Any]:
+    """Return a record as people read it: its target by its label."""
+    label = labels.get(row["target"])
+    return {**row, "target": label, "name": label} if label else dict(row)

@@ -55,7 +55,7 @@ BAD_USAGE = {
     "sort": (["compare", "--fast", "--sort", "parms"], "--sort: unknown key 'parms'"),
     "reference": (["compare", "--fast", "--reference", "v9"], "--reference: 'v9' is not compared"),
     "by": (["model", "v2", "--by", "layr"], "--by: unknown view 'layr' (did you mean 'layer'?)"),
-    "show": (["show", "v9"], "no network or block is called 'v9'"),
+    "show": (["show", "v9"], "no space, network or block is called 'v9'"),
     "kernel larger than its map": (
         ["compare", "--size", "4", "--kernel", "9", "--padding", "0"],
         "a kernel of 9 is larger than its padded input of 4",

@@ -7,6 +7,7 @@ import pytest
 import mbcost
 from mbcost.errors import MbcostError
 from mbcost.networks.yaml import builtins, find_builtin
+from mbcost.studies.spaces.space_file import load_space
 from mbcost.targets.names import MEANT, TORCHVISION, builtin_name, squashed
 from mbcost.targets.resolve import find, resolve_one
 
@@ -106,3 +107,39 @@ def test_a_name_of_torchvision_that_is_taken_for_a_built_in_is_the_same_network(
         ours = mbcost.count(name, size=report.x[-1])
         assert (ours.params, ours.mult_adds) == (report.params, report.mult_adds), name
     assert taken == ["mobilenet_v2", "shufflenet_v2_x0_5", "squeezenet1_1"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("mobilenetv2", "v2"),
+        ("OFA_MobileNetV3", "ofa-mobilenetv3"),
+        ("MobileNet-Grid", "mobilenet-grid"),
+    ],
+)
+def test_a_sweep_takes_the_names_that_compare_takes(typed: str, meant: str) -> None:
+    assert load_space(typed).spec == load_space(meant).spec
+
+
+SPACES_OFFERED = {
+    "ofa": "did you mean 'ofa-mobilenetv3'?",
+    "ofamobilnet": "did you mean 'ofa-mobilenetv3'?",
+    "mobilenet": "did you mean 'v1', 'v2', 'v3-large' or 'v3-small'?",
+    "moblienet_v2": "did you mean 'v2'?",
+    "resnet18": "did you mean 'resnet101'?",  # torchvision's has no rows to vary
+    "zz": "one of: mobilenet-grid, ofa-mobilenetv3, alexnet",
+}
+
+
+@pytest.mark.parametrize("typed", SPACES_OFFERED)
+def test_a_misspelt_space_is_offered_spaces_and_networks(typed: str) -> None:
+    with pytest.raises(MbcostError) as raised:
+        load_space(typed)
+    assert f"no space, network or block is called {typed!r}" in str(raised.value)
+    assert SPACES_OFFERED[typed] in str(raised.value)
+
+
+def test_a_model_from_elsewhere_has_no_rows_to_vary() -> None:
+    for name in ("torchvision:resnet18", "model.py:build"):
+        with pytest.raises(MbcostError, match="has no rows to vary"):
+            load_space(name)

@@ -35,5 +35,6 @@ FORMATS: dict[str, Format] = {
     "markdown": Format((".md", ".markdown"), "mbcost.output.formats.markdown:to_markdown"),
     "csv": Format((".csv",), "mbcost.output.formats.csv:to_csv"),
     "latex": Format((".tex",), "mbcost.output.formats.latex:to_latex"),
+    "html": Format((".html", ".htm"), "mbcost.output.formats.html:to_page"),
     "json": Format((".json",), "mbcost.output.formats.json:to_json"),
 }

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from mbcost.errors import visible
 from mbcost.output.cells import WRAPPED, Cells, cells, fitted, reasons_below
+from mbcost.output.look import LINE_WIDTHS, Look
 from mbcost.output.table import Table
 
 PAGE_ROWS = 40
@@ -53,85 +54,149 @@ _SPECIAL = {
 def to_latex(table: Table, *, exact: bool = False) -> str:
     """Return the table as a float, or as a longtable where it would not fit a page.
 
-    Columns that do not fit the width of a text are left out by rank, and named in a comment.
+    Columns that do not fit the width of a text are left out by rank, and named in a comment; with
+    ``--span`` they were chosen before, alike for every format.
     """
-    whole = table
-    table, hidden = fitted(whole, PAGE_WIDTH, exact=exact)
+    whole, look = table, table.look
+    width = LINE_WIDTHS[look.span] if look.span else PAGE_WIDTH
+    table, hidden = fitted(table, width, exact=exact)
     found = cells(table, exact=exact)
-    needs = "booktabs" if len(table.rows) <= PAGE_ROWS else "booktabs,longtable"
-    comments = [rf"% \usepackage{{{needs}}}"]
-    if hidden:
-        comments.append(f"% left out: {escape(', '.join(hidden))}; --columns chooses")
-    spec = _alignments(found)
-    header = _header(found)
-    body = [_row(row) for row in found.rows]
-    total = [r"\midrule", _row(found.total)] if found.total else []
+    is_long = len(table.rows) > PAGE_ROWS and not look.tabular_only
+    numeric = _numeric(found) if look.siunitx else {}
+    spec = _alignments(found, numeric, width)
+    rules = ("\\hline",) * 3 if look.plain else (r"\toprule", r"\midrule", r"\bottomrule")
+    top, middle, bottom = rules
+    header = _header(found, numeric)
+    body = [_figures(found, i, row, numeric) for i, row in enumerate(found.rows)]
+    if found.total:
+        body += [middle, _figures(found, -1, found.total, numeric)]
+    if look.tabular_only:
+        lines = [rf"\begin{{tabular}}{{{spec}}}", top, header, middle, *body, bottom]
+        return "\n".join([*lines, r"\end{tabular}"]) + "\n"
     verified = [note[:1].upper() + note[1:] + "." for note in table.notes if "verified" in note]
-    caption = escape(" ".join([table.caption or table.title, *verified]))
+    own = look.caption is not None
+    caption = escape(" ".join([table.words or table.title, *([] if own else verified)]))
+    label = rf"\label{{{look.tex_label}}}" if look.tex_label else ""
+    titled = rf"\caption{{{caption}}}{label}"
     below = [rf"\par\footnotesize\raggedright {escape(r)}" for r in reasons_below(whole, table)]
-    if len(body) > PAGE_ROWS:
-        lines = [*comments, *_long(spec, caption, header, [*body, *total])]
+    comments = _comments(look, hidden, is_long)
+    if is_long:
+        lines = [*comments, *_long(spec, titled, header, body, rules)]
         return "\n".join([*lines, *(f"{{{line}\\par}}" for line in below)]) + "\n"
+    float_ = "table*" if look.span == 2 else "table"
     lines = [
         *comments,
-        r"\begin{table}",
+        rf"\begin{{{float_}}}",
         r"\centering\small\setlength{\tabcolsep}{4pt}",
-        rf"\caption{{{caption}}}",
+        titled,
         rf"\begin{{tabular}}{{{spec}}}",
-        r"\toprule",
+        top,
         header,
-        r"\midrule",
+        middle,
         *body,
-        *total,
-        r"\bottomrule",
+        bottom,
         r"\end{tabular}",
         *below,
-        r"\end{table}",
+        rf"\end{{{float_}}}",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _alignments(found: Cells) -> str:
+def _comments(look: Look, hidden: list[str], is_long: bool) -> list[str]:
+    """Return what the table needs, and what was left out of it."""
+    packages = [
+        *([] if look.plain else ["booktabs"]),
+        *(["longtable"] if is_long else []),
+        *(["siunitx"] if look.siunitx else []),
+    ]
+    comments = [rf"% \usepackage{{{','.join(packages)}}}"] if packages else []
+    if hidden:
+        comments.append(f"% left out: {escape(', '.join(hidden))}; --columns chooses")
+    return comments
+
+
+_FIGURE = re.compile(r"[−-]?(\d[\d,]*)(?:\.(\d+))?")
+
+
+def _numeric(found: Cells) -> dict[int, str]:
+    """Return the columns that hold figures alone, each with the digits before and behind the
+    point as siunitx wants them: ``3.2``."""
+    formats = {}
+    for j, right in enumerate(found.right):
+        texts = [row[j] for row in (*found.rows, *([found.total] if found.total else []))]
+        matches = [_FIGURE.fullmatch(text) for text in texts if text]
+        if not right or not matches or not all(matches):
+            continue
+        whole = max(len(m[1].replace(",", "")) for m in matches if m)
+        behind = max(len(m[2] or "") for m in matches if m)
+        sign = "-" if any(text.startswith(("−", "-")) for text in texts) else ""
+        formats[j] = f"{sign}{whole}.{behind}"
+    return formats
+
+
+def _figures(found: Cells, i: int, texts: list[str], numeric: Mapping[int, str]) -> str:
+    """Return a row; the best figures are bold, and those of S columns are as siunitx reads them."""
+    shown = []
+    for j, text in enumerate(texts):
+        is_best = (i, j) in found.best
+        if j in numeric:
+            plain = text.replace(",", "").replace("−", "-")
+            shown.append(rf"\bfseries {plain}" if is_best else plain)
+        else:
+            shown.append(rf"\textbf{{{escape(text)}}}" if is_best else escape(text))
+    return _line(shown)
+
+
+def _alignments(found: Cells, numeric: Mapping[int, str], page: int) -> str:
     """Return a letter per column; long prose breaks, in what the others leave of the page."""
     longest = [max((len(row[i]) for row in found.rows), default=0) for i in range(len(found.right))]
     long = [w and n > WRAPPED for w, n in zip(found.wraps, longest, strict=True)]
     width = WRAPPED
-    if any(long) and found.width > PAGE_WIDTH:
-        width = max(WRAPPED // 3, WRAPPED - -(-(found.width - PAGE_WIDTH) // sum(long)))
+    if any(long) and found.width > page:
+        width = max(WRAPPED // 3, WRAPPED - -(-(found.width - page) // sum(long)))
     letters = ["r" if right else "l" for right in found.right]
+    for i, digits in numeric.items():
+        letters[i] = f"S[table-format={digits}]"
     return "".join(f"p{{{width}ex}}" if w else x for w, x in zip(long, letters, strict=True))
 
 
-def _long(spec: str, caption: str, header: str, body: list[str]) -> list[str]:
+def _long(
+    spec: str, titled: str, header: str, body: list[str], rules: tuple[str, str, str]
+) -> list[str]:
+    top, middle, bottom = rules
     return [
         r"\small\setlength{\tabcolsep}{4pt}",
         rf"\begin{{longtable}}{{{spec}}}",
-        rf"\caption{{{caption}}}\\",
-        r"\toprule",
+        rf"{titled}\\",
+        top,
         header,
-        r"\midrule",
+        middle,
         r"\endfirsthead",
-        r"\toprule",
+        top,
         header,
-        r"\midrule",
+        middle,
         r"\endhead",
-        r"\bottomrule",
+        bottom,
         r"\endfoot",
         *body,
         r"\end{longtable}",
     ]
 
 
-def _header(found: Cells) -> str:
+def _header(found: Cells, numeric: Mapping[int, str]) -> str:
     """Return the header on as many lines as its longest title needs, aligned at the bottom."""
     columns = [found.header_lines(i) for i in range(len(found.titles))]
     height = max(map(len, columns))
     padded = [[""] * (height - len(lines)) + lines for lines in columns]
-    return "\n".join(_row(line) for line in zip(*padded, strict=True))
+    return "\n".join(
+        _line(f"{{{escape(t)}}}" if j in numeric and t else escape(t) for j, t in enumerate(line))
+        for line in zip(*padded, strict=True)
+    )
 
 
-def _row(texts: Iterable[str]) -> str:
-    line = " & ".join(map(escape, texts)) + r" \\"
+def _line(texts: Iterable[str]) -> str:
+    """Return a line of cells that are TeX already."""
+    line = " & ".join(texts) + r" \\"
     return (
         "{}" + line if line.lstrip()[0] in "[*" else line
     )  # or the rule above takes it for its option

@@ -15,15 +15,17 @@ def to_markdown(table: Table, *, exact: bool = False) -> str:
     found = cells(table, exact=exact)
     lines = [_row(map(escape, found.headers))]
     lines.append(_row("--:" if right else ":--" for right in found.right))
-    lines += [_row(map(escape, row)) for row in found.rows]
+    for i, row in enumerate(found.rows):
+        texts = [escape(text) for text in row]
+        lines.append(_row(f"**{t}**" if (i, j) in found.best else t for j, t in enumerate(texts)))
     if found.total:
         lines.append(_row(f"**{escape(cell)}**" if cell else "" for cell in found.total))
     parts = [f"### {escape(table.title)}\n"] if table.title else []
     parts.append("\n".join(lines) + "\n")
     if table.notes:
         parts.append("\n".join(f"- {_paragraph(note)}" for note in table.notes) + "\n")
-    if table.caption:
-        parts.append(_paragraph(table.caption) + "\n")
+    if table.words:
+        parts.append(_paragraph(table.words) + "\n")
     return "\n".join(parts)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mbcost.cost import CONVOLUTIONS, Convention, CostReport, LayerCost, Terms
-from mbcost.errors import CheckFailedError
-from mbcost.modules.counters import Verification
+from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
+from mbcost.modules.counters import COUNTERS, Counter, Verification, require
 from mbcost.targets.subject import Subject
 from mbcost.units import decimals, percent
 
@@ -155,3 +155,24 @@ def _differences(row: LayerCost, weights: Terms, attending: bool) -> Iterator[tu
     if row.kind in (*CONVOLUTIONS, "linear", "matmul"):
         cause = "transposed" if row.transposed else "rule"
         yield cause, weights.parameter_rule_excess * terms.parameter_rule_excess
+
+
+def counters_named(
+    names: Sequence[str] | None, default: Iterable[str], instead: str = ""
+) -> list[Counter]:
+    """Return the counters of these names, each once, or raise with the nearest known name.
+
+    All that are named must be installed; of the default ones any.
+    """
+    chosen = []
+    for name in dict.fromkeys(names or default):
+        if name not in COUNTERS:
+            raise MbcostError(
+                f"unknown counter {name!r}", place="--counter", way_out=did_you_mean(name, COUNTERS)
+            )
+        chosen.append(COUNTERS[name])
+    if names:
+        require(chosen, place="--counter")
+    elif chosen:
+        require(chosen, any_will_do=True, instead=instead)
+    return chosen

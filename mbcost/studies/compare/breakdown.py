@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from mbcost.cost import DTYPES, LAYER_KEYS, CostReport
 from mbcost.errors import MbcostError
-from mbcost.output.table import Column, Record, Table, choose_columns, sort_rows
+from mbcost.output.table import Column, Record, Table, choose_columns, sort_rows, with_names
 from mbcost.studies.compare.comparison import Comparison
 from mbcost.targets.restatement import Restatement
 from mbcost.targets.subject import Subject, trained
@@ -79,13 +79,13 @@ def model_table(
     known, rows_of = VIEWS[by]
     restated = subject.restatement
     counted = rows_of(report)
-    total = _stated([_with_shares(add_up(counted, report), report)], restated)[0]
-    whole = _stated([_with_shares(row, report) for row in counted], restated)
+    (total,) = _in_both_units([_with_shares(add_up(counted, report), report)], restated)
+    whole = _in_both_units([_with_shares(row, report) for row in counted], restated)
     default = [restated.figure if key == "mult_adds" else key for key in known]
     known = {
         **known,
         "mult_adds": Column("mult_adds", restated.mult_adds_title, "count"),
-        restated.figure: Column(restated.figure, restated.title, "count"),
+        "flops": Column("flops", restated.flops_title, "count"),
     }
     chosen = choose_columns(known, columns, default)
     shown = [row for row in whole if row["params"] or row["mult_adds"]]
@@ -105,13 +105,14 @@ def model_table(
     if subject.trace is not None:
         document["coverage"] = asdict(subject.trace.coverage)
     return Table(
-        chosen,
+        with_names(chosen, (known[first],)),
         sort_rows(shown, sort),
         fields,
         [{**row, "unit": restated.unit, "convention": restated.name} for row in rows],
         document,
         title=_title(comparison),
-        caption=f"{subject.target}: {comparison.caption()}",
+        caption=f"{subject.shown_as}: {comparison.caption()}",
+        said=comparison.said(),
         total={**total, first: "total"},
         notes=(
             *memory_lines(report),
@@ -129,8 +130,11 @@ _UNIT = ("unit", "convention")
 
 def _stated(rows: Iterable[Record], restated: Restatement) -> list[Record]:
     """Return the rows in mult-adds, with flops beside them where they were asked for."""
-    if not restated.in_flops:
-        return list(rows)
+    return _in_both_units(rows, restated) if restated.in_flops else list(rows)
+
+
+def _in_both_units(rows: Iterable[Record], restated: Restatement) -> list[Record]:
+    """Return the rows with mult-adds and flops."""
     return [
         {
             **row,
@@ -168,7 +172,7 @@ def _with_shares(row: Record, report: CostReport) -> Record:
 
 def _title(comparison: Comparison) -> str:
     subject = comparison.subjects[0]
-    return f"{subject.target}: {comparison.title()}"
+    return f"{subject.shown_as}: {comparison.title()}"
 
 
 def memory_lines(report: CostReport) -> list[str]:

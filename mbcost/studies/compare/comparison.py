@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mbcost.cost import CostReport
 from mbcost.errors import CheckFailedError, MbcostError, did_you_mean, not_installed
-from mbcost.modules.counters import COUNTERS, Counter, Verification, require, verify
+from mbcost.modules.counters import COUNTERS, Counter, Verification, verify
 from mbcost.networks.settings import SETTINGS, parse_all
-from mbcost.output.table import PENDING, Column, Record, Table, choose_columns, sort_rows
+from mbcost.output.table import (
+    PENDING,
+    Column,
+    Record,
+    Said,
+    Table,
+    choose_columns,
+    sort_rows,
+    with_names,
+)
 from mbcost.studies.compare import conditions
 from mbcost.studies.compare.agreement import (
     Verified,
+    counters_named,
     raise_if_different,
     seen_lines,
     skipped_lines,
@@ -29,13 +39,14 @@ from mbcost.studies.compare.records import (
     TRAINED_COLUMNS,
     deployed_record,
     extras,
+    flops_record,
+    known_columns,
     memory_record,
     memory_words,
     record,
 )
 from mbcost.studies.compare.words import (
-    caption_of,
-    folding_in_words,
+    said_of,
     source_of,
     title_of,
     top1_lines,
@@ -44,7 +55,7 @@ from mbcost.studies.compare.words import (
 from mbcost.targets.count import subjects_of, warn_uncounted
 from mbcost.targets.resolve import beside_deployed
 from mbcost.targets.restatement import AS_IN_PAPERS, Restatement
-from mbcost.targets.subject import Subject, uncounted_lines
+from mbcost.targets.subject import Subject, labels_of, named, uncounted_lines
 
 if TYPE_CHECKING:
     import pandas
@@ -114,7 +125,7 @@ class Comparison:
         if self.reference is None:
             return 0
         for i, subject in enumerate(self.subjects):
-            if self.reference in (subject.target, subject.name):
+            if self.reference in (subject.target, subject.name, subject.label):
                 return i
         known = [subject.target for subject in self.subjects]
         raise MbcostError(
@@ -177,6 +188,8 @@ class Comparison:
         chosen = choose_columns(self._known_columns(), columns, default)
         if any(column.key in EXTRA_COLUMNS for column in chosen):
             records = [r | extras(s) for r, s in zip(records, self.subjects, strict=True)]
+        if any(column.key == "flops" for column in chosen):
+            records = [r | flops_record(s) for r, s in zip(records, self.subjects, strict=True)]
         keys = {column.key for column in chosen} & MEMORY_COLUMNS.keys()
         words, noted = memory_words(keys)
         if keys:
@@ -188,17 +201,19 @@ class Comparison:
             fields = (*self.keys, *DEPLOYED_COLUMNS) if self.folds else self.keys
         document = rows if columns is None else [{k: row.get(k) for k in fields} for row in rows]
         names = conditions.differing(self.subjects)
-        shown = rows
+        known_as = labels_of(self.subjects)
+        shown = [named(row, known_as) for row in rows] if known_as else rows
         if columns is None and names:  # the others stand in the title
-            shown = [{**r, "settings": conditions.some(r["settings"], names)} for r in rows]
+            shown = [{**r, "settings": conditions.some(r["settings"], names)} for r in shown]
         return Table(
-            chosen,
+            with_names(chosen, (COLUMNS["target"], COLUMNS["name"])),
             shown,
             fields,
             rows,
             document,
             title=self.title(),
-            caption=self.caption() + words,
+            caption=self.caption(),
+            said=self.said(words),
             notes=(*self.notes(), *noted, *top1_lines(chosen, rows), *trained_lines(self.trained)),
         )
 
@@ -215,16 +230,8 @@ class Comparison:
         return found + (["batch"] if len({subject.batch for subject in self.subjects}) > 1 else [])
 
     def _known_columns(self) -> dict[str, Column]:
-        name = self.subjects[self.reference_index].target
-        known = {**COLUMNS, **DEPLOYED_COLUMNS, **EXTRA_COLUMNS, **MEMORY_COLUMNS}
-        known |= TRAINED_COLUMNS if self.trained else {}
-        figure_title = self.restatement.title
-        known["mult_adds"] = Column("mult_adds", self.restatement.mult_adds_title, "count")
-        if self.restatement.in_flops:
-            known["flops"] = Column("flops", figure_title, "count")
-        for key, figure in (("params_ratio", "params"), ("mult_adds_ratio", figure_title)):
-            known[key] = Column(key, f"{figure} vs {name}", "ratio", COLUMNS[key].rank)
-        return known
+        name = self.subjects[self.reference_index].shown_as
+        return known_columns(name, self.restatement, trained=bool(self.trained))
 
     def _with_pending(self, i: int, row: Record) -> Record:
         waiting = [c for c in self.counters if (i, c.name) not in self.verified.done]
@@ -242,10 +249,18 @@ class Comparison:
         return title_of(self.subjects)
 
     def caption(self) -> str:
-        """Return what the figures mean and which versions counted them."""
-        title = f"{self.title()}. {folding_in_words()}" if self.folds else self.title()
+        """Return under what the figures stand; ``said`` says what they are."""
+        folded = "fold_bn: batch-norms folded into the convolutions before them"
+        words = (self.title(), folded if self.folds else "")
+        return " ".join(f"{each}." for each in words if each)
+
+    def said(self, further: Sequence[Said] = ()) -> tuple[Said, ...]:
+        """Return what each figure means, ``further`` ones too, and which versions counted them."""
+        words = self.counted_as()
+        conventions = {c.key: (c.name, words[c.name]) for c in self.counters}
         ran = self.records()[0]["versions"]
-        return caption_of(ran, self.counted_as(), title, self.restatement)
+        *figures, counted_by = said_of(ran, conventions, self.restatement)
+        return (*figures, *further, counted_by)
 
     def counted_as(self) -> dict[str, str]:
         """Return each counter's convention in words."""
@@ -288,27 +303,6 @@ class Comparison:
                         raise
                     warnings.append(str(error))
         return warnings
-
-
-def counters_named(
-    names: Sequence[str] | None, default: Iterable[str], instead: str = ""
-) -> list[Counter]:
-    """Return the counters of these names, each once, or raise with the nearest known name.
-
-    All that are named must be installed; of the default ones any.
-    """
-    chosen = []
-    for name in dict.fromkeys(names or default):
-        if name not in COUNTERS:
-            raise MbcostError(
-                f"unknown counter {name!r}", place="--counter", way_out=did_you_mean(name, COUNTERS)
-            )
-        chosen.append(COUNTERS[name])
-    if names:
-        require(chosen, place="--counter")
-    elif chosen:
-        require(chosen, any_will_do=True, instead=instead)
-    return chosen
 
 
 def compare(

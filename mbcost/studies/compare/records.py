@@ -11,8 +11,9 @@ from mbcost.cost import DTYPES, CostReport
 from mbcost.modules.counters import COUNTERS, Verification
 from mbcost.networks.network import Network
 from mbcost.networks.settings import as_record
-from mbcost.output.table import Column, Record
+from mbcost.output.table import Column, Record, Said
 from mbcost.studies.compare.versions import versions
+from mbcost.targets.restatement import Restatement
 from mbcost.targets.subject import Subject
 from mbcost.units import size_value
 
@@ -145,15 +146,13 @@ def record(
         "params_by_kind": report.by_kind("params"),
         "mult_adds_by_kind": {k: restated.mult_adds(n) for k, n in by_kind.items()},
         **({} if report.coverage is None else {"uncounted": report.uncounted}),
-        **_flops(subject),
+        **(flops_record(subject) if restated.in_flops else {}),
     }
 
 
-def _flops(subject: Subject) -> Record:
-    """Return the flops where they were asked for."""
+def flops_record(subject: Subject) -> Record:
+    """Return the flops, two per mult-add."""
     restated = subject.restatement
-    if not restated.in_flops:
-        return {}
     by_kind = subject.shown.by_kind("mult_adds")
     return {
         "flops": restated.flop_count(subject.shown.mult_adds),
@@ -192,10 +191,10 @@ def memory_record(subject: Subject, keys: Collection[str]) -> Record:
     return {key: found[key] for key in wanted}
 
 
-def memory_words(keys: Collection[str]) -> tuple[str, tuple[str, ...]]:
+def memory_words(keys: Collection[str]) -> tuple[tuple[Said, ...], tuple[str, ...]]:
     """Return what those of ``MEMORY_COLUMNS`` are, for a caption, and what is to be noted."""
     if not keys:
-        return "", ()
+        return (), ()
     from mbcost.studies.memory import stated
 
     usual = stated.Stated()
@@ -204,7 +203,9 @@ def memory_words(keys: Collection[str]) -> tuple[str, tuple[str, ...]]:
         "lower_bound_bytes": f"bound: {stated.bound_words(usual)}",
         **{key: say(usual) for key, say in stated.WORDS.items()},
     }
-    said = "".join(f" {text[:1].upper()}{text[1:]}." for key, text in words.items() if key in keys)
+    said = tuple(
+        Said(f"{text[:1].upper()}{text[1:]}.", (key,)) for key, text in words.items() if key in keys
+    )
     return said, (stated.AT_LEAST,) if "arena_bytes" in keys else ()
 
 
@@ -216,3 +217,14 @@ def verified(verifications: Iterable[Verification]) -> bool | None:
     """Return whether every counter that ran agrees; None where none ran."""
     agreed = [v.agrees for v in verifications if v.agrees is not None]
     return all(agreed) if agreed else None
+
+
+def known_columns(reference: str, restatement: Restatement, *, trained: bool) -> dict[str, Column]:
+    """Return the columns that a comparison can show, those of ratios named after its reference."""
+    known = {**COLUMNS, **DEPLOYED_COLUMNS, **EXTRA_COLUMNS, **MEMORY_COLUMNS}
+    known |= TRAINED_COLUMNS if trained else {}
+    known["mult_adds"] = Column("mult_adds", restatement.mult_adds_title, "count")
+    known["flops"] = Column("flops", restatement.flops_title, "count")
+    for key, figure in (("params_ratio", "params"), ("mult_adds_ratio", restatement.title)):
+        known[key] = Column(key, f"{figure} vs {reference}", "ratio", COLUMNS[key].rank)
+    return known

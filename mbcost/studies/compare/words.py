@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mbcost.cost import DTYPES
-from mbcost.output.table import Column, Record
+from mbcost.output.table import Column, Record, Said
 from mbcost.studies.compare import conditions
 from mbcost.studies.compare.versions import versions_text
 from mbcost.targets.restatement import AS_IN_PAPERS, Restatement
@@ -41,28 +41,40 @@ def source_of(subjects: Sequence[Subject]) -> str:
     return "the trace" if traced == {True} else "the closed form"
 
 
-def folding_in_words() -> str:
-    """Return what fold_bn means, and what the weight bytes count."""
-    weights = "; ".join(f"{dtype.name} {dtype.stores}" for dtype in DTYPES.values())
-    return f"fold_bn: batch-norms folded into the convolutions before them. Weights: {weights}"
-
-
-def caption_of(
-    versions: dict[str, str],
-    conventions: dict[str, str],
-    title: str,
-    restatement: Restatement = AS_IN_PAPERS,
-) -> str:
+def caption_of(versions: dict[str, str], conventions: dict[str, str], title: str) -> str:
     """Return a caption: the convention of each figure, and the versions."""
-    words = [
-        f"{title}." if title else "",
-        "params: weights, biases, batch-norm γ and β.",
-        restatement.counts,
-        *(f"{name}: {counts}." for name, counts in conventions.items()),
-        "MB of 10⁶ bytes, float32.",
-        f"{versions_text(versions)}.",
-    ]
-    return " ".join(word for word in words if word)
+    said = said_of(versions, {name: (name, counts) for name, counts in conventions.items()})
+    return " ".join(filter(None, (f"{title}." if title else "", *(each.text for each in said))))
+
+
+_OF_PARAMS = ("params", "params_ratio", "params_share")
+_OF_MULT_ADDS = ("mult_adds", "mult_adds_ratio", "mult_adds_share", "flops")
+_OF_BYTES = ("input_bytes", "forward_backward_bytes", "param_bytes", "total_bytes")
+
+
+def said_of(
+    versions: dict[str, str],
+    conventions: Mapping[str, tuple[str, str]],
+    restatement: Restatement = AS_IN_PAPERS,
+) -> tuple[Said, ...]:
+    """Return the sentences of a caption: what each figure is, and the versions.
+
+    ``conventions`` are the counters' names and what they count, by key.
+    """
+    weights = "; ".join(f"{dtype.name} {dtype.stores}" for dtype in DTYPES.values())
+    stored = tuple(f"{name}_bytes" for name in DTYPES)
+    flops = "" if restatement.in_flops else "flops: two per mult-add."
+    return (
+        Said(f"Weights: {weights}.", stored),
+        Said("params: weights, biases, batch-norm γ and β.", (*_OF_PARAMS, "param_bytes")),
+        Said("weights: params of convolutions and linear layers alone.", ("params_weights",)),
+        Said("all params: with running means and variances.", ("params_all",)),
+        Said(restatement.counts, _OF_MULT_ADDS),
+        Said(flops, ("flops",)),
+        *(Said(f"{name}: {counts}.", (key,)) for key, (name, counts) in conventions.items()),
+        Said("MB of 10⁶ bytes, float32.", _OF_BYTES),
+        Said(f"{versions_text(versions)}."),
+    )
 
 
 def trained_lines(trained: Sequence[Record]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mbcost.output.table import PENDING, Column, Table, choose_columns, sort_rows
+from mbcost.output.table import PENDING, Column, Table, choose_columns, sort_rows, with_names
 from mbcost.studies.compare import conditions
 from mbcost.studies.compare.words import title_of
 from mbcost.studies.memory.figures import COLUMNS, KEYS, Memory, record
@@ -12,7 +12,7 @@ from mbcost.studies.memory.how import How
 from mbcost.studies.memory.steps import STEP_COLUMNS, TENSOR_COLUMNS, arena_rows, step_rows
 from mbcost.studies.memory.verify import Ran, added, lines
 from mbcost.studies.memory.words import caption_of, fit_lines, notes_of
-from mbcost.targets.subject import Subject
+from mbcost.targets.subject import Subject, labels_of, named
 
 VIEWS = ("layer", "tensor")
 VERIFIED = Column("verified", "verified", "truth")
@@ -63,9 +63,11 @@ def memory_table(
     if columns is not None:
         fields = tuple(column.key for column in chosen)
     document = records if columns is None else [{k: row[k] for k in fields} for row in records]
+    labels = labels_of(subjects)
+    rows = sort_rows(records, sort)
     return Table(
-        chosen,
-        sort_rows(records, sort),
+        with_names(chosen, (known["target"], *([known["name"]] if "name" in known else []))),
+        [named(row, labels) for row in rows] if labels else rows,
         fields,
         records,
         document,

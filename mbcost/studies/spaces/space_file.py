@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mbcost.errors import MbcostError, did_you_mean
+from mbcost.errors import MbcostError
 from mbcost.networks.rows import OF_ROW, ROW, Row, row_keys
 from mbcost.networks.rules import (
     Anything,
@@ -26,12 +26,13 @@ from mbcost.networks.rules import (
     fields_of,
 )
 from mbcost.networks.settings import YAML_SUFFIXES, parse_values
-from mbcost.networks.yaml.catalog import builtins, configs_dir, find_builtin
+from mbcost.networks.yaml.catalog import configs_dir, find_builtin
 from mbcost.networks.yaml.check import check
 from mbcost.networks.yaml.document import Document, read_document
 from mbcost.networks.yaml.specs import NETWORK, network_of, row_of
 from mbcost.studies.spaces.space import MAX_AXES, Axis, Slot, Space
-from mbcost.targets.elsewhere import Model
+from mbcost.targets.elsewhere import SOURCES, Model, runs_code
+from mbcost.targets.names import builtin_name
 from mbcost.targets.resolve import resolve_one
 from mbcost.units import thousands
 
@@ -75,31 +76,34 @@ def find_space(name: str) -> Path | None:
 
 
 def load_space(name: str) -> Space:
-    """Return the space that ``name`` names: a built-in space, network or block, or a YAML file."""
-    shipped = find_space(name)
+    """Return the space that ``name`` names: a space or target by name, or a YAML file."""
+    shipped = space_files().get(_plain(name))
     if shipped:
         return read_space(read_document(shipped, f"configs/spaces/{shipped.name}"), shipped.stem)
     if name.endswith(YAML_SUFFIXES):
         document = read_document(Path(name))
         if isinstance(document.data, dict) and "rows" in document.data:
             return read_space(document, Path(name).stem)
-    elif not find_builtin(name) and not name.rpartition(":")[0].endswith(YAML_SUFFIXES):
-        raise _not_found(name)
+    elif name.partition(":")[0] in SOURCES or runs_code(name):
+        raise MbcostError(
+            "has no rows to vary", place=name, way_out="a name of `mbcost list` or a YAML file"
+        )
     spec = resolve_one(name).spec
     assert not isinstance(spec, Model)  # those have other names
     return Space(name, spec)
 
 
-def _not_found(name: str) -> MbcostError:
-    if ":" in name or "/" in name:
-        return MbcostError(
-            "has no rows to vary", place=name, way_out="a name of `mbcost list` or a YAML file"
-        )
-    known = [*space_files(), *builtins()]
-    return MbcostError(
-        f"no space, network or block is called {name!r}",
-        way_out=f"{did_you_mean(name.replace('_', '-'), known)}; `mbcost list` shows all",
-    )
+def _plain(name: str) -> str:
+    """Return the built-in space or target that ``name`` means where it is typed in another way.
+
+    Paths, members of files and models from elsewhere stay as they are.
+    """
+    if find_space(name):
+        return name.replace("_", "-").lower()
+    other = not name.strip() or ":" in name or "/" in name or name.endswith(YAML_SUFFIXES)
+    if other or find_builtin(name) or Path(name).is_dir():
+        return name
+    return builtin_name(name, tuple(space_files()))
 
 
 def read_space(document: Document, stem: str) -> Space:

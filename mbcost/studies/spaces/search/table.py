@@ -8,12 +8,14 @@ from typing import Any
 from mbcost.output.table import Table, choose_columns
 from mbcost.studies.spaces.search.search import Answer
 from mbcost.studies.spaces.sweep.table import (
+    FLOPS,
     PREDICTED,
-    caption,
     columns_of,
     memory_notes,
     predicted_notes,
+    said,
     title,
+    with_flops,
 )
 from mbcost.units import percent, thousands
 
@@ -30,8 +32,10 @@ def answer_table(answer: Answer, notes: Sequence[str], columns: str | None = Non
         default.append("top1")
     if layout.plan.predicted:
         default = [key for key in default if key not in PREDICTED] + [*PREDICTED]
-    chosen = choose_columns(known, columns, default)
+    chosen = choose_columns(known | FLOPS, columns, default)
     rows = answer.found.records
+    if FLOPS.keys() & {column.key for column in chosen}:
+        rows = with_flops(rows)
     document: dict[str, Any] = {
         "target": layout.plan.space.target,
         "objective": [("-" if o.sign < 0 else "") + o.key for o in answer.objectives],
@@ -61,7 +65,8 @@ def answer_table(answer: Answer, notes: Sequence[str], columns: str | None = Non
         rows,
         document,
         title=_title(answer),
-        caption=caption(layout),
+        caption=f"{_title(answer)}.",
+        said=said(layout),
         notes=(*_lines(answer), *memory_notes(layout), *predicted_notes(layout), *notes),
     )
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from mbcost.cost import DTYPES
+from mbcost.cost import DTYPES, FLOPS_PER_MULT_ADD
 from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
-from mbcost.output.table import Column, Record, Table, choose_columns, sort_rows
+from mbcost.output.table import Column, Record, Said, Table, choose_columns, sort_rows
 from mbcost.studies import prediction
 from mbcost.studies.compare.records import COLUMNS
 from mbcost.studies.compare.versions import versions, versions_text
@@ -70,6 +70,15 @@ def columns_of(layout: Layout) -> dict[str, Column]:
     return found
 
 
+FLOPS = {"flops": Column("flops", "flops", "count")}
+"""What ``--columns`` may ask for besides: two per mult-add."""
+
+
+def with_flops(records: list[Record]) -> list[Record]:
+    """Return the records with their flops."""
+    return [{**row, "flops": FLOPS_PER_MULT_ADD * row["mult_adds"]} for row in records]
+
+
 def _kind(field: Field) -> str:
     numbers = [label for label in field.labels if label is not None]
     is_number = all(isinstance(v, int | float) and not isinstance(v, bool) for v in numbers)
@@ -94,7 +103,9 @@ def sweep_table(
     if "top1" in known:
         default.append("top1")
     default += PREDICTED if layout.plan.predicted else ()
-    chosen = choose_columns(known, columns, default)
+    chosen = choose_columns(known | FLOPS, columns, default)
+    if FLOPS.keys() & {column.key for column in chosen}:
+        records = with_flops(records)
     rows = sort_rows(records, sort)
     fields = tuple(known) if columns is None else tuple(column.key for column in chosen)
     most = max((record["mult_adds"] for record in rows), default=0)
@@ -110,7 +121,8 @@ def sweep_table(
         data,
         data,
         title=title(layout),
-        caption=caption(layout),
+        caption=f"{title(layout)}.",
+        said=said(layout),
         notes=(*notes, *memory_notes(layout), *predicted_notes(layout)),
     )
 
@@ -151,7 +163,7 @@ def pivot_table(
         row = rows.setdefault(record[down], {down: record[down]})
         row[str(record[across])] = record[figure]
     kind = FIGURE_COLUMNS[figure].kind
-    name = known[across].title
+    name, what = known[across].title, FIGURE_COLUMNS[figure].title
     columns = (known[down], *(Column(key, f"{name} {key}", kind) for key in columns_at))
     data = list(rows.values())
     return Table(
@@ -160,8 +172,9 @@ def pivot_table(
         (down, *columns_at),
         data,
         data,
-        title=f"{title(layout)}: {FIGURE_COLUMNS[figure].title}",
-        caption=f"{FIGURE_COLUMNS[figure].title}. {caption(layout)}",
+        title=f"{title(layout)}: {what}",
+        caption=f"{title(layout)}: {what} over {known[down].title} and {name}.",
+        said=said(layout, (figure,)),
         notes=(*notes, *memory_notes(layout), *predicted_notes(layout)),
     )
 
@@ -190,14 +203,22 @@ def title(layout: Layout) -> str:
     return f"{space.target}: {', '.join(fixed)}"
 
 
-def caption(layout: Layout) -> str:
-    """Return what the figures mean."""
+def said(layout: Layout, only: Sequence[str] = ()) -> tuple[Said, ...]:
+    """Return what the figures mean, each sentence with its column; of ``only`` some, as all are
+    in the cells of a pivot."""
     stated = layout.plan.stated
-    parts = [
-        "params: weights, biases, batch-norm γ and β",
-        "mult-adds: multiply-adds of convolution and linear weights",
-        f"weights: {DTYPES[stated.dtype].stores}",
-        peak_words(stated),
-        *(WORDS[key](stated) for key in layout.plan.whole),
-    ]
-    return f"{'; '.join(parts)}. MB of 10⁶ bytes. {versions_text(versions())}."
+    words = {
+        "params": "params: weights, biases, batch-norm γ and β.",
+        "params_weights": "weights: params of convolutions and linear layers alone.",
+        "params_all": "all params: with running means and variances.",
+        "mult_adds": "mult-adds: multiply-adds of convolution and linear weights.",
+        "flops": "flops: two per mult-add.",
+        "weight_bytes": f"weights: {DTYPES[stated.dtype].stores}.",
+        "peak_activation_bytes": f"{peak_words(stated)}.",
+        **{key: f"{WORDS[key](stated)}." for key in layout.plan.whole},
+    }
+    megabytes = Said("MB of 10⁶ bytes.", tuple(k for k in FIGURE_COLUMNS if k.endswith("_bytes")))
+    sentences = [*(Said(text, (key,)) for key, text in words.items()), megabytes]
+    if only:
+        sentences = [Said(text) for text, keys in sentences if set(only) & set(keys)]
+    return (*sentences, Said(f"{versions_text(versions())}."))
