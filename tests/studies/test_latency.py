@@ -35,6 +35,7 @@ from mbcost.studies.device.latency_table import (
 )
 from mbcost.studies.device.parts import Share, grouped, shares
 from mbcost.targets.resolve import resolve, resolve_one
+from tests.proofs.latency import PAIRS, printed
 
 SMALL = "v3-small@alpha=0.35,size=32"
 HOST = Machine("a CPU", 2, 0.5, "2026-01-01T00:00:00+00:00")
@@ -328,3 +329,9 @@ def test_parts_are_of_the_rounds_that_count() -> None:
     first = 1 + found.timing.measured.warm_up
     (conv,) = [row for row in found.rows if row.path == "conv"]
     assert conv.samples == tuple(float(first + i) for i in range(4))
+
+
+def test_the_ranking_is_of_what_the_papers_print() -> None:
+    for pair in PAIRS:
+        quick, slow = (float(text.partition(" ")[0]) for text in printed(pair))
+        assert 0 < quick < slow
