@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from mbcost.cli.app import app
-from mbcost.cli.options import Rows, Settings, Targets
+from mbcost.cli.easel import Easel, Width, figure_only
+from mbcost.cli.groups import Group
+from mbcost.cli.options import DeviceName, Rows, Settings, Targets
 from mbcost.cli.output import ExactSink, say
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.modules.latency import RUNTIMES
@@ -97,6 +100,23 @@ def _at(option: str, text: str) -> int:
         raise error.at(option) from None
 
 
+def figure_beside(
+    plot: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--plot",
+            metavar="FILE",
+            help="Draw it too: times as bars; with --by shares of time and mult-adds; with --by "
+            "layer and --device a roofline. .png .svg .pdf. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    width: Width = "3.5in",
+) -> Easel | None:
+    """Return where a figure goes; None if none was asked for."""
+    return figure_only(plot, width)
+
+
 @app.command()
 def latency(
     *,
@@ -111,8 +131,10 @@ def latency(
             show_default=False,
         ),
     ] = None,
+    device: DeviceName = None,
     rows: Rows,
     where: ExactSink,
+    beside: Annotated[Easel | None, Group(figure_beside)],
     settings: Settings,
 ) -> None:
     """How long networks and blocks take on this machine, each with a 95 % interval.
@@ -125,43 +147,61 @@ def latency(
 
     mbcost latency v2 --by kind
 
+    mbcost latency v1 v2 --device host.yaml   (which mbcost roof -o host.yaml measures)
+
     mbcost latency standard depthwise-separable inverted-residual --in 64 --out 128 --size 56
     """
-    from mbcost.output.progress import drawn
     from mbcost.studies.compare.comparison import DEFAULT_BLOCKS
+    from mbcost.studies.device import against, figures, parts, shares_table
     from mbcost.studies.device import latency as study
-    from mbcost.studies.device import latency_table as tables
-    from mbcost.studies.device import parts
+    from mbcost.studies.device.latency_table import latency_table
+    from mbcost.studies.device.profile import load_device
     from mbcost.targets.resolve import resolve
-    from mbcost.units import thousands, three_digits
 
     asked = how.asked()
-    if by is not None and by not in tables.VIEWS:
+    if by is not None and by not in shares_table.VIEWS:
         raise MbcostError(
-            f"unknown view {by!r}", place="--by", way_out=did_you_mean(by, tables.VIEWS)
+            f"unknown view {by!r}", place="--by", way_out=did_you_mean(by, shares_table.VIEWS)
         )
-    tables.check_columns(by, rows.columns, rows.sort)
+    roof = None if device is None else load_device(device)
+    shares_table.check_columns(by, rows.columns, rows.sort, roof=roof is not None)
     runs = study.runs_of(resolve(targets or DEFAULT_BLOCKS, settings), asked)
     study.reference_of(runs, asked.reference)
-    if by is not None:
+    if roof is not None:
+        against.check(runs, roof, asked.threads)
+    if beside and roof and by in ("kind", "block"):
+        raise MbcostError("a roofline is of layers", place="--plot", way_out="--by layer")
+    if by is None:
+        made = _watched(asked, lambda told: study.timing(runs, asked, told))
+        table = latency_table(made, rows.columns, rows.sort, roof)
+        where.show(lambda: table, lambda: beside.drawn(figures.times(made)) if beside else {})
+    else:
         parts.check_by(runs)
-    with drawn(asked.rounds or study.MOST_ROUNDS) as draw:
+        shares = _watched(asked, lambda told: parts.shares(runs[0], asked, told))
+        made = shares.timing
+        table = shares_table.shares_table(shares, by, rows.columns, rows.sort, roof)
+        plot = (lambda: beside.drawn(figures.parts(shares, by, roof))) if beside else dict
+        where.show(lambda: table, plot)
+    if made.measured.stopped == "interrupted":
+        raise typer.Exit(130)
+
+
+Made = TypeVar("Made")
+
+
+def _watched(asked: Asked, measure: Callable[[Callable[[int], None]], Made]) -> Made:
+    """Measure and draw how far it is; say so where Ctrl-C came before a first round."""
+    from mbcost.output.progress import drawn
+    from mbcost.studies.device.latency import MOST_ROUNDS, Interrupted
+    from mbcost.units import thousands, three_digits
+
+    with drawn(asked.rounds or MOST_ROUNDS) as draw:
 
         def told(done: int) -> None:
             draw(done, f"{thousands(done)} rounds", lambda speed: f"{three_digits(speed)}/s")
 
         try:
-            if by is None:
-                made = study.timing(runs, asked, told)
-            else:
-                shares = parts.shares(runs[0], asked, told)
-                made = shares.timing
-        except study.Interrupted:
+            return measure(told)
+        except Interrupted:
             say("mbcost: interrupted before the first round was finished: nothing to show")
             raise typer.Exit(130) from None
-    if by is None:
-        where.show(lambda: tables.latency_table(made, rows.columns, rows.sort))
-    else:
-        where.show(lambda: tables.shares_table(shares, by, rows.columns, rows.sort))
-    if made.measured.stopped == "interrupted":
-        raise typer.Exit(130)

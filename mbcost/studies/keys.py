@@ -77,6 +77,7 @@ def groups() -> dict[str, Keys]:
     from mbcost.studies.compare import records
     from mbcost.studies.device import latency_table
     from mbcost.studies.device import table as bounds
+    from mbcost.studies.device.shares_table import share_columns
     from mbcost.studies.guard import check_table, diff
     from mbcost.studies.memory import figures, stated, steps
     from mbcost.studies.papers import table as paper
@@ -107,7 +108,7 @@ def groups() -> dict[str, Keys]:
         "predicted": Keys("sweep", spaces, tuple(PREDICTED)),
         "deploy": Keys("deploy", ("deploy",), tuple(deploy_table.FIELDS)),
         "latency": Keys("latency", ("latency",), tuple(latency_table.FIELDS)),
-        "shares": Keys("shares", ("latency --by layer",), tuple(latency_table.SHARE_COLUMNS)),
+        "shares": Keys("shares", ("latency --by layer",), tuple(share_columns("layer", roof=True))),
         "train": Keys("train", ("train",), tuple(training.FIELDS)),
         "bounds": Keys("bounds", ("roof",), tuple(bounds.FIELDS)),
         "parts": Keys("parts", ("roof --by layer",), tuple(bounds.PART_COLUMNS)),

@@ -160,6 +160,7 @@ MEANINGS = {
     "ratio_margin": ("ratio", "distance of the farther of both ÷ the median"),
     "gmacs_per_second": ("10⁹ per second", "`mult_adds` ÷ `seconds`"),
     "disturbed": ("ratio", "threads × wall ÷ CPU time: 1 where nothing else ran in its place"),
+    "of_roof": ("ratio", "`at_least_seconds` ÷ `seconds`"),
     "evidence": ("truth", "the time is one to build on"),
     "rounds": ("count", "in each of which every target ran once"),
     "clock": ("text", "`cpu` at one thread, `wall` at several"),
@@ -234,6 +235,11 @@ IN_PLACE = {
     ("train", "params"): ("count", "weights, biases, batch-norm γ and β"),
     ("train", "mult_adds"): ("count", "multiply-adds of one image, at the size trained on"),
     ("shares", "seconds"): ("seconds", "median; of several layers the sum of their medians"),
+    **dict.fromkeys(
+        (("latency", "bound"), ("shares", "bound")),
+        ("text", "`compute` or `memory`; `overhead` where both are less than half of the time"),
+    ),
+    ("latency", "device"): ("text", "what `--device` named"),
     ("latency", "moved_bytes"): (
         "bytes",
         "parameters, maps read and maps written, each once, in `dtype`",

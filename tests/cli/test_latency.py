@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from mbcost.studies.device.latency_table import FIELDS, VIEWS
+from mbcost.studies.device.latency_table import FIELDS
+from mbcost.studies.device.shares_table import VIEWS
 from tests import ROOT
 from tests.conftest import Cli
 
@@ -33,6 +34,20 @@ def test_blocks_side_by_side(cli: Cli) -> None:
     assert names == ["standard", "depthwise-separable", "inverted-residual"]
     assert "of 8 rounds after" in result.stdout
     assert result.stderr == ""
+
+
+@pytest.mark.parametrize("further", [(), ("--by", "kind"), ("--by", "layer", "--device")])
+def test_a_figure_is_drawn_beside(further: tuple[str, ...], cli: Cli, tmp_path: Path) -> None:
+    device = tmp_path / "slow.yaml"
+    device.write_text(
+        "source: made up\npeaks: {fp32: {mult_adds_per_s: 1G, source: made up}}\n", "utf-8"
+    )
+    given = (*further, str(device)) if "--device" in further else further
+    plot = tmp_path / "a.svg"
+    result = cli(*SMALL[:2], "--size", "8", "--rounds", "6", *given, "--plot", str(plot))
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr == f"wrote {plot}\n"
+    assert plot.read_text("utf-8").count("<path") > 3
 
 
 def test_files_agree_with_each_other(cli: Cli, tmp_path: Path) -> None:

@@ -31,9 +31,9 @@ from mbcost.studies.device.latency_table import (
     FIELDS,
     latency_table,
     record,
-    share_records,
 )
 from mbcost.studies.device.parts import Share, grouped, shares
+from mbcost.studies.device.shares_table import share_records
 from mbcost.targets.resolve import resolve, resolve_one
 from tests.proofs.latency import PAIRS, printed
 

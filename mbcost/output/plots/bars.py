@@ -85,7 +85,7 @@ class Bars:
                 for i, record in enumerate(self.rows)
             ]
             widths = [text.get_window_extent().width for text in texts]
-            _make_room(axes, [record[key] for record in self.rows], widths)
+            make_room(axes, [record[key] for record in self.rows], widths)
 
     def _words(self, i: int, key: str) -> str:
         record = self.rows[i]
@@ -96,7 +96,7 @@ class Bars:
         return f"{words}, {'the same' if ratio == 1 else ratio_in_words(ratio)}"
 
 
-def _make_room(axes: Axes, values: Sequence[int], widths: Sequence[float]) -> None:
+def make_room(axes: Axes, values: Sequence[float], widths: Sequence[float]) -> None:
     """Set the x axis so that a label ``widths`` pixels wide fits beyond each bar."""
     whole = float(axes.bbox.width)
     gap = 2 * _GAP_PT * axes.figure.dpi / 72

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mbcost.modules.latency import BETWEEN
 from mbcost.modules.latency.rounds import DISTURBED, LOOKS
 from mbcost.modules.latency.statistics import FEWEST, Estimate
 from mbcost.networks.settings import as_record
 from mbcost.output.table import Column, Record, Table, choose_columns, sort_rows
 from mbcost.studies.compare.versions import versions_of, versions_text
 from mbcost.studies.compare.words import title_of
+from mbcost.studies.device.against import EXPLAINED, NOTHING, Against
 from mbcost.studies.device.latency import Run, Timing
-from mbcost.studies.device.parts import Share, Shares, blocks_of, grouped
+from mbcost.studies.device.profile import Device
 from mbcost.units import number, percent, thousands, three_digits
 
 COLUMNS = {
@@ -36,6 +36,10 @@ COLUMNS = {
         Column("mult_adds_per_byte", "mult-adds/byte", "digits", rank=4),
         Column("moved_bytes", "bytes moved", "memory"),
         Column("disturbed", "wall ÷ CPU", "digits", rank=5),
+        Column("device", "device"),
+        Column("at_least_seconds", "at least", "time"),
+        Column("of_roof", "of the roof", "part"),
+        Column("bound", "bound by"),
         Column("evidence", "evidence", "truth"),
         Column("rounds", "rounds", "whole", rank=2),
         Column("clock", "clock"),
@@ -57,24 +61,11 @@ _SHOWN = (
     "disturbed",
     "rounds",
 )
-VIEWS = ("layer", "kind", "block")
-SHARE_COLUMNS = {
-    column.key: column
-    for column in (
-        Column("path", "layer"),
-        Column("kind", "kind", rank=3),
-        Column("seconds", "median", "time"),
-        Column("time_share", "share of time", "share"),
-        Column("mult_adds", "mult-adds", "count", rank=4),
-        Column("mult_adds_share", "share of mult-adds", "share"),
-        Column("gmacs_per_second", "GMAC/s", "digits", rank=1),
-        Column("mult_adds_per_byte", "mult-adds/byte", "digits", rank=2),
-    )
-}
+ROOF = ("of_roof", "bound")
 
 
-def record(made: Timing, i: int) -> Record:
-    """Return what is known of a run: ``FIELDS``."""
+def record(made: Timing, i: int, device: Device | None = None) -> Record:
+    """Return what is known of a run: ``FIELDS``; with a device beside its lower bound."""
     run, measured = made.runs[i], made.measured
     moved = sum(run.moved_bytes)
     time, ratio = made.time(i), made.ratio(i) or Estimate(1.0, 1.0, 1.0)
@@ -97,6 +88,7 @@ def record(made: Timing, i: int) -> Record:
         "mult_adds_per_byte": run.mult_adds / moved if moved else None,
         "moved_bytes": moved,
         "disturbed": measured.disturbed(i),
+        **(NOTHING if device is None else Against(run, device).record(time.median)),
         "evidence": measured.evidence(i),
         "rounds": len(measured.rounds),
         "clock": measured.clock,
@@ -105,23 +97,22 @@ def record(made: Timing, i: int) -> Record:
     }
 
 
-def check_columns(by: str | None, columns: str | None, sort: str | None) -> None:
-    """Raise for a key that there is not, before anything is measured."""
-    known = COLUMNS if by is None else share_columns(by)
-    choose_columns(known, columns, ())
-    sort_rows([dict.fromkeys(known)], sort)
-
-
-def latency_table(made: Timing, columns: str | None = None, sort: str | None = None) -> Table:
+def latency_table(
+    made: Timing,
+    columns: str | None = None,
+    sort: str | None = None,
+    device: Device | None = None,
+) -> Table:
     """Return a row per run; JSON has its samples too."""
-    records = [record(made, i) for i in range(len(made.runs))]
+    records = [record(made, i, device) for i in range(len(made.runs))]
     default = ["target"]
     default += [key for key in ("runtime", "dtype") if len({row[key] for row in records}) > 1]
     default += [key for key in _SHOWN if len(records) > 1 or not key.startswith("ratio")]
+    default += ROOF if device is not None else ()
     default += [] if all(row["evidence"] for row in records) else ["evidence"]
     chosen = choose_columns(COLUMNS, columns, default)
     reference = made.runs[made.measured.plan.reference]
-    ratio = Column("ratio", f"vs {_name(reference, records)}", "digits")
+    ratio = Column("ratio", f"vs {name_of(reference, records)}", "digits")
     shown = tuple(ratio if column.key == "ratio" else column for column in chosen)
     return Table(
         shown,
@@ -139,14 +130,24 @@ def latency_table(made: Timing, columns: str | None = None, sort: str | None = N
             }
             for i, (row, run) in enumerate(zip(records, made.runs, strict=True))
         ],
-        title=_title(made),
-        caption=f"{_title(made)}: medians of {_clock(made)} with 95 % intervals, on "
-        f"{made.machine.cpu}, {made.machine.date[:10]}. {_versions(made)}.",
-        notes=tuple(_notes(made, records)),
+        title=title_words(made),
+        caption=f"{title_words(made)}: medians of {clock_words(made)} with 95 % intervals, on "
+        f"{made.machine.cpu}, {made.machine.date[:10]}. {versions_words(made)}.",
+        notes=(*notes_of(made, records), *roof_notes(device)),
     )
 
 
-def _name(run: Run, records: Sequence[Record]) -> str:
+def roof_notes(device: Device | None) -> Iterator[str]:
+    """Yield what is said of a device's roof, if one was named."""
+    if device is not None:
+        yield (
+            f"of the roof: what {device.title} takes at least ÷ the median; overhead: the bound is "
+            f"less than {percent(EXPLAINED, 0)} of it"
+        )
+
+
+def name_of(run: Run, records: Sequence[Record]) -> str:
+    """Return a run's target, with runtime and dtype where these tell runs apart."""
     parts = [run.subject.target]
     for key, value in (("runtime", run.runtime.name), ("dtype", run.dtype)):
         if len({row[key] for row in records}) > 1:
@@ -154,7 +155,8 @@ def _name(run: Run, records: Sequence[Record]) -> str:
     return " ".join(parts)
 
 
-def _title(made: Timing) -> str:
+def title_words(made: Timing) -> str:
+    """Return what all runs have in common."""
     subjects = list({run.subject.target: run.subject for run in made.runs}.values())
     first = made.runs[0]
     parts = [title_of(subjects)]
@@ -170,24 +172,27 @@ def _threads(made: Timing) -> str:
     return f"{count} thread{'s' if count > 1 else ''}"
 
 
-_CLOCKS = {"cpu": "CPU time", "wall": "wall time"}
+CLOCKS = {"cpu": "CPU time", "wall": "wall time"}
 
 
-def _clock(made: Timing) -> str:
-    return _CLOCKS[made.measured.clock]
+def clock_words(made: Timing) -> str:
+    """Return which clock the times are of."""
+    return CLOCKS[made.measured.clock]
 
 
-def _versions(made: Timing) -> str:
+def versions_words(made: Timing) -> str:
+    """Return what ran, with versions."""
     packages = dict.fromkeys(name for run in made.runs for name in run.runtime.packages)
     return versions_text(versions_of(packages))
 
 
-def _notes(made: Timing, records: Sequence[Record]) -> Iterator[str]:
+def notes_of(made: Timing, records: Sequence[Record]) -> Iterator[str]:
+    """Yield on what and how often it was measured, and what cannot be built on."""
     measured = made.measured
     rounds = thousands(len(measured.rounds))
     load = "" if made.machine.load is None else f", load {three_digits(made.machine.load)}"
     yield (
-        f"{made.machine.cpu}{load}; median of {_clock(made)} of {rounds} rounds after "
+        f"{made.machine.cpu}{load}; median of {clock_words(made)} of {rounds} rounds after "
         f"{measured.warm_up} to warm up"
         f"{', all once a round in random order, ratios round by round' * (len(records) > 1)}"
     )
@@ -218,108 +223,3 @@ def _why(row: Record) -> str:
             "waited; fewer --threads, or a quiet machine"
         )
     return f"wall ÷ CPU is {found}: it used more threads than the one that was allowed"
-
-
-def share_columns(by: str) -> dict[str, Column]:
-    """Return the columns of a view; its first one names the rows."""
-    first = Column("path", "layer") if by == "layer" else Column(by, by)
-    rest = [c for c in SHARE_COLUMNS.values() if c.key not in ("path", "kind")]
-    kind = [SHARE_COLUMNS["kind"]] if by == "layer" else []
-    return {column.key: column for column in (first, *kind, *rest)}
-
-
-def share_rows(made: Shares, by: str) -> Sequence[Share]:
-    """Return the rows of a view."""
-    if by == "kind":
-        return grouped(made.rows, lambda row: row.kind or row.path)
-    if by == "block":
-        blocks = blocks_of(made.run.counted)
-        return grouped(made.rows, lambda row: blocks.get(row.path, row.path))
-    return made.rows
-
-
-def share_records(made: Shares, by: str) -> list[Record]:
-    """Return the rows of a view: time beside work; shares are of what the rows come to."""
-    rows = share_rows(made, by)
-    whole, work = sum(row.seconds or 0.0 for row in rows), made.run.mult_adds
-    return [
-        {
-            "path" if by == "layer" else by: row.path,
-            **({"kind": row.kind} if by == "layer" else {}),
-            "seconds": row.seconds,
-            "time_share": row.seconds / whole if row.seconds is not None and whole else None,
-            "mult_adds": row.mult_adds,
-            "mult_adds_share": row.mult_adds / work if work else None,
-            "gmacs_per_second": _gmacs(row.mult_adds, row.seconds),
-            "mult_adds_per_byte": row.mult_adds / row.moved_bytes if row.moved_bytes else None,
-        }
-        for row in rows
-    ]
-
-
-def _gmacs(mult_adds: int, seconds: float | None) -> float | None:
-    return mult_adds / seconds / 1e9 if seconds else None
-
-
-def shares_table(
-    made: Shares, by: str, columns: str | None = None, sort: str | None = None
-) -> Table:
-    """Return where the time of a run goes, beside where its mult-adds are.
-
-    Files have every layer; people do not see those that have neither time nor mult-adds.
-    """
-    known, whole = share_columns(by), record(made.timing, 0)
-    chosen = choose_columns(known, columns, tuple(known))
-    rows = share_records(made, by)
-    seconds = sum(row["seconds"] or 0.0 for row in rows)
-    first = next(iter(known))
-    total: Record = {
-        first: "total",
-        "seconds": seconds,
-        "mult_adds": made.run.mult_adds,
-        "gmacs_per_second": _gmacs(made.run.mult_adds, seconds),
-    }
-    return Table(
-        chosen,
-        sort_rows([row for row in rows if row["seconds"] or row["mult_adds"]], sort),
-        tuple(column.key for column in chosen),
-        [{column.key: row[column.key] for column in chosen} for row in rows],
-        {
-            **whole,
-            "parts_seconds": made.parts_seconds,
-            "parts_of_whole": made.of_whole,
-            "parts_clock": made.clock,
-            "longer": made.longer.median,
-            f"by_{by}": [
-                {**row, "samples": share.samples}
-                for row, share in zip(rows, share_rows(made, by), strict=True)
-            ],
-        },
-        title=f"{made.run.subject.target}: {_title(made.timing)}",
-        caption=f"{made.run.subject.target}: time by {by} beside mult-adds. "
-        f"{_versions(made.timing)}.",
-        total=total,
-        notes=tuple(_notes_of_parts(made, whole)),
-    )
-
-
-def _notes_of_parts(made: Shares, whole: Record) -> Iterator[str]:
-    parts, took = (three_digits(1e3 * s) for s in (made.parts_seconds, whole["seconds"]))
-    yield (
-        f"parts: {parts} ms of {_CLOCKS[made.clock]}, {three_digits(made.of_whole)} of the whole, "
-        f"{took} ms of {_clock(made.timing)}; they are not scaled to it"
-    )
-    of_file = made.run.runtime.file is not None
-    between = "what its profile says of no node" if of_file else "Python and the timing itself"
-    yield (
-        f"{BETWEEN}: {between}; a run that is taken apart takes "
-        f"{three_digits(made.longer.median)} × as long as a whole one"
-    )
-    if of_file:
-        yield (
-            "no time of its own: fused into the layer before it; in brackets: what ONNX Runtime "
-            "put in itself"
-        )
-    elif made.run.subject.traced:
-        yield f"no time of its own: a function that a module calls itself, in {BETWEEN}"
-    yield from _notes(made.timing, [whole])
