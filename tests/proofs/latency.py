@@ -92,8 +92,8 @@ def under_the_roof(seconds: float) -> Iterator[str]:
         long = [row for row in rows if row["of_roof"] and row["seconds"] >= LONG_S]
         top = max(long, key=lambda row: row["of_roof"])
         yield (
-            f"{target}, onnx fp32: of {len(long)} layers of 0.1 ms or more {top['path']} is nearest "
-            f"to the roof, at {top['of_roof']:.1%} of it"
+            f"{target}, onnx fp32: of {len(long)} layers of 0.1 ms or more {top['path']} "
+            f"is nearest to the roof, at {top['of_roof']:.1%} of it"
         )
         if top["of_roof"] > TALLEST:
             yield f"MISSED: no layer was to be above {TALLEST:.0%}"
