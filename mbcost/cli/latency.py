@@ -65,6 +65,16 @@ class How:
     seed: Annotated[
         int, typer.Option("--seed", metavar="S", min=0, help="Seed of the order within rounds.")
     ] = 0
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            "--weights",
+            metavar="FILE.pt|RUN",
+            help="Weights of the targets, as deploy takes them. Default: random weights; a time "
+            "hardly depends on them.",
+            show_default=False,
+        ),
+    ] = None
     reference: Annotated[
         str | None,
         typer.Option(
@@ -79,11 +89,13 @@ class How:
     def asked(self) -> Asked:
         """Return it checked."""
         from mbcost.studies.device.latency import Asked
+        from mbcost.studies.training.run import weights_of
 
         rounds = None if self.rounds == "auto" else _at("--rounds", self.rounds)
         runtimes = _words("--runtime", self.runtime, tuple(RUNTIMES))
         dtypes = _words("--dtype", self.dtype, _DTYPES)
-        return Asked(runtimes, dtypes, self.threads, rounds, self.reference, self.seed)
+        weights = None if self.weights is None else weights_of(self.weights)
+        return Asked(runtimes, dtypes, self.threads, rounds, self.reference, self.seed, weights)
 
 
 def _words(option: str, text: str, words: tuple[str, ...]) -> tuple[str, ...]:

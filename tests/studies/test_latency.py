@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import math
 from math import prod
+from pathlib import Path
 from types import MethodType
 from typing import Any
 
 import pytest
 import torch
+from torch.nn.functional import batch_norm, conv2d
 
 from mbcost.errors import MbcostError
 from mbcost.graph.primitives import BatchNorm2d, Conv2d, Linear
@@ -21,6 +23,7 @@ from mbcost.studies.device.latency import (
     Asked,
     Run,
     Timing,
+    call_of,
     moved_bytes,
     reference_of,
     runnable,
@@ -35,6 +38,7 @@ from mbcost.studies.device.latency_table import (
 from mbcost.studies.device.parts import Share, grouped, shares
 from mbcost.studies.device.shares_table import share_records
 from mbcost.targets.resolve import resolve, resolve_one
+from tests.conftest import Cli
 from tests.proofs.latency import PAIRS, printed
 
 SMALL = "v3-small@alpha=0.35,size=32"
@@ -88,6 +92,51 @@ def test_eager_has_the_weights_of_the_file_and_its_batch_norms_unless_folded() -
         (file,) = network.deployed("fp32").outputs(images)
     assert torch.allclose(one, other, rtol=1e-3, atol=1e-4)
     assert torch.allclose(one, file, rtol=1e-3, atol=1e-4)
+
+
+def test_weights_of_a_file_are_what_runs(tmp_path: Path) -> None:
+    target = "standard@size=8,in=3,out=4,stride=1"
+    mine = runnable(resolve_one(target)).module().state_dict()
+    generator = torch.Generator().manual_seed(3)
+    drawn = {key: torch.rand(value.shape, generator=generator) for key, value in mine.items()}
+    torch.save(drawn, file := str(tmp_path / "mine.pt"))
+    runs = runs_of(resolve([target]), Asked(("eager", "onnx", "litert"), weights=file))
+    keys = ("running_mean", "running_var", "weight", "bias")
+    norm = [drawn[f"bn.{key}"] for key in keys]
+
+    def by_torch(images: torch.Tensor) -> torch.Tensor:
+        return batch_norm(conv2d(images, drawn["conv.weight"], padding=1), *norm).relu()
+
+    network = runnable(runs[0].subject)
+    assert network.deployed is not None
+    of_files = by_torch(network.deployed("fp32").images(IMAGES_SEED))
+    maps = by_torch(network.inputs[0])
+    eager, onnx, litert = (put_out(call_of(run, 1)) for run in runs)
+    assert torch.allclose(eager, maps, rtol=1e-5, atol=1e-6)
+    assert torch.allclose(onnx, of_files, rtol=1e-5, atol=1e-6)
+    assert torch.allclose(litert.permute(0, 3, 1, 2), of_files, rtol=1e-5, atol=1e-6)
+    folded = runs_of(resolve([target + ",fold_bn=true"]), Asked(weights=file))
+    assert torch.allclose(put_out(call_of(folded[0], 1)), maps, rtol=1e-5, atol=1e-6)
+
+
+def test_weights_of_another_network_are_refused(cli: Cli, tmp_path: Path) -> None:
+    torch.save({"conv.weight": torch.zeros(1)}, file := str(tmp_path / "mine.pt"))
+    run = cli("latency", "v3-small@size=32", "--weights", file, "--rounds", "1")
+    assert run.exit_code == 2
+    assert "mine.pt: lacks rows.0.conv.weight" in run.stderr
+    run = cli("latency", "torchvision:resnet18", "--weights", file)
+    assert run.exit_code == 2
+    assert "torchvision:resnet18: --weights are of a network that mbcost builds" in run.stderr
+
+
+def test_a_folder_of_a_training_gives_its_weights(cli: Cli, tmp_path: Path) -> None:
+    target = "v1-cifar10@alpha=0.05"
+    args = ("--data", "digits", "--epochs", "1", "--run", str(tmp_path / "run"))
+    assert cli("train", target, *args).exit_code == 0
+    found = cli("latency", f"{target},size=8,in=1", "--weights", str(tmp_path / "run"),
+                "--rounds", "1")  # fmt: skip
+    assert found.exit_code == 0, found.stderr
+    assert f"weights: {tmp_path / 'run' / 'weights.pt'}" in found.stdout
 
 
 def test_no_map_fades_into_numbers_that_slow_the_processor_down() -> None:

@@ -15,19 +15,20 @@ from mbcost.errors import MbcostError
 from mbcost.graph.graph import Graph
 from mbcost.modules.exported import FILE_FORMATS
 from mbcost.modules.exported.deployed import deploy
-from mbcost.modules.exported.weights import with_random_weights
+from mbcost.modules.exported.weights import with_random_weights, with_weights_of
 from mbcost.modules.latency import Call, Runnable
 
 IMAGES_SEED = 0
 """Of the images that files are run with; what they show is nothing to the time."""
 
 
-def module_of(graph: Graph, seed: int, *, folded: bool) -> nn.Module:
-    """Return the module of a graph with the weights that its file has, its batch-norms folded if
-    asked for. No map fades: numbers too small for float32 take many times as long."""
+def module_of(graph: Graph, seed: int, weights: str | None, *, folded: bool) -> nn.Module:
+    """Return the module of a graph with the weights of a file, or with the random ones that its
+    files have, its batch-norms folded if asked for. With random weights no map fades: numbers too
+    small for float32 take many times as long."""
     if folded:
-        return deploy(graph, seed, None)[1]
-    return with_random_weights(graph, seed)
+        return deploy(graph, seed, weights)[1]
+    return with_random_weights(graph, seed) if weights is None else with_weights_of(graph, weights)
 
 
 def random_images(shape: tuple[int, ...], seed: int) -> Tensor:

@@ -53,6 +53,8 @@ class Asked:
     """A target, as typed; None for the first."""
     seed: int = 0
     """Of the order within rounds."""
+    weights: str | None = None
+    """A file of weights, which every target has to fit; None for random ones."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class Run:
     subject: Subject
     runtime: Runtime
     dtype: str
+    weights: str | None = None
+    """A file of weights; None for random ones."""
 
     @property
     def name(self) -> str:
@@ -144,7 +148,14 @@ def runs_of(subjects: Sequence[Subject], asked: Asked) -> tuple[Run, ...]:
                 _as_typed(deployed(subject), subject), Storage(dtype), [FILE_FORMATS[runtime.file]]
             )
         _check_size(subject)
-        found.append(Run(subject, runtime, dtype))
+        if asked.weights is not None and subject.traced:
+            raise MbcostError(
+                "--weights are of a network that mbcost builds; a model from elsewhere brings its "
+                "own",
+                place=subject.target,
+                way_out="without --weights",
+            )
+        found.append(Run(subject, runtime, dtype, asked.weights))
     return tuple(found)
 
 
@@ -212,7 +223,7 @@ def finished(measured: Measured) -> Measured:
 
 def call_of(run: Run, threads: int) -> Call:
     """Return what runs it once."""
-    return run.runtime.call(runnable(run.subject), run.dtype, threads)
+    return run.runtime.call(runnable(run.subject, run.weights), run.dtype, threads)
 
 
 Made = TypeVar("Made", bound=Call)
@@ -249,8 +260,8 @@ def ready(runs: Sequence[Run]) -> Iterator[None]:
         yield
 
 
-def runnable(subject: Subject) -> Runnable:
-    """Return a subject as runtimes take it."""
+def runnable(subject: Subject, weights: str | None = None) -> Runnable:
+    """Return a subject as runtimes take it, with the weights of a file or random ones."""
     if isinstance(subject.spec, Model):
         return _elsewhere(subject, subject.spec)
     from mbcost.modules.latency.runtimes import module_of, random_images
@@ -259,13 +270,13 @@ def runnable(subject: Subject) -> Runnable:
 
     def of_file(dtype: str) -> Deployed:
         if dtype not in networks:
-            networks[dtype] = network_of(subject, Storage(dtype, seed=SEED))
+            networks[dtype] = network_of(subject, Storage(dtype, weights=weights, seed=SEED))
         return networks[dtype]
 
     graph, folded = trained(subject).graph, subject.folded
     return Runnable(
         subject.target,
-        lambda: module_of(graph, SEED, folded=folded),
+        lambda: module_of(graph, SEED, weights, folded=folded),
         (random_images((subject.batch, *graph.x), SEED),),
         deployed=of_file,
     )

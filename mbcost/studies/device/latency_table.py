@@ -210,6 +210,8 @@ def notes_of(made: Timing, records: Sequence[Record]) -> Iterator[str]:
         yield "still drifting when the warm-up ended: times may fall or rise with the rounds"
     if any(run.runtime.file for run in made.runs):
         yield "onnx, litert: the file that `mbcost deploy` writes, batch-norms folded"
+    if made.runs[0].weights is not None:
+        yield f"weights: {made.runs[0].weights}"
     for run, row in zip(made.runs, records, strict=True):
         if not row["evidence"]:
             yield f"{run.name}: no evidence, {_why(row)}"

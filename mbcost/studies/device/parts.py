@@ -152,4 +152,4 @@ def blocks_of(subject: Subject) -> Mapping[str, str]:
 
 
 def _parts(run: Run, threads: int) -> Parts:
-    return run.runtime.parts(runnable(run.subject), run.dtype, threads)
+    return run.runtime.parts(runnable(run.subject, run.weights), run.dtype, threads)
