@@ -101,11 +101,13 @@ def test_weights_of_a_file_are_what_runs(tmp_path: Path) -> None:
     drawn = {key: torch.rand(value.shape, generator=generator) for key, value in mine.items()}
     torch.save(drawn, file := str(tmp_path / "mine.pt"))
     runs = runs_of(resolve([target]), Asked(("eager", "onnx", "litert"), weights=file))
-    keys = ("running_mean", "running_var", "weight", "bias")
-    norm = [drawn[f"bn.{key}"] for key in keys]
+    mean, var, gamma, beta = (
+        drawn[f"bn.{key}"] for key in ("running_mean", "running_var", "weight", "bias")
+    )
 
     def by_torch(images: torch.Tensor) -> torch.Tensor:
-        return batch_norm(conv2d(images, drawn["conv.weight"], padding=1), *norm).relu()
+        maps = conv2d(images, drawn["conv.weight"], padding=1)
+        return batch_norm(maps, mean, var, gamma, beta).relu()
 
     network = runnable(runs[0].subject)
     assert network.deployed is not None
