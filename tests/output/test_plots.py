@@ -22,6 +22,7 @@ from matplotlib.collections import PathCollection, QuadMesh
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
+from matplotlib.text import Annotation, Text
 
 import mbcost
 from mbcost.errors import MbcostError
@@ -33,6 +34,7 @@ from mbcost.output.plots import (
 )
 from mbcost.output.plots.fonts import families, short
 from mbcost.output.plots.roofline import POINT_KEYS
+from mbcost.output.plots.room import Box, along, box_of, nearest_free
 from mbcost.output.plots.style import (
     FONT_PT,
     KIND_FILLS,
@@ -250,6 +252,41 @@ def test_a_measured_roofline_says_so_and_its_points_are_those_given() -> None:
         assert figure.axes[0].get_ylabel() == "measured (G mult-adds/s)"
     with painted(bound_roofline([resolve_one("v2")], HOST, "fp32")) as figure:
         assert figure.axes[0].get_ylabel() == "at most (G mult-adds/s)"
+
+
+def test_roofs_that_lie_near_share_a_name_which_no_line_crosses() -> None:
+    plot = roofline(MEASURED, HOST, "fp32", measured=True)
+    assert plot.names() == [
+        ("L1 212 GB/s", 212_000_000_000),
+        ("L2 92.4 GB/s, L3 97.4 GB/s", 97_400_000_000),
+        ("memory 23.8 GB/s", 23_800_000_000),
+    ]
+    with painted(plot) as figure:
+        figure.draw_without_rendering()  # sets where lines begin and end
+        named = [text for text in figure.axes[0].texts if isinstance(text, Annotation)]
+        texts = {text.get_text(): box_of(Text.get_window_extent(text)) for text in named}
+        lines = {
+            text.get_text(): np.asarray(text.arrow_patch.get_path().vertices, float).tolist()
+            for text in named
+            if text.arrow_patch is not None
+        }
+    assert set(texts) > {name for name, _ in plot.names()}
+    assert lines
+    for of, line in lines.items():
+        for step in along(line, 1):
+            assert not [name for name, box in texts.items() if name != of and step.overlap(box)]
+
+
+def test_a_label_goes_where_its_line_crosses_no_other_label() -> None:
+    bounds, other = Box(-100, -100, 100, 100), Box(-40, 6, 40, 20)
+    around = [other, Box(-100, -25, 100, 5)]
+    free = nearest_free((10, 4), [(0, 5)], around, bounds, 1)
+    assert free is not None
+    assert any(step.overlap(other) for step in free.leader((0, 5), 1))
+    found = nearest_free((10, 4), [(0, 5)], around, bounds, 1, labels=[other])
+    assert found is not None
+    assert found.leader((0, 5), 1)
+    assert not any(step.overlap(other) for step in found.leader((0, 5), 1))
 
 
 def test_without_a_layer_that_multiplies_there_is_no_roofline() -> None:

@@ -40,7 +40,11 @@ _LEAST_PT2 = 3.0
 _KEY_PT2 = 18.0
 _ROOM = 1.6
 """Factor of the axes beyond the outermost points."""
+_NAMES = 0.25
+"""Height that the names above the peak have, of the height below it."""
 _GAP_PT = 2.5
+_NEAR = 1.25
+"""Roofs whose bandwidths differ by less than this factor lie too near for a name each."""
 _DECADES = 2
 """From here on an axis has its ticks at powers of ten alone."""
 
@@ -107,7 +111,9 @@ class Roofline:
         xs = [row["mult_adds_per_byte"] for row in self.rows]
         xs += [self.peak / rate for _, rate in self.bandwidths]
         ys = [row["mult_adds_per_second"] for row in self.rows] + [self.peak]
-        return min(xs) / _ROOM, max(xs) * _ROOM, min(ys) / _ROOM, max(ys) * _ROOM
+        low, high = min(ys) / _ROOM, max(ys)
+        names = max(_ROOM, (high / low) ** _NAMES)
+        return min(xs) / _ROOM, max(xs) * _ROOM, low, high * names
 
     def draw(self, figure: Figure) -> None:
         """Draw the roofs, then the points of each kind; what takes long is large."""
@@ -187,14 +193,30 @@ class Roofline:
             va="bottom",
             gid="peak",
         )
-        labeller = Labeller(axes, [box_of(peak.get_window_extent())])
+        labeller = Labeller(axes, [box := box_of(peak.get_window_extent())], [box])
         for row, area in zip(self.rows, self.areas, strict=True):
             labeller.keep_off_bubble(row["mult_adds_per_byte"], row["mult_adds_per_second"], area)
         labeller.keep_off_line([(left, self.peak), (right, self.peak)], 1.2)
         for _, rate in self.bandwidths:
             labeller.keep_off_line(list(zip(*self._line(rate), strict=True)), 0.8)
-        for name, rate in self.bandwidths:
-            labeller.write(f"{name} {count_text(rate)}B/s", self._places(rate), {})
+        for text, rate in self.names():
+            labeller.write(text, self._places(rate), {})
+
+    def names(self) -> list[tuple[str, int]]:
+        """Return what is written beside which slope, the steepest first; near ones share a name."""
+        groups: list[list[tuple[str, int]]] = []
+        for each in sorted(self.bandwidths, key=lambda bandwidth: bandwidth[1]):
+            if groups and each[1] < _NEAR * groups[-1][-1][1]:
+                groups[-1].append(each)
+            else:
+                groups.append([each])
+        return [
+            (
+                ", ".join(f"{name} {count_text(rate)}B/s" for name, rate in group),
+                group[-1][1],
+            )
+            for group in reversed(groups)
+        ]
 
     def _places(self, rate: int) -> list[tuple[float, float]]:
         """Return points of a bandwidth's roof from which its name is not far."""

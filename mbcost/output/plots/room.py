@@ -58,6 +58,13 @@ class Place:
     point: int
     radius_pt: float
 
+    def leader(self, point: tuple[float, float], step: float) -> list[Box]:
+        """Return small boxes along the line that leads to the point, if there is one."""
+        if self.radius_pt <= _LEADER_PT:
+            return []
+        centre = (self.box.x0 + self.box.x1) / 2, (self.box.y0 + self.box.y1) / 2
+        return list(along([centre, point], step))
+
 
 def along(points: Sequence[tuple[float, float]], step: float) -> Iterator[Box]:
     """Return small boxes along a polyline, ``step`` pixels apart: what a label must not cover."""
@@ -75,8 +82,10 @@ def nearest_free(
     bounds: Box,
     pixels_per_pt: float,
     reach_pt: float = _RADII_PT[-1],
+    labels: Sequence[Box] = (),
 ) -> Place | None:
-    """Return the place nearest to one of ``points`` (dearest first) where a label covers nothing.
+    """Return the place nearest to one of ``points`` (dearest first) where a label covers nothing
+    and no line that leads from it to its point crosses one of ``labels``.
 
     None where nothing within ``reach_pt`` is free.
     """
@@ -86,8 +95,17 @@ def nearest_free(
             break
         for i, point in enumerate(points):
             for box in _around(point, size, radius * pixels_per_pt):
-                if box.inside(bounds) and not any(box.overlap(other) for other in obstacles):
-                    return Place(box, i, radius)
+                place = Place(box, i, radius)
+                if (
+                    box.inside(bounds)
+                    and not any(box.overlap(other) for other in obstacles)
+                    and not any(
+                        step.overlap(label)
+                        for step in place.leader(point, pixels_per_pt)
+                        for label in labels
+                    )
+                ):
+                    return place
     return None
 
 
@@ -113,6 +131,8 @@ class Labeller:
 
     axes: Axes
     taken: list[Box] = field(default_factory=list)
+    labels: list[Box] = field(default_factory=list)
+    """Those of ``taken`` that are labels, which a line to another one's point must not cross."""
 
     @property
     def pixels_per_pt(self) -> float:
@@ -157,12 +177,14 @@ class Labeller:
             box_of(self.axes.bbox),
             self.pixels_per_pt,
             reach_pt,
+            self.labels,
         )
         if place is None:
             return False
         gap = _GAP_PT * self.pixels_per_pt
-        self.taken.append(place.box.grown(gap))
         x, y = at[place.point]
+        self.labels.append(place.box.grown(gap))
+        self.taken += [self.labels[-1], *place.leader((x, y), self.pixels_per_pt)]
         written = self.axes.annotate(
             visible(text),
             points[place.point],
