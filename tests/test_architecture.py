@@ -36,6 +36,7 @@ DOORSTEP = ("__init__", "__main__", "_version")
 DOORS = {
     "PIL": ("modules",),
     "ai_edge_litert": ("modules",),
+    "distributed": ("studies",),
     "flatbuffers": ("modules",),
     "fvcore": ("modules",),
     "iopath": ("modules",),

@@ -17,6 +17,7 @@ from mbcost.cli.look import LookGiven
 from mbcost.cli.options import Rows, Settings, SpaceOf, Workers
 from mbcost.cli.output import Outputs, say, write_files
 from mbcost.cli.streams import failure
+from mbcost.cli.trainings import Sweep, TrainingsGiven
 from mbcost.errors import MbcostError
 from mbcost.units import thousands
 
@@ -46,9 +47,11 @@ def sweep(
     of: SpaceOf,
     budgets: ColumnBudgets,
     pivot: Pivot,
+    trainings: TrainingsGiven,
     workers: Workers = 1,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with an interrupted sweep to a file.")
+        bool,
+        typer.Option("--resume", help="Go on with an interrupted sweep: to a file, or of --run."),
     ] = False,
     rows: Rows,
     outputs: Outputs,
@@ -63,7 +66,16 @@ def sweep(
     mbcost sweep v2 --alpha 0.35:1.4:0.05 --size 96:224:32 --pivot alpha,size
 
     mbcost sweep ofa-mobilenetv3 --samples 1000000 --max-mult-adds 300M -o ofa.parquet
+
+    With --train the configs that are left are trained on your images, the cheapest first, on Dask:
+
+    mbcost sweep v1-cifar10 --alpha 0.25,0.5,1 --train --data digits --run DIR --workers 2
     """
+    if trainings.check():
+        asked = Sweep(of, budgets, trainings, settings, rows, outputs, look.look(), workers, resume)
+        asked.refuse_others(pivot.axes)
+        asked.run()
+        return
     from mbcost.studies.spaces.chunks import Chunks, locked
     from mbcost.studies.spaces.columns import Layout
     from mbcost.studies.spaces.plan import UNIT, UNIT_OF_WHOLE, Plan

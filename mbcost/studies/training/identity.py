@@ -50,15 +50,20 @@ def opened(folder: Path, identity: Record, resume: bool) -> bool:
             place=f"--run {folder}",
             way_out="--resume goes on with it; or another folder",
         )
-    other = [key for key, value in identity.items() if known[key] != value and key != "target"]
+    other = differing(known, identity)
     if other:
         raise MbcostError(
-            "holds another training: "
-            + "; ".join(_differing(key, known, identity) for key in other),
+            f"holds another training: {other}",
             place=f"--run {folder}",
             way_out="the same settings and data, or another folder",
         )
     return bool(mode_of(folder / RECORD, str(folder)))
+
+
+def differing(known: Record, new: Record) -> str:
+    """Return in words what is another in ``new`` than it is known to be; nothing for the same."""
+    keys = [key for key, value in new.items() if known[key] != value and key != "target"]
+    return "; ".join(_differing(key, known, new) for key in keys)
 
 
 def _differing(key: str, known: Record, new: Record) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mbcost.cost import DTYPES, FLOPS_PER_MULT_ADD
@@ -91,9 +91,13 @@ def sweep_table(
     notes: Sequence[str],
     columns: str | None = None,
     sort: str | None = None,
+    trained: Mapping[str, Column] | None = None,
 ) -> Table:
-    """Return a config per row: what was chosen, and what it costs, with small bars of mult-adds."""
-    known = columns_of(layout)
+    """Return a config per row: what was chosen, and what it costs, with small bars of mult-adds.
+
+    ``trained`` are the columns that trainings add to the records; the first one is shown.
+    """
+    known = columns_of(layout) | dict(trained or {})
     space = layout.plan.space
     varying = [axis.key for axis in space.axes]
     if "rho" in varying:
@@ -103,6 +107,7 @@ def sweep_table(
     if "top1" in known:
         default.append("top1")
     default += PREDICTED if layout.plan.predicted else ()
+    default += list(trained or ())[:1]
     chosen = choose_columns(known | FLOPS, columns, default)
     if FLOPS.keys() & {column.key for column in chosen}:
         records = with_flops(records)
