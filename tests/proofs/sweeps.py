@@ -66,11 +66,11 @@ def wait_for(what: Callable[[], object], process: Process | None = None) -> None
 
 def workers(pid: int) -> list[int]:
     """Return the processes that count for ``pid``: its children that run our code."""
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return [int(child) for child in children if b"spawn_main" in proc(int(child), "cmdline")]
-    except FileNotFoundError:
-        return []
+    found = []
+    for file in Path(f"/proc/{pid}/task").glob("*/children"):  # each thread has its own
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found += map(int, file.read_text().split())
+    return [child for child in found if b"spawn_main" in proc(child, "cmdline")]
 
 
 def proc(pid: int, name: str) -> bytes:

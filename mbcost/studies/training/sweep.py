@@ -33,7 +33,7 @@ from mbcost.studies.training.identity import opened
 from mbcost.studies.training.job import Job, Outcome, data_of, identity_on, key_of, run_job
 from mbcost.studies.training.run import IDENTITY, RECORD, Run
 from mbcost.studies.training.store import Store, common_identity
-from mbcost.studies.training.train import check_machine, subject_for
+from mbcost.studies.training.train import check_installed, subject_for
 from mbcost.targets.subject import Subject
 from mbcost.units import thousands
 
@@ -191,7 +191,7 @@ def require(folder: Path) -> None:
     """Raise where a package is missing, or the folder is that of one training."""
     if lacking := missing(["distributed"]):
         raise not_installed("a sweep of trainings", lacking, install="'mbcost[dask]'")
-    check_machine("cpu")
+    check_installed()
     if mode_of(folder / IDENTITY, str(folder)):
         raise MbcostError(
             "is the folder of one training", place=f"--run {folder}", way_out="another folder"

@@ -143,11 +143,15 @@ def train(
         return _Session(subject, data, settled, place, where, identity).run()
 
 
+def check_installed() -> None:
+    """Raise where a package is missing without which nothing trains."""
+    if lacking := missing(PACKAGES):
+        raise not_installed("training", lacking)
+
+
 def check_machine(device: str) -> None:
     """Raise where torch is missing, or has no such device here."""
-    lacking = missing(PACKAGES)
-    if lacking:
-        raise not_installed("training", lacking)
+    check_installed()
     from mbcost.modules.training.loop import device_problem
 
     problem = device_problem(device)
