@@ -116,6 +116,7 @@ def stopped_sweep(case: Case, seed: int, folder: Path) -> Counter[str]:
             _, message = process.communicate(timeout=600)
         assert "Traceback" not in message, message
         if process.returncode == 0:
+            assert message == "wrote x.csv\nwrote x.parquet\n", message
             break
         assert process.returncode == -signal.SIGKILL, message
         assert not (folder / "x.csv").exists(), "a sweep that was killed has a file"

@@ -271,7 +271,7 @@ def test_workers_of_several_threads_are_refused(cli: Cli, tmp_path: Path) -> Non
 
 def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
     args = (*SPACE, "--train", "--data", "digits", "--epochs", "200", "--run", "runs")
-    short = (*args[:2], "--alpha", "0.02", *args[4:])
+    short = (*args[:2], "--alpha", "0.05", *args[4:])
     with running(tmp_path, *short) as process:
         wait_for(lambda: list(tmp_path.glob("runs/*/checkpoint.pt")), process)
         crew = workers(process.pid)

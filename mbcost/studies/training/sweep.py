@@ -324,7 +324,8 @@ def crew(workers: int, address: str | None) -> Iterator[Client]:
         cluster = LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
-            dashboard_address=None,
+            # no fixed port: several sweeps may run at a time
+            scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
             memory_limit=None,
             silence_logs=logging.CRITICAL,
         )
