@@ -66,7 +66,7 @@ def search(
     from mbcost.studies.spaces.columns import Layout
     from mbcost.studies.spaces.plan import UNIT, UNIT_OF_WHOLE, Plan
     from mbcost.studies.spaces.search.alpha import solved
-    from mbcost.studies.spaces.search.search import opened
+    from mbcost.studies.spaces.search.opening import opened
     from mbcost.studies.spaces.search.table import answer_table
     from mbcost.studies.spaces.verify import Verifier
 

@@ -72,9 +72,8 @@ def sweep(
     mbcost sweep v1-cifar10 --alpha 0.25,0.5,1 --train --data digits --run DIR --workers 2
     """
     if trainings.check():
-        asked = Sweep(of, budgets, trainings, settings, rows, outputs, look.look(), workers, resume)
-        asked.refuse_others(pivot.axes)
-        asked.run()
+        how = Sweep(of, budgets, trainings, settings, rows, outputs, look.look(), workers, resume)
+        how.run(pivot.axes)
         return
     from mbcost.studies.spaces.chunks import Chunks, locked
     from mbcost.studies.spaces.columns import Layout

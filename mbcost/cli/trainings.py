@@ -118,8 +118,9 @@ class Sweep:
     workers: int
     resume: bool
 
-    def run(self) -> None:
-        """Train what the limits leave, and show the table as it fills in."""
+    def run(self, pivot: str | None) -> None:
+        """Train what the limits leave, and show the table as it fills in; ``pivot`` is refused."""
+        self._refuse_others(pivot)
         from mbcost.cli.output import parted, write_files
         from mbcost.output.files import check_writable
         from mbcost.studies.training.store import opened_store
@@ -199,7 +200,7 @@ class Sweep:
         optimizer = self.budgets.given.get("optimizer")
         return replace(typed, optimizer=optimizer).settled(batch, "cpu")
 
-    def refuse_others(self, pivot: str | None) -> None:
+    def _refuse_others(self, pivot: str | None) -> None:
         """Raise for options that a sweep of trainings has no use for."""
         for option, given, way_out in (
             ("--pivot", pivot, "leave it out; trainings are rows"),

@@ -220,11 +220,15 @@ def smallest_batch(graph: Graph) -> int:
     return 2 if any(prod(norm.y[1:]) == 1 for norm in _norms(graph)) else 1
 
 
+class BatchTooSmallError(MbcostError):
+    """torch trains this network, but not with so few images."""
+
+
 def check_trains(graph: Graph, batch: int) -> None:
     """Raise ``MbcostError`` where torch does not train so many images."""
     if batch < smallest_batch(graph):
         place = next(n.path for n in _norms(graph) if prod(n.y[1:]) == 1)
-        raise MbcostError(
+        raise BatchTooSmallError(
             "a batch-norm of one value per channel cannot be trained",
             place=place,
             way_out="a batch of 2 or more, or a larger --size",

@@ -51,7 +51,8 @@ def whole(key: str, n: int) -> float:
     choices = plan.choices(0).T.tolist()
     start = time.process_time()
     for choice in choices:
-        assert whole_figures(plan, choice)[0] > 0
+        found = whole_figures(plan, choice)
+        assert found and found[0] > 0
     return n / (time.process_time() - start)
 
 

@@ -66,7 +66,7 @@ def wait_for(what: Callable[[], object], process: Process | None = None) -> None
 
 def workers(pid: int) -> list[int]:
     """Return the processes that count for ``pid``: its children that run our code."""
-    found = []
+    found: list[int] = []
     for file in Path(f"/proc/{pid}/task").glob("*/children"):  # each thread has its own
         with suppress(FileNotFoundError, ProcessLookupError):
             found += map(int, file.read_text().split())

@@ -272,3 +272,17 @@ def test_an_arena_that_nothing_is_within_names_the_nearest(cli: Cli) -> None:
     assert (
         "--max-arena-bytes 10,000: nearest 73,728 (+637.3%) at alpha=0.25 size=96" in result.stderr
     )
+
+
+def test_a_config_that_cannot_be_trained_never_wins(cli: Cli) -> None:
+    """v2 at 32×32 ends in maps of 1×1, over which a batch-norm needs two images."""
+    args = ("search", "v2", "--alpha", "0.35", "--verify", "0", "--objective", "-mult_adds",
+            "--max-train-peak-bytes", "1GB")  # fmt: skip
+    run = cli(*args, "--size", "32:96:32", "--format", "json")
+    assert run.exit_code == 0, run.stderr
+    found = json.loads(run.stdout)
+    assert (found["winner"]["size"], found["configs"], found["feasible"]) == (64, 3, 2)
+    run = cli(*args, "--size", "32")
+    assert run.exit_code == 1
+    assert "none of 1 configs can be trained: torch trains no batch-norm of one" in run.stderr
+    assert cli(*args, "--size", "32", "--batch", "2").exit_code == 0

@@ -323,6 +323,30 @@ def test_a_whole_figure_stands_where_it_is_asked_for(cli: Cli, cli_json: Any) ->
     assert "an interpreter takes at least the arena" in shown
 
 
+NOTE = "torch trains no batch-norm of one value per channel: a config that has one"
+
+
+def test_a_config_that_cannot_be_trained_is_left_out_and_that_is_said(
+    cli: Cli, cli_json: Any, tmp_path: Path
+) -> None:
+    """v2 at 32×32 ends in maps of 1×1, over which a batch-norm needs two images."""
+    args = ("sweep", "v2", "--alpha", "0.35", "--size", "32,64", "--batch", "1,2", "--verify", "0")
+    limit = ("--max-train-peak-bytes", "1GB")
+    assert cli("memory", "v2", "--alpha", "0.35", "--size", "32", "--train").exit_code == 2
+    rows = cli_json(*args, *limit)
+    assert [(row["size"], row["batch"]) for row in rows] == [(32, 2), (64, 1), (64, 2)]
+    for row in rows:
+        config = f"v2@alpha=0.35,size={row['size']}"
+        [memory] = cli_json("memory", config, "--batch", str(row["batch"]), "--train")
+        assert row["train_peak_bytes"] == memory["train_peak_bytes"]
+    assert NOTE in cli(*args, *limit).stdout
+    assert NOTE not in cli(*args, *limit, "--batch", "2").stdout
+    assert cli(*args, *limit, "-o", str(tmp_path / "x.csv")).exit_code == 0
+    assert len(read(tmp_path / "x.csv")) == 3
+    shown = cli(*args, "--columns", "size,batch,train_peak_bytes", "--format", "csv")
+    assert len(shown.stdout.splitlines()) == 1 + 3
+
+
 def test_a_sample_is_the_same_whatever_is_counted(cli: Cli, tmp_path: Path) -> None:
     """Smaller units do not change what is drawn: a limit leaves some of the same configs."""
     args = ("sweep", "mobilenet-grid", "--samples", "30", "--seed", "3", "--verify", "0")

@@ -18,6 +18,7 @@ from typer.testing import Result
 
 import mbcost
 from mbcost.modules.data import read
+from mbcost.modules.training.recipe import Recipe
 from mbcost.studies.training.run import Run
 from mbcost.studies.training.store import opened_store
 from tests.conftest import Cli
@@ -28,7 +29,8 @@ pytest.importorskip("distributed")
 
 
 def test_six_trainings_with_a_worker_and_the_client_killed(tmp_path: Path) -> None:
-    case = proof.case_of(6, 0)._replace(stops=("worker", "client"))
+    short = Recipe(epochs=2, images=300)
+    case = proof.case_of(6, 0)._replace(stops=("worker", "client"), recipe=short)
     stopped = proof.stopped_sweep(case, 0, tmp_path)
     assert stopped == {"worker": 1, "client": 1}
     proof.check_rows(case, tmp_path)
@@ -50,7 +52,7 @@ def scheduler() -> Iterator[str]:
     """The address of one that runs with a worker, on loopback."""
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster:
         yield cluster.scheduler_address
 
 
@@ -260,7 +262,7 @@ def test_options_of_trainings_go_together(args: tuple[str, ...], problem: str, c
 def test_workers_of_several_threads_are_refused(cli: Cli, tmp_path: Path) -> None:
     from distributed import LocalCluster
 
-    how: dict[str, Any] = {"processes": False, "protocol": "tcp", "dashboard_address": None}
+    how: dict[str, Any] = {"processes": False, "protocol": "tcp", "dashboard_address": ":0"}
     with LocalCluster(n_workers=1, threads_per_worker=2, **how) as cluster:
         result = cli(
             *(*SPACE, *TRAIN, "--run", str(tmp_path / "runs")), "--dask", cluster.scheduler_address

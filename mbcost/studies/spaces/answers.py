@@ -73,9 +73,9 @@ def search(
     >>> best["alpha"], best["size"], best["top1"]
     (0.5, 224, 63.7)
     """
+    from mbcost.studies.spaces.search.opening import opened
     from mbcost.studies.spaces.search.search import (
         default_objective,
-        opened,
         parse_objectives,
         search_steps,
     )

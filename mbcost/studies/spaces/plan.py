@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbcost.errors import MbcostError
+from mbcost.graph.training import BatchTooSmallError
 from mbcost.studies.memory.stated import OF_WHOLE, Stated
 from mbcost.studies.spaces.learnt import LIMIT, Choices, Ints, too_large
 from mbcost.studies.spaces.parts import DEFAULT, INPUT_SETTINGS
@@ -161,6 +162,10 @@ class Plan:
         return found
 
 
+UNTRAINED = "torch trains no batch-norm of one value per channel"
+"""Why a config with a batch of 1 may have no training peak."""
+
+
 @dataclass
 class Batch:
     """The configs of a unit that were kept, and their figures."""
@@ -184,7 +189,7 @@ def with_whole(plan: Plan, batch: Batch) -> Batch:
     kept, rows = [], []
     for i, choice in enumerate(batch.choices.T.tolist()):
         row = whole_figures(plan, choice)
-        if len(row) == len(plan.whole):
+        if row is not None:
             kept.append(i)
             rows.append(row)
     figures = {key: values[kept] for key, values in batch.figures.items()}
@@ -193,18 +198,21 @@ def with_whole(plan: Plan, batch: Batch) -> Batch:
     return Batch(batch.choices[:, kept], figures)
 
 
-def whole_figures(plan: Plan, choice: Sequence[int]) -> list[int]:
-    """Return the figures of ``plan.whole`` of a config, up to the first one above its limit."""
+def whole_figures(plan: Plan, choice: Sequence[int]) -> list[int] | None:
+    """Return the figures of ``plan.whole`` of a config; None where one is above its limit, or
+    torch does not train so small a batch of it."""
     found: list[int] = []
     spec, settings = plan.space.at(choice)
     graph, batch = spec.graph(settings), settings.get("batch", 1)
     for key in plan.whole:
         try:
             figure = OF_WHOLE[key](graph, batch, plan.stated)
+        except BatchTooSmallError:
+            return None
         except MbcostError as error:
             raise error.at(f"{plan.space.target}: {plan.space.describe(choice)}") from None
         if figure > plan.at_most.get(key, figure):
-            break
+            return None
         if figure >= LIMIT:
             raise too_large(plan.space, key)
         found.append(figure)

@@ -7,55 +7,23 @@ budget lifted: a budget is binding if without it a better config would win.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from decimal import Decimal
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mbcost.errors import CheckFailedError, MbcostError, did_you_mean
-from mbcost.networks.network import Network
 from mbcost.networks.spec import Spec
 from mbcost.output.table import Record
-from mbcost.studies import prediction
 from mbcost.studies.guard.budget import LIMITS, option_of
 from mbcost.studies.pareto import MAX_OBJECTIVES, pareto_front
 from mbcost.studies.spaces.columns import Layout
 from mbcost.studies.spaces.learnt import LIMIT
-from mbcost.studies.spaces.plan import UNKNOWN, Batch, Counting, whole_figures
-from mbcost.studies.spaces.space import Axis, Space
+from mbcost.studies.spaces.plan import UNKNOWN, UNTRAINED, Batch, Counting, whole_figures
+from mbcost.studies.spaces.space import Space
 from mbcost.studies.spaces.verify import Sample, Verifier
 from mbcost.units import percent, thousands
-
-ALPHAS = tuple(float(Decimal(i) / 20) for i in range(5, 29))
-SIZES = tuple((size, size) for size in range(96, 257, 32))
-"""Where α and size are left open: 0.25 to 1.4 in steps of 0.05 and 96 to 256 in steps of 32, and
-whatever else is published."""
-
-
-def opened(space: Space, *, predicted: bool = False) -> Space:
-    """Return the space with α and size as axes, where nothing varies and they are not fixed.
-
-    Where the top-1 is ``predicted`` they stay within what is published.
-    """
-    if space.axes or not isinstance(space.spec, Network):
-        return space
-    network = space.spec
-    axes = []
-    if "alpha" in network.accepts and "alpha" not in space.settings:
-        alphas = {*ALPHAS, *(row.alpha for row in network.published)}
-        if predicted:
-            low, high = prediction.alphas_of(prediction.family_of(network, space.settings))
-            alphas = {alpha for alpha in alphas if low <= alpha <= high}
-        axes.append(Axis("alpha", tuple(sorted(alphas))))
-    if not {"size", "rho"} & set(space.settings):
-        sizes = {*SIZES, *(row.sides for row in network.published)}
-        if predicted:
-            least, most = prediction.sides_of(prediction.family_of(network, space.settings))
-            sizes = {sides for sides in sizes if least <= min(sides) and max(sides) <= most}
-        axes.append(Axis("size", tuple(sorted(sizes))))
-    return replace(space, axes=tuple(axes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +115,8 @@ class Answer:
     seen: Sample[tuple[tuple[int, ...], dict[str, int]]]
     """Some of the configs that were looked at, and what was found of them."""
     looked: int = 0
+    trained: int = 0
+    """Those that are not left out since torch does not train so small a batch of them."""
     feasible: int = 0
     unrated: int = 0
     """Configs within the budgets that have no value of an objective: no published accuracy."""
@@ -163,14 +133,15 @@ class Answer:
 
     def add(self, batch: Batch) -> None:
         """Take in a batch of configs."""
-        n = batch.choices.shape[1]
+        self.looked += batch.choices.shape[1]
         batch = self._with_whole(batch)
+        n = batch.choices.shape[1]
+        self.trained += n
         self.seen.add(n, lambda i: _one(batch, i))
         values = {c.key: _column(self.layout, batch, c.key) for c in self.constraints}
         over = {c.key: values[c.key] > min(c.limit, LIMIT) for c in self.constraints}
         broken = np.sum(list(over.values()), axis=0) if over else np.zeros(n, int)
         rated = _rated(self.layout, batch, self.objectives)
-        self.looked += n
         self.feasible += int((broken == 0).sum())
         self.unrated += int(((broken == 0) & ~rated).sum())
         _take(self.found, self.layout, batch, (broken == 0) & rated)
@@ -185,6 +156,7 @@ class Answer:
         """Return the batch with the figures of whole networks, where they decide anything.
 
         A config that is over two other budgets is neither the winner nor the best with one lifted.
+        One of which torch does not train so small a batch is left out.
         """
         plan = self.layout.plan
         if not plan.whole:
@@ -196,14 +168,26 @@ class Answer:
             for c in cheap:
                 broken += batch.figures[c.key] > min(c.limit, LIMIT)
         found = np.full((n, len(plan.whole)), UNKNOWN, np.int64)
+        kept = np.ones(n, bool)
         for i in np.flatnonzero(broken < 2).tolist():
-            found[i] = whole_figures(plan, batch.choices[:, i].tolist())
+            row = whole_figures(plan, batch.choices[:, i].tolist())
+            if row is None:
+                kept[i] = False
+            else:
+                found[i] = row
         more = {key: found[:, i] for i, key in enumerate(plan.whole)}
-        return Batch(batch.choices, batch.figures | more)
+        figures = {key: values[kept] for key, values in (batch.figures | more).items()}
+        return Batch(batch.choices[:, kept], figures)
 
     def checked(self) -> Answer:
         """Return itself if there is a winner, or raise with the nearest miss of every budget."""
         space = self.layout.plan.space
+        if not self.trained:
+            raise CheckFailedError(
+                f"none of {thousands(self.looked)} configs can be trained: {UNTRAINED}",
+                place=space.target,
+                way_out="--batch 2 or more, or a larger --size",
+            )
         if not self.feasible:
             raise self.misses.error(space, self.looked)
         if not self.found.records:

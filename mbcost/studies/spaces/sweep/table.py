@@ -13,7 +13,7 @@ from mbcost.studies.compare.records import COLUMNS
 from mbcost.studies.compare.versions import versions, versions_text
 from mbcost.studies.memory.stated import AT_LEAST, WORDS, peak_words
 from mbcost.studies.spaces.columns import Field, Layout
-from mbcost.studies.spaces.plan import Batch
+from mbcost.studies.spaces.plan import UNTRAINED, Batch
 from mbcost.units import thousands
 
 MAX_SHOWN = 10_000
@@ -186,7 +186,15 @@ def pivot_table(
 
 def memory_notes(layout: Layout) -> list[str]:
     """Return what is to be said of figures of memory."""
-    return [AT_LEAST] if "arena_bytes" in layout.plan.whole else []
+    plan = layout.plan
+    notes = [AT_LEAST] if "arena_bytes" in plan.whole else []
+    batches = next(
+        (axis.values for axis in plan.space.axes if axis.key == "batch"),
+        (plan.space.settings.get("batch", 1),),
+    )
+    if "train_peak_bytes" in plan.whole and 1 in batches:
+        notes.append(f"{UNTRAINED}: a config that has one at a batch of 1 is left out")
+    return notes
 
 
 def predicted_notes(layout: Layout) -> list[str]:
