@@ -52,6 +52,8 @@ WORKS = (
     "list columns",
     "show v2",
     "schema",
+    "completion zsh",
+    "completion fish -- compare v2@al",
 )
 
 COUNTERS = (

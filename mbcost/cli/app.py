@@ -39,6 +39,7 @@ COMMANDS = {
     "list": "catalog",
     "show": "catalog",
     "schema": "catalog",
+    "completion": "completion",
 }
 """Commands in the order of the help, each with the module that defines it."""
 
@@ -64,8 +65,13 @@ PAGES = {
     "list": "networks.md",
     "show": "write-your-own.md",
     "schema": "write-your-own.md",
+    "completion": "shell.md",
 }
 """The page of ``docs/`` that the help of a command names."""
+
+
+MAY_BE_EMPTY = ("words",)
+"""Arguments of which nothing is something: a word that is only being begun."""
 
 
 class Commands(TyperGroup):
@@ -135,6 +141,8 @@ class Command(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         """Run the command unless a value is empty: it would be taken for one left out."""
         for parameter in self.params:
+            if parameter.name in MAY_BE_EMPTY:
+                continue
             given = ctx.params.get(parameter.name)
             for value in given if isinstance(given, list | tuple) else (given,):
                 if isinstance(value, str) and not value.strip():

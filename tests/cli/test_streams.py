@@ -65,6 +65,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "list": ("list",),
     "show": ("show", "v2"),
     "schema": ("schema",),
+    "completion": ("completion", "zsh"),
     "help": ("--help",),
     "help of a command": ("compare", "--help"),
     "version": ("--version",),
