@@ -48,6 +48,7 @@ WORKS = (
     "roof --device h100-sxm",
     "plot sweep v2 --alpha 0.5,1 --show-data",
     "explain v3-small --size 32",
+    "table paper.yaml",
     "list",
     "list columns",
     "show v2",
@@ -91,6 +92,8 @@ NEEDS = {
     "compare --fast --plot none.svg": "a figure needs matplotlib, which is not installed "
     "(pip install 'mbcost[plot]'; the values alone: --show-data)",
 }
+
+PAPER = "tables: [{command: compare, targets: [v1, v2], fast: true, prefix: M, output: paper.tex}]"
 
 DRIVER = """
 import json, sys
@@ -161,6 +164,7 @@ def ran(light: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict
     """What each command did there, one after the other in one folder."""
     folder = tmp_path_factory.mktemp("work")
     (folder / "model.py").write_text("import torch\n\ndef build():\n    return torch.nn.ReLU()\n")
+    (folder / "paper.yaml").write_text(PAPER)
     lines = [*WORKS, *NEEDS]
     done = subprocess.run(
         [sys.executable, "-S", "-c", DRIVER],
@@ -183,6 +187,7 @@ def test_every_command_of_the_closed_form_says_the_same(
     ran: dict[str, Ran], cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("paper.yaml").write_text(PAPER)
     for line in WORKS:
         result = cli(*line.split())
         assert ran[line] == (0, result.stdout, result.stderr), line

@@ -64,7 +64,9 @@ def schema() -> None:
     """The JSON schema of the YAML, for editors: mbcost schema > mbcost.schema.json."""
     import json
 
+    from mbcost.cli.entries import paper_file
     from mbcost.cli.streams import as_encoded
     from mbcost.studies.schema import json_schema
 
-    sys.stdout.write(as_encoded(json.dumps(json_schema(), indent=2, ensure_ascii=False)) + "\n")
+    text = json.dumps(json_schema(paper_file()), indent=2, ensure_ascii=False)
+    sys.stdout.write(as_encoded(text) + "\n")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
@@ -62,7 +64,8 @@ class Sink(NamedTuple):
         """Return the table in the look that was asked for, with the columns that fit ``--span``."""
         if self.look == AS_EVER:
             return table
-        table = dressed(table, self.look)
+        held = _HELD.get()
+        table = dressed(table, held.look(self.look, table) if held else self.look)
         if self.look.span:
             from mbcost.output.cells import cells, fitted
 
@@ -105,8 +108,47 @@ class Sink(NamedTuple):
         return last
 
 
+@dataclass
+class Held:
+    """What the commands of one file of tables would write, kept until all of them have run."""
+
+    files: dict[Path, Content] = field(default_factory=dict)
+    about: str = ""
+    """The entry that is run, which messages name."""
+    shared: Collection[str] = ()
+    """Options given for several tables, of which one may lack a column."""
+
+    def look(self, look: Look, table: Table) -> Look:
+        """Return the look without what is said of columns that are of other tables."""
+        keys = {"", *(column.key for column in table.columns)}
+
+        def of_here(option: str, given: Mapping[str, str]) -> Mapping[str, str]:
+            return {k: v for k, v in given.items() if k in keys or option not in self.shared}
+
+        return look._replace(
+            headings=of_here("headings", look.headings), prefixes=of_here("prefix", look.prefixes)
+        )
+
+
+_HELD: ContextVar[Held | None] = ContextVar("held", default=None)
+
+
+@contextmanager
+def holding() -> Iterator[Held]:
+    """Keep what commands write meanwhile."""
+    held = Held()
+    token = _HELD.set(held)
+    try:
+        yield held
+    finally:
+        _HELD.reset(token)
+
+
 def say(message: str) -> None:
     """Tell a person something, on stderr."""
+    held = _HELD.get()
+    if held is not None and held.about:
+        message = f"mbcost: {held.about}: {message.removeprefix('mbcost: ')}"
     typer.echo(visible(message), err=True)
 
 
@@ -194,6 +236,12 @@ def parted(
 def write_files(files: Mapping[Path, Content]) -> None:
     """Write files, all or none, and say so."""
     if not files:
+        return
+    held = _HELD.get()
+    if held is not None:  # a file that is ready is its command's, which takes it away
+        held.files.update(
+            {k: v.read_bytes() if isinstance(v, Path) else v for k, v in files.items()}
+        )
         return
     from mbcost.output.files import write_all
 

@@ -164,6 +164,12 @@ class Values(NamedTuple):
     doc: str = ""
 
 
+class Typed(NamedTuple):
+    """What would be typed for an option: a value, several as a list, or KEY=VALUE as a mapping."""
+
+    doc: str = ""
+
+
 class ListOf(NamedTuple):
     """A list with at least one item."""
 
@@ -227,6 +233,7 @@ Rule = (
     | OrWord
     | OrList
     | Values
+    | Typed
     | ListOf
     | MappingOf
     | Keys

@@ -27,6 +27,9 @@ FULL = Path("/dev/full")
 NETWORK = str(Path(tempfile.mkdtemp()) / "net.onnx")
 PAGE = str(Path(tempfile.mkdtemp()) / "page.html")
 
+PAPER = Path(tempfile.mkdtemp()) / "paper.yaml"
+PAPER.write_text("tables: [{command: compare, fast: true, output: a.md}]")
+
 TRAINED = Path(tempfile.mkdtemp())
 TRAIN = (
     *("train", "v1-cifar10@alpha=0.1", "--data", "digits", "--run", str(TRAINED / "run")),
@@ -62,6 +65,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "paper": ("paper", "v1", "--table", "1"),
     "plot": ("plot", "share", "v2", "--show-data"),
     "report": ("report", "standard", "--fast", "-o", PAGE),
+    "table": ("table", str(PAPER)),
     "list": ("list",),
     "show": ("show", "v2"),
     "schema": ("schema",),
@@ -97,7 +101,7 @@ def test_every_command_has_an_example_here() -> None:
 
 
 IMPORT_TORCH = ("reconcile", "deploy", "latency", "train", "predict")
-SILENT = ("report",)
+SILENT = ("report", "table")
 """What prints nothing on stdout, which a full one cannot stop."""
 QUICK = [example for example in EXAMPLES if example not in (*IMPORT_TORCH, *SILENT)]
 

@@ -39,6 +39,8 @@ def check(rule: Rule, value: Any, document: Document, *keys: Key) -> Any:
                 problem = "must be a value, a range or a list of those"
                 raise document.error(problem, *keys, way_out="like [0.5, 0.75] or 0.5:1:0.25")
             return ",".join(map(str, items))
+        case rules.Typed():
+            return _typed(value, document, *keys)
         case rules.ListOf():
             return _items(rule, value, document, *keys)
         case rules.MappingOf():
@@ -154,6 +156,27 @@ def _choices(of: Rule, value: Any, document: Document, *keys: Key) -> Any:
         if each is None:
             raise document.error("holds an empty value", *keys, i, way_out="write it out")
     return tuple(check(of, each, document, *keys) for each in value)
+
+
+def _typed(value: Any, document: Document, *keys: Key) -> tuple[str, ...]:
+    """Return the words that would be typed, each in one line."""
+    if isinstance(value, dict):
+        pairs = ((key, _word(each, document, *keys, key)) for key, each in value.items())
+        words = tuple(f"{key}={word}" for key, word in pairs)
+    else:
+        items = value if isinstance(value, list) else [value]
+        at = [(*keys, i) if items is value else keys for i in range(len(items))]
+        words = tuple(_word(each, document, *at[i]) for i, each in enumerate(items))
+    if not words:
+        raise document.error("is empty", *keys, way_out="leave it out, or give it a value")
+    return words
+
+
+def _word(value: Any, document: Document, *keys: Key) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        problem = f"must be text or a number, not {_type(value)}"
+        raise document.error(problem, *keys, way_out="as it would be typed, in quotes")
+    return " ".join(str(value).split("\n")).strip()
 
 
 def _named(rule: rules.MappingOf, value: Any, document: Document, *keys: Key) -> dict[str, Any]:

@@ -13,6 +13,7 @@ Schema = dict[str, Any]
 _WHOLE: Schema = {"type": "integer", "minimum": 0}
 _TEXT: Schema = {"type": "string"}
 _VALUE: Schema = {"type": ["string", "number", "boolean"]}
+_WORD: Schema = {"type": ["string", "number"]}
 _COUNT: Schema = {**_TEXT, "pattern": r"^\s*\d+(\.\d+)?\s*[kKMGBT]?\s*$"}
 _POWER: Schema = {**_TEXT, "pattern": r"^\s*\d+(\.\d+)?\s*([kKMGBT]?|[eE]\+?\d+)\s*$"}
 _BYTES: Schema = {**_TEXT, "pattern": rf"^\s*\d+(\.\d+)?\s*({'|'.join(BYTES)})\s*$"}
@@ -36,12 +37,15 @@ def schema(rule: Rule) -> Schema:
             return {"anyOf": [schema(of), _array(schema(of))]}
         case rules.Values():
             return {"anyOf": [_VALUE, _array(_VALUE)]}
+        case rules.Typed():
+            some = {"type": "object", "minProperties": 1, "additionalProperties": _WORD}
+            return {"anyOf": [_WORD, _array(_WORD), some]}
         case rules.ListOf(of, most=most):
             return _array(schema(of)) | ({} if most is None else {"maxItems": most})
         case rules.MappingOf(of):
             names: Schema = {"propertyNames": schema(rules.Name(""))} if rule.names else {}
-            some: Schema = {"minProperties": 1} if rule.empty else {}
-            return {"type": "object", **some, **names, "additionalProperties": schema(of)}
+            filled: Schema = {"minProperties": 1} if rule.empty else {}
+            return {"type": "object", **filled, **names, "additionalProperties": schema(of)}
         case rules.Keys(fields):
             return {
                 "type": "object",
