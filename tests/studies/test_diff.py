@@ -80,13 +80,69 @@ def test_files_of_several_reports_are_compared_target_by_target(
     )
     found = cli_json("diff", "a.json", "b.json")
     assert found["by"] == "target"
-    assert {row["target"]: row["change"] for row in found["changes"]} == {
+    totals = [row for row in found["changes"] if row["kind"] is None]
+    assert {row["target"]: row["change"] for row in totals} == {
         "v1": "removed",
         "v2": "changed",
         "v3-small": "changed",
         "v3-large": "added",
     }
-    assert found["changes"][1]["what"] == "input 3×224×224 → 3×96×96"
+    assert totals[1]["what"] == "input 3×224×224 → 3×96×96"
+    kinds = [row for row in found["changes"] if row["kind"] and row["target"] == "v2"]
+    single = cli_json("diff", "a.json:v2", "b.json:v2")  # a report without layers: by kind
+    assert [{**row, "target": None} for row in kinds] == [
+        {**dict.fromkeys(("target", "path", "path_before", "what")), **row}
+        for row in single["changes"]
+    ]
+    assert "params_delta" not in found  # no sum over networks that have nothing to do with it
+    shown = cli("diff", "a.json", "b.json")
+    assert "\nparams:" not in shown.stdout
+    assert shown.stdout.rstrip().endswith("targets: 1 added, 1 removed, 2 changed")
+
+
+def test_the_layers_of_each_target_are_those_of_its_own_diff(
+    here: Path, cli: Cli, cli_json: Json
+) -> None:
+    sides = (("v1", "v2", "v3-small"), ("v1", "v2", "v3-small", "--classes", "10"))
+    for name, args in zip(("a.json", "b.json"), sides, strict=True):
+        assert cli("baseline", *args, "-o", name).exit_code == 0
+    found = cli_json("diff", "a.json", "b.json")["changes"]
+    assert [row["target"] for row in found if row["kind"] is None] == ["v1", "v2", "v3-small"]
+    for target in sides[0]:
+        own = [row for row in found if row["target"] == target]
+        total, *layers = [{k: v for k, v in row.items() if k != "target"} for row in own]
+        single = cli_json("diff", f"a.json:{target}", f"b.json:{target}")
+        assert layers == single["changes"]
+        assert len(layers) == 1
+        figures = [key for key in total if key.endswith(("_before", "_after", "_delta", "_growth"))]
+        assert {k: total[k] for k in figures if k != "path_before"} == {
+            k: single[k] for k in figures if k != "path_before"
+        }
+    shown = cli("diff", "a.json", "b.json", "--format", "markdown").stdout
+    assert "| changed | v2 | rows.10.linear | output 1000 → 10 |" in shown
+    assert "| changed | v2 | total | classes unset → 10 |" in shown
+    kinds = cli_json("diff", "a.json", "b.json", "--by", "kind")["changes"]
+    assert {row["path"] for row in kinds} == {None}
+    assert {row["kind"] for row in kinds} == {None, "linear"}
+
+
+def test_layers_that_change_while_the_total_stays_are_a_change(
+    here: Path, cli: Cli, cli_json: Json
+) -> None:
+    text = "name: mine\ninput: [3, 32, 32]\nrows:\n"
+    for name, kernels in (("a.json", (3, 5)), ("b.json", (5, 3))):
+        rows = [f"  - {{block: conv, c: 3, k: {k}}}\n" for k in kernels]
+        (here / "mine.yaml").write_text(text + "".join(rows), "utf-8")
+        assert cli("baseline", "mine.yaml", "v1", "-o", name).exit_code == 0
+    found = cli_json("diff", "a.json", "b.json")["changes"]
+    total, *layers = found
+    assert (total["change"], total["params_delta"], total["mult_adds_delta"]) == ("changed", 0, 0)
+    assert {row["target"] for row in found} == {"mine.yaml"}
+    assert layers
+    single = cli_json("diff", "a.json:mine.yaml", "b.json:mine.yaml")["changes"]
+    assert [{**row, "target": None} for row in layers] == [{**r, "target": None} for r in single]
+    shown = cli("diff", "a.json", "b.json").stdout
+    assert shown.rstrip().endswith("targets: 1 changed, 1 unchanged")
 
 
 @pytest.mark.parametrize("format_", FORMATS)

@@ -6,7 +6,7 @@ compared target by target.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mbcost.cost.coverage import names
@@ -53,9 +53,17 @@ VIEWS = {
         _WHAT,
     ),
     "kind": _columns(Column("change", "change"), Column("kind", "kind")),
-    "target": _columns(Column("change", "change"), Column("target", "target"), _WHAT),
+    "target": _columns(
+        Column("change", "change"),
+        Column("target", "target"),
+        Column("path", "layer"),
+        Column("path_before", "layer before", rank=7),
+        Column("kind", "kind", rank=7),
+        _WHAT,
+    ),
 }
-"""Columns by what a row is; ``target`` where a file holds several reports."""
+"""Columns by what a row is; ``target`` where a file holds several reports: of each the totals, then
+its layers."""
 
 
 @dataclass(frozen=True)
@@ -129,25 +137,24 @@ def diff_table(
     view = by if single else "target"
     if single and by == "layer" and any(side.layers is None for side in single):
         view = "kind"
-    rows_of = {"layer": by_layer, "kind": by_kind}
-    rows = rows_of[view](*single) if single else [target_row(*pair) for pair in diff.pairs]
+    rows = _ROWS[view](*single) if single else _by_target_and_layer(diff.pairs, by)
     changed = [row for row in rows if row["change"]]
     known = VIEWS[view]
     leading = [key for key in known if key not in {column.key for column in _FIGURES}]
     shown = [key for key in leading if known[key].rank < 7]
     chosen = choose_columns(known, columns, (*shown, *_DEFAULT))
     fields = tuple(known) if columns is None else tuple(column.key for column in chosen)
-    total = {leading[0]: "total", **_totals(diff.pairs)}
+    total = {leading[0]: "total", **_totals(single)} if single else None
     return Table(
         chosen,
-        sort_rows(changed, sort),
+        sort_rows(changed if single else [_as_shown(row) for row in changed], sort),
         fields,
         changed,
         {
             "before": diff.before,
             "after": diff.after,
             "by": view,
-            **{key: total[key] for key in _totals(())},
+            **(_totals(single) if single else {}),
             "changes": [{key: row.get(key) for key in known} for row in changed],
         },
         title=f"{diff.before} → {diff.after}",
@@ -158,24 +165,54 @@ def diff_table(
     )
 
 
-def _totals(pairs: Iterable[tuple[Snapshot | None, Snapshot | None]]) -> Record:
-    sums = [dict.fromkeys(FIGURES, 0), dict.fromkeys(FIGURES, 0)]
-    for pair in pairs:
-        for side, total in zip(pair, sums, strict=True):
-            for figure in FIGURES:
-                total[figure] += int(side.record[figure]) if side else 0
-    row = compared("", *sums)
+_ROWS = {"layer": by_layer, "kind": by_kind}
+
+
+def _by_target_and_layer(
+    pairs: Sequence[tuple[Snapshot | None, Snapshot | None]], by: str
+) -> list[Record]:
+    """Return the totals of each target, and below them a row per layer or kind."""
+    rows: list[Record] = []
+    for before, after in pairs:
+        total = target_row(before, after)
+        parts: list[Record] = []
+        if before and after:
+            known = before.layers is not None and after.layers is not None
+            found = _ROWS[by if known else "kind"](before, after)
+            parts = [{**row, "target": total["target"]} for row in found if row["change"]]
+            if parts:  # also where what they cost in all is the same
+                total["change"] = "changed"
+        rows += [total, *parts]
+    return rows
+
+
+def _is_total(row: Record) -> bool:
+    return "kind" not in row
+
+
+def _as_shown(row: Record) -> Record:
+    """Return a row of several targets as people see it: what it is of stands under ``layer``."""
+    return {**row, "path": "total" if _is_total(row) else row.get("path") or row["kind"]}
+
+
+def _totals(pair: tuple[Snapshot, Snapshot]) -> Record:
+    row = compared("", *(side.record for side in pair))
     del row["change"]
     return row
 
 
-def _notes(diff: Diff, rows: Sequence[Record], view: str, total: Record) -> list[str]:
-    """Return the totals in full, and how much there was to compare."""
-    lines = [
+def _in_full(total: Record) -> list[str]:
+    """Return the totals with every digit, a line a figure."""
+    return [
         f"{word}: {thousands(total[f'{figure}_before'])} → {thousands(total[f'{figure}_after'])} "
         f"({_in_words(total, figure)})"
         for figure, word in zip(FIGURES, ("params", "mult-adds"), strict=True)
     ]
+
+
+def _notes(diff: Diff, rows: Sequence[Record], view: str, total: Record | None) -> list[str]:
+    """Return the totals in full, and how much there was to compare."""
+    lines = [] if total is None else _in_full(total)
     lines += [
         f"{side.source or side.target}: operators without a formula, whose cost is missing from "
         f"the totals: {names(side.uncounted)}"
@@ -186,8 +223,9 @@ def _notes(diff: Diff, rows: Sequence[Record], view: str, total: Record) -> list
     if diff.single:
         differing = conditions(*diff.single)
         lines += [f"counted under different conditions: {', '.join(differing)}"] * bool(differing)
+    counted = [row for row in rows if view != "target" or _is_total(row)]
     counts = {
-        change: sum(row["change"] == change for row in rows)
+        change: sum(row["change"] == change for row in counted)
         for change in ("added", "removed", "changed", "")
     }
     words = [f"{n} {change or 'unchanged'}" for change, n in counts.items() if n]
