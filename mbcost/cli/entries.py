@@ -129,7 +129,9 @@ class Entry(NamedTuple):
         except typer.TyperException as error:
             option = re.search(r"--[\w-]+", str(error.format_message()))
             place = option[0] if option else ""
-            raise self.placed(MbcostError(error.format_message(), place=place)) from None
+            help_ = f"mbcost {self.command.name} --help"
+            said = MbcostError(error.format_message(), place=place, way_out=help_)
+            raise self.placed(said) from None
         except MbcostError as error:
             raise self.placed(error) from None
 
@@ -155,7 +157,9 @@ class Entry(NamedTuple):
     def _one(self, key: str) -> tuple[str, ...]:
         words: tuple[str, ...] = self.given[key]
         if len(words) != 1:
-            raise MbcostError(f"{len(words)} where one is meant", place=f"--{key}")
+            raise MbcostError(
+                f"{len(words)} where one is meant", place=f"--{key}", way_out="an entry for each"
+            )
         return words
 
     def placed(self, error: MbcostError) -> MbcostError:
