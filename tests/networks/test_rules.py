@@ -55,6 +55,11 @@ READ: list[tuple[Rule, list[tuple[Any, Any]], list[Any]]] = [
     (rules.OrWord("all", rules.Whole(1, 9, "")), [("all", "all"), (2, 2)], ["al", 0]),
     (rules.OrList(rules.Whole(1, 9, "")), [(2, 2), ([2, 3], (2, 3))], [0, [], [0], [1, None]]),
     (rules.Values(), [(1, "1"), ("1:3", "1:3"), ([1, "a"], "1,a")], [[], None, [[1]], {}]),
+    (
+        rules.Typed(""),
+        [("a\nb", ("a b",)), (3, ("3",)), (["a", 0.5], ("a", "0.5")), ({"x": 1}, ("x=1",))],
+        [True, None, [], {}, [[1]], {"x": None}],
+    ),
     (rules.ListOf(rules.Truth(""), most=2), [([True], (True,))], [[], [1], True, [True] * 3]),
     (rules.MappingOf(rules.Truth("")), [({}, {}), ({"": True}, {"": True})], [{"a": 1}, []]),
     (
