@@ -5,8 +5,11 @@ To add a way of showing a value: a line in ``SHOW``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from textwrap import wrap
 from typing import Any, NamedTuple
+from unicodedata import east_asian_width
 
 from mbcost import units
 from mbcost.errors import visible
@@ -19,6 +22,10 @@ WRAPPED = 30
 """Narrowest a column of prose becomes before others are left out."""
 BROAD = 60
 """Widest a column of prose becomes."""
+HEADING = 20
+"""Widest a title becomes over narrower cells."""
+_PIECES = re.compile(r"[^\s@,./:_\-+;]*[\s@,./:_\-+;]*")
+"""A name breaks behind these."""
 
 
 class Cells(NamedTuple):
@@ -30,8 +37,15 @@ class Cells(NamedTuple):
     wraps: list[bool]
     rows: list[list[str]]
     total: list[str] | None
+    columns: Sequence[Column] = ()
+    """The columns that are shown, in order."""
     best: frozenset[tuple[int, int]] = frozenset()
     """Row and column of the figures that are to be bold."""
+
+    @property
+    def names(self) -> list[bool]:
+        """Return which columns hold names, which may break behind a mark."""
+        return [column.kind == "text" for column in self.columns]
 
     @property
     def headers(self) -> list[str]:
@@ -40,12 +54,14 @@ class Cells(NamedTuple):
         return [f"{title} ({unit})" if unit else title for title, unit in pairs]
 
     def header_lines(self, i: int) -> list[str]:
-        """Return a column's title over its unit; one longer than its cells breaks at ``vs``."""
+        """Return a column's title over its unit; one longer than its cells breaks at ``vs``, and a
+        long name in it behind a mark."""
         title, unit = self.titles[i], self.units[i]
         width = max((len(row[i]) for row in self.rows), default=0)
         if len(title) > width:
             title = title.replace(" vs ", "\nvs ")
-        lines = title.split("\n")
+        room = max(width, HEADING)
+        lines = [part for line in title.split("\n") for part in broken(line, room, names=True)]
         return [*lines, f"({unit})"] if unit else lines
 
     @property
@@ -68,6 +84,32 @@ class Cells(NamedTuple):
         """Return the longest word of a column, which cannot be narrower."""
         texts = (self.titles[i], *(row[i] for row in self.rows))
         return max(len(word) for text in texts for word in (*text.split(), ""))
+
+
+def pieces(text: str) -> list[str]:
+    """Return the pieces of a name, each with the marks behind it."""
+    return _PIECES.findall(text)
+
+
+def broken(text: str, width: int, *, names: bool = False) -> list[str]:
+    """Return text in lines of ``width``: between words, and names behind their marks too."""
+    if wide(text) <= width:
+        return [text]
+    if not names:
+        return wrap(text, max(width, 1), break_on_hyphens=False, break_long_words=False) or [""]
+    lines = [""]
+    for piece in pieces(text):
+        if lines[-1] and wide(lines[-1] + piece.rstrip()) > width:
+            lines.append("")
+        lines[-1] += piece
+    return [line.rstrip() for line in lines]
+
+
+def wide(text: str) -> int:
+    """Return the columns of a terminal that ``text`` takes: two for an East Asian wide letter."""
+    if text.isascii():
+        return len(text)
+    return len(text) + sum(east_asian_width(letter) in "WF" for letter in text)
 
 
 def _count(prefix: str, digits: int = 3) -> Callable[[Any], str]:
@@ -143,6 +185,7 @@ def cells(table: Table, *, exact: bool = False, bars: bool = False) -> Cells:
         wraps=[column.kind in _WRAPS for column in shown],
         rows=lines[: len(table.rows)],
         total=lines[-1] if table.total and lines else None,
+        columns=shown,
         best=_best(table, shown) if table.look.bold else frozenset(),
     )
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeVar
 
-from mbcost.errors import visible
-from mbcost.output.cells import BROAD, GAP, Cells, cells, fitted, reasons_below
+from mbcost.output.cells import cells
+from mbcost.output.layout import Span, laid_out
 from mbcost.output.table import Table
 
 if TYPE_CHECKING:
@@ -48,45 +48,11 @@ def print_live(
 
 
 def _fitted(table: Table, width: int, exact: bool) -> RenderableType:
-    """Return the table with as many columns as fit, and its notes below."""
-    from rich.console import Group
+    """Return the table laid out in ``width`` characters, colour where it means something."""
     from rich.text import Text
 
-    whole = table
-    table, hidden = fitted(whole, width, exact=exact, bars=True)
-    found = cells(table, exact=exact, bars=True)
-    notes = [Text(visible(note)) for note in (*reasons_below(whole, table), *table.notes)]
-    if hidden:
-        notes.append(
-            Text(f"hidden at {width} columns: {', '.join(hidden)} (--columns chooses)", "dim")
-        )
-    if not table.columns:
-        return Group(*notes)
-    title = [Text(visible(table.title), "bold")] if table.title else []
-    return Group(*title, _renderable(table, found), *notes)
-
-
-def _renderable(table: Table, found: Cells) -> RenderableType:
-    from rich import box
-    from rich.table import Table as RichTable
-    from rich.text import Text
-
-    rich_table = RichTable(
-        box=box.SIMPLE_HEAD,
-        padding=(0, GAP - 1, 0, 0),  # the box adds one
-        pad_edge=False,
-        show_edge=False,
-        show_footer=found.total is not None,
-    )
-    for i, right in enumerate(found.right):
-        rich_table.add_column(
-            Text("\n".join(found.header_lines(i))),
-            footer=Text(found.total[i]) if found.total else "",
-            justify="right" if right else "left",
-            no_wrap=not found.wraps[i],
-            min_width=found.longest_word(i) if found.wraps[i] else None,
-            max_width=BROAD if found.wraps[i] else None,
-        )
-    for row in found.rows:
-        rich_table.add_row(*map(Text, row))
-    return rich_table
+    lines = laid_out(table, width, exact=exact)
+    spans = ((span.text, span.style) for line in lines for span in (*line, Span("\n")))
+    text = Text.assemble(*spans, no_wrap=True, overflow="ignore")
+    text.rstrip()
+    return text

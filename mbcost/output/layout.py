@@ -1,0 +1,234 @@
+"""A table laid out in a width: what a terminal shows and what a pipe gets, line by line.
+
+What does not fit gives way by worth: prose breaks, bars go, columns leave from the highest rank,
+names break, and columns that were asked for stand below in a part of their own. A figure is never
+cut. Laid out here: rich would spend longer on measuring the cells than mbcost on computing them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
+from textwrap import wrap
+from typing import NamedTuple
+
+from mbcost.errors import visible
+from mbcost.output.cells import (
+    BROAD,
+    GAP,
+    WRAPPED,
+    Cells,
+    broken,
+    cells,
+    fitted,
+    pieces,
+    reasons_below,
+    wide,
+)
+from mbcost.output.table import Column, Table
+
+NARROW = 16
+"""Narrowest a name becomes."""
+MOST = 0.7
+"""Share of a line that the names of a row may take where they are repeated."""
+_COLOURED = ("growth", "delta")
+_ALARMS = ("FAIL", "NO")
+"""What a cell says of a failure."""
+
+
+class Span(NamedTuple):
+    """Text of one style: a style of rich, or none."""
+
+    text: str
+    style: str = ""
+
+
+Line = list[Span]
+
+
+def laid_out(table: Table, width: int, *, exact: bool = False, whole: bool = False) -> list[Line]:
+    """Return title, header, rows, total and notes in lines of at most ``width`` characters, but
+    where a single figure or word is wider.
+
+    ``whole`` keeps every column: those that do not fit stand below, in a part of their own.
+    """
+    shown, bars, hidden = _chosen(table, width, exact, whole)
+    notes = [*reasons_below(table, shown), *table.notes]
+    lines: list[Line] = []
+    if shown.columns:
+        title = broken(visible(table.title), width) if table.title else []
+        lines += [[Span(text, "bold")] for text in title]
+        for i, part in enumerate(_parts(shown, width, exact, bars)):
+            lines += [[Span("")]] if i else []
+            lines += _body(part, cells(part, exact=exact, bars=bars), width)
+    lines += [[Span(text, _note_style(note))] for note in notes for text in _note(note, width)]
+    if hidden:
+        said = f"hidden at {width} columns: {', '.join(hidden)} (--columns chooses)"
+        lines += [[Span(text, "dim")] for text in _note(said, width)]
+    return lines
+
+
+def text_of(lines: Iterable[Line]) -> str:
+    """Return lines as plain text."""
+    return "".join(f"{''.join(span.text for span in line).rstrip()}\n" for line in lines)
+
+
+def _chosen(table: Table, width: int, exact: bool, whole: bool) -> tuple[Table, bool, list[str]]:
+    """Return the table with the columns that fit, whether bars fit too, and what is left out."""
+    if cells(table, exact=exact, bars=True).width - GAP <= width:
+        return table, True, []
+    if whole:
+        return table, False, []
+    kept, hidden = fitted(table, width + GAP, exact=exact)
+    bars = cells(kept, exact=exact, bars=True).width - GAP <= width
+    return kept, bars, hidden
+
+
+def _parts(table: Table, width: int, exact: bool, bars: bool) -> list[Table]:
+    """Return the table in parts that fit, each with the columns again that name a row."""
+
+    def room(columns: Sequence[Column]) -> int:
+        found = cells(table._replace(columns=tuple(columns)), exact=exact, bars=bars)
+        return _room(found, _least(found))
+
+    names = _naming(table)
+    if room(names) > MOST * width:
+        names = names[:1]
+    parts: list[list[Column]] = [list(names)]
+    for column in table.columns[len(names) :]:
+        if len(parts[-1]) > len(names) and room([*parts[-1], column]) > width:
+            parts.append(list(names))
+        parts[-1].append(column)
+    return [table._replace(columns=tuple(columns)) for columns in parts]
+
+
+def _naming(table: Table) -> tuple[Column, ...]:
+    """Return the leading columns that tell each row from every other, or else the first."""
+    for n in range(1, min(3, len(table.columns)) + 1):
+        keys = [c.key for c in table.columns[:n]]
+        if len({str([row.get(key) for key in keys]) for row in table.rows}) == len(table.rows):
+            return table.columns[:n]
+    return table.columns[:1]
+
+
+def _room(found: Cells, widths: Sequence[int]) -> int:
+    return sum(widths) + GAP * (len(widths) - 1)
+
+
+def _body(table: Table, found: Cells, width: int) -> list[Line]:
+    """Return header, rule, rows and total."""
+    if not found.titles:
+        return []
+    widths = _widths(found, width)
+    styles = [_style_of(column) for column in found.columns]
+    headers = [found.header_lines(i) for i in range(len(found.titles))]
+    height = max(map(len, headers))
+    header = [[""] * (height - len(column)) + column for column in headers]
+    lines: list[Line] = [[Span(text)] for text in _plain_row(header, widths, found.right)]
+    lines.append([Span("─" * _room(found, widths))])
+    for i, row in enumerate(found.rows):
+        lines += _row(row, widths, found, styles, i)
+    if found.total:
+        lines.append([Span("")])
+        lines += _row(found.total, widths, found, styles, None)
+    return lines
+
+
+def _row(
+    row: Sequence[str], widths: Sequence[int], found: Cells, styles: Sequence[str], i: int | None
+) -> list[Line]:
+    """Return the lines of a row, each cell in its style."""
+    parts = [
+        broken(text, width, names=name)
+        for text, width, name in zip(row, widths, found.names, strict=True)
+    ]
+    lines = []
+    for texts in zip_longest(*parts, fillvalue=""):
+        line: Line = []
+        for j, text in enumerate(texts):
+            space = " " * (widths[j] - wide(text))
+            style = _cell_style(row[j], styles[j]) or ("bold" if (i, j) in found.best else "")
+            padded = space + text if found.right[j] else text + space
+            line.append(Span(padded + (" " * GAP if j + 1 < len(texts) else ""), style))
+        lines.append(line)
+    return lines
+
+
+def _plain_row(
+    columns: Sequence[Sequence[str]], widths: Sequence[int], right: Sequence[bool]
+) -> list[str]:
+    lines = []
+    for texts in zip_longest(*columns, fillvalue=""):
+        padded = []
+        for text, width, to_right in zip(texts, widths, right, strict=True):
+            space = " " * (width - wide(text))
+            padded.append(space + text if to_right else text + space)
+        lines.append((" " * GAP).join(padded).rstrip())
+    return lines
+
+
+def _widths(found: Cells, width: int) -> list[int]:
+    """Return the width of each column: as wide as it is, or narrower, the widest first."""
+    widths, least = _natural(found), _least(found)
+    for floor in (WRAPPED, 0):  # prose and names stay readable as long as they can
+        low = [max(n, min(floor, w)) for n, w in zip(least, widths, strict=True)]
+        for _ in range(_room(found, widths) - width):
+            able = [i for i, w in enumerate(widths) if w > low[i]]
+            if not able:
+                break
+            widths[max(able, key=lambda i: widths[i])] -= 1
+    return widths
+
+
+def _natural(found: Cells) -> list[int]:
+    widths = []
+    for i in range(len(found.titles)):
+        longest = max(map(wide, (*found.header_lines(i), *_column(found, i))))
+        word = max(map(wide, found.header_lines(i)), default=0)
+        widths.append(min(longest, max(BROAD, word)) if found.wraps[i] else longest)
+    return widths
+
+
+def _least(found: Cells) -> list[int]:
+    """Return how narrow each column may become: text down to a piece of it, a figure not at all."""
+    least = []
+    for i, natural in enumerate(_natural(found)):
+        if not (found.wraps[i] or found.names[i]):
+            least.append(natural)
+            continue
+        header = max(map(wide, found.header_lines(i)))
+        split = str.split if found.wraps[i] else pieces
+        piece = max(
+            (wide(p.rstrip()) for text in _column(found, i) for p in split(text)), default=0
+        )
+        least.append(min(natural, max(header, min(piece, BROAD), min(NARROW, natural))))
+    return least
+
+
+def _column(found: Cells, i: int) -> list[str]:
+    return [row[i] for row in (*found.rows, *([found.total] if found.total else []))]
+
+
+def _note(note: str, width: int) -> list[str]:
+    """Return a note in lines, the second and further ones indented."""
+    text = visible(note)
+    if wide(text) <= width:
+        return [text]
+    return wrap(text, width, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False)
+
+
+def _note_style(note: str) -> str:
+    return "bold red" if note.startswith("NOT VERIFIED") else ""
+
+
+def _style_of(column: Column) -> str:
+    """Return the way in which a column's cells are coloured."""
+    return "slack" if column.key == "slack" else column.kind if column.kind in _COLOURED else ""
+
+
+def _cell_style(text: str, kind: str) -> str:
+    if text in _ALARMS:
+        return "bold red"
+    if kind and text[:1] in "+−" and text.strip("+−0.,%"):
+        return "green" if (text[0] == "+") == (kind == "slack") else "red"
+    return ""
