@@ -10,7 +10,6 @@ from mbcost.cli.app import app
 from mbcost.cli.counting import Counting, conclude
 from mbcost.cli.options import Rows, Settings, Target
 from mbcost.cli.output import ExactSink
-from mbcost.errors import MbcostError, did_you_mean
 
 
 @app.command()
@@ -20,6 +19,24 @@ def model(
     by: Annotated[
         str, typer.Option("--by", metavar="layer|block|kind", help="What a row of the table is.")
     ] = "layer",
+    depth: Annotated[
+        int | None,
+        typer.Option(
+            "--depth", metavar="N", min=1, help="Sum modules below N levels of their tree."
+        ),
+    ] = None,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            "--top",
+            metavar="N",
+            min=1,
+            help="The N rows with the most mult-adds, or the first N by --sort; the others summed.",
+        ),
+    ] = None,
+    tree: Annotated[
+        bool, typer.Option("--tree", help="Every module before what is in it, indented.")
+    ] = False,
     counting: Counting,
     rows: Rows,
     where: ExactSink,
@@ -33,15 +50,19 @@ def model(
     mbcost model v2 --alpha 0.5
 
     mbcost model v3-large --reduced-tail --by kind
+
+    mbcost model v2 --top 10
+
+    mbcost model torchvision:resnet50 --tree --depth 2
     """
-    from mbcost.studies.compare.breakdown import VIEWS, model_table
+    from mbcost.studies.compare.breakdown import model_table
+    from mbcost.studies.compare.view import View
     from mbcost.targets.resolve import only
 
-    if by not in VIEWS:
-        raise MbcostError(f"unknown view {by!r}", place="--by", way_out=did_you_mean(by, VIEWS))
+    view = View(by, depth, top, tree).checked()
     comparison = counting.comparison([target], settings)
     only(comparison.subjects, target)
     verified = where.fill_in(
-        comparison.verify(), lambda found: model_table(found, by, rows.columns, rows.sort)
+        comparison.verify(), lambda found: model_table(found, view, rows.columns, rows.sort)
     )
     conclude(verified, counting.counter, counting.strict)

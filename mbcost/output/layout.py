@@ -52,13 +52,15 @@ def laid_out(table: Table, width: int, *, exact: bool = False, whole: bool = Fal
 
     ``whole`` keeps every column: those that do not fit stand below, in a part of their own.
     """
-    shown, bars, hidden = _chosen(table, width, exact, whole)
-    notes = [*reasons_below(table, shown), *table.notes]
+    shown, bars, hidden = _chosen(table, width, exact)
+    parts = _parts(shown, table if whole else shown, width, exact, bars)
+    hidden = [] if whole else hidden
+    notes = [*reasons_below(table, table if whole else shown), *table.notes]
     lines: list[Line] = []
     if shown.columns:
         title = broken(visible(table.title), width) if table.title else []
         lines += [[Span(text, "bold")] for text in title]
-        for i, part in enumerate(_parts(shown, width, exact, bars)):
+        for i, part in enumerate(parts):
             lines += [[Span("")]] if i else []
             lines += _body(part, cells(part, exact=exact, bars=bars), width)
     lines += [[Span(text, _note_style(note))] for note in notes for text in _note(note, width)]
@@ -73,33 +75,46 @@ def text_of(lines: Iterable[Line]) -> str:
     return "".join(f"{''.join(span.text for span in line).rstrip()}\n" for line in lines)
 
 
-def _chosen(table: Table, width: int, exact: bool, whole: bool) -> tuple[Table, bool, list[str]]:
+def _chosen(table: Table, width: int, exact: bool) -> tuple[Table, bool, list[str]]:
     """Return the table with the columns that fit, whether bars fit too, and what is left out."""
     if cells(table, exact=exact, bars=True).width - GAP <= width:
         return table, True, []
-    if whole:
-        return table, False, []
     kept, hidden = fitted(table, width + GAP, exact=exact)
     bars = cells(kept, exact=exact, bars=True).width - GAP <= width
     return kept, bars, hidden
 
 
-def _parts(table: Table, width: int, exact: bool, bars: bool) -> list[Table]:
-    """Return the table in parts that fit, each with the columns again that name a row."""
+def _parts(shown: Table, whole: Table, width: int, exact: bool, bars: bool) -> list[Table]:
+    """Return the table in parts that fit, each with the columns again that name a row: what is
+    shown first, then the other columns of ``whole``."""
 
     def room(columns: Sequence[Column]) -> int:
-        found = cells(table._replace(columns=tuple(columns)), exact=exact, bars=bars)
+        found = cells(shown._replace(columns=tuple(columns)), exact=exact, bars=bars)
         return _room(found, _least(found))
 
-    names = _naming(table)
+    names = _naming(shown)
     if room(names) > MOST * width:
         names = names[:1]
-    parts: list[list[Column]] = [list(names)]
-    for column in table.columns[len(names) :]:
-        if len(parts[-1]) > len(names) and room([*parts[-1], column]) > width:
-            parts.append(list(names))
-        parts[-1].append(column)
-    return [table._replace(columns=tuple(columns)) for columns in parts]
+    parts: list[list[Column]] = []
+    others = [column for column in whole.columns if column not in shown.columns]
+    for columns in (shown.columns[len(names) :], others):
+        fresh = True
+        for column in columns:
+            if column.kind == "bar" and not bars:
+                continue
+            if fresh or (len(parts[-1]) > len(names) and room([*parts[-1], column]) > width):
+                parts.append(list(names))
+                fresh = False
+            parts[-1].append(column)
+    return [_part(shown, columns, len(names)) for columns in parts or [list(names)]]
+
+
+def _part(table: Table, columns: Sequence[Column], names: int) -> Table:
+    """Return the table with some columns, its total where it has a figure in one."""
+    total = table.total
+    if total and all(total.get(column.key) in (None, "") for column in columns[names:]):
+        total = None
+    return table._replace(columns=tuple(columns), total=total)
 
 
 def _naming(table: Table) -> tuple[Column, ...]:

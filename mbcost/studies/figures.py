@@ -24,10 +24,10 @@ from mbcost.output.plots.share import FIGURES as SHARED
 from mbcost.output.plots.share import GROUPS
 from mbcost.output.table import Column, Record
 from mbcost.paths import read_whole
-from mbcost.studies.compare.breakdown import VIEWS
 from mbcost.studies.compare.comparison import Comparison
 from mbcost.studies.compare.conditions import differing, given
 from mbcost.studies.compare.records import COLUMNS, record
+from mbcost.studies.compare.view import VIEWS
 from mbcost.studies.memory.figures import Memory
 from mbcost.studies.memory.how import How
 from mbcost.studies.memory.steps import arena_rows, step_rows

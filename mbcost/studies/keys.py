@@ -74,7 +74,7 @@ def groups() -> dict[str, Keys]:
     from mbcost.cost import LAYER_KEYS
     from mbcost.modules.counters import COUNTERS
     from mbcost.studies import deploy_table, explain
-    from mbcost.studies.compare import records
+    from mbcost.studies.compare import records, view
     from mbcost.studies.device import latency_table
     from mbcost.studies.device import table as bounds
     from mbcost.studies.device.shares_table import share_columns
@@ -96,6 +96,7 @@ def groups() -> dict[str, Keys]:
         "flops": Keys("records", both, ("flops",)),
         "trained": Keys("records", ("compare",), tuple(records.TRAINED_COLUMNS)),
         "layers": Keys("layers", ("model",), LAYER_KEYS),
+        "branches": Keys("branches", ("model --tree",), view.BRANCH_KEYS),
         "memory": Keys("memory", ("memory",), tuple(figures.KEYS)),
         "steps": Keys("steps", ("memory --by layer",), tuple(steps.STEP_COLUMNS)),
         "tensors": Keys("tensors", ("memory --by tensor",), tuple(steps.TENSOR_COLUMNS)),

@@ -1,120 +1,70 @@
-"""One subject taken apart: ``mbcost model``, by layer, block or kind."""
+"""One subject taken apart: ``mbcost model``, a row as its view says."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict
 
 from mbcost.cost import DTYPES, LAYER_KEYS, CostReport
 from mbcost.errors import MbcostError
 from mbcost.output.table import Column, Record, Table, choose_columns, sort_rows, with_names
 from mbcost.studies.compare.comparison import Comparison
+from mbcost.studies.compare.view import BRANCH_KEYS, View, others, top_line
 from mbcost.targets.restatement import Restatement
 from mbcost.targets.subject import Subject, trained
 from mbcost.units import megabytes, thousands
 
-_SHARES = (
-    Column("params_share", "share", "share", rank=2),
-    Column("mult_adds", "mult-adds", "count"),
-    Column("mult_adds_share", "share", "share", rank=1),
-)
-LAYER_COLUMNS = {
-    column.key: column
-    for column in (
-        Column("path", "layer"),
-        Column("kind", "kind", rank=3),
-        Column("kernel", "k", "size", rank=4),
-        Column("stride", "s", "size", rank=4),
-        Column("groups", "groups", "whole", rank=5),
-        Column("input", "input", "shape", rank=6),
-        Column("output", "output", "shape", rank=3),
-        Column("params", "params", "count"),
-        *_SHARES,
-    )
-}
-
-
-def _grouped(name: str) -> dict[str, Column]:
-    columns = (Column(name, name), Column("params", "params", "count"), *_SHARES)
-    return {column.key: column for column in columns}
-
-
-def _by_layer(report: CostReport) -> list[Record]:
-    return report.records()
-
-
-def _by_block(report: CostReport) -> list[Record]:
-    return [
-        {"block": block or report.name, "params": params, "mult_adds": mult_adds}
-        for block, (params, mult_adds) in report.by_block().items()
-    ]
-
-
-def _by_kind(report: CostReport) -> list[Record]:
-    params, mult_adds = report.by_kind("params"), report.by_kind("mult_adds")
-    kinds = dict.fromkeys((*params, *mult_adds))
-    return [
-        {"kind": kind, "params": params.get(kind, 0), "mult_adds": mult_adds.get(kind, 0)}
-        for kind in kinds
-    ]
-
-
-VIEWS: dict[str, tuple[dict[str, Column], Callable[[CostReport], list[Record]]]] = {
-    "layer": (LAYER_COLUMNS, _by_layer),
-    "block": (_grouped("block"), _by_block),
-    "kind": (_grouped("kind"), _by_kind),
-}
+AS_LAYERS = View()
 
 
 def model_table(
-    comparison: Comparison, by: str = "layer", columns: str | None = None, sort: str | None = None
+    comparison: Comparison,
+    view: View = AS_LAYERS,
+    columns: str | None = None,
+    sort: str | None = None,
 ) -> Table:
-    """Return the costs of the comparison's one subject, ``by`` layer, block or kind.
+    """Return the costs of the comparison's one subject, a row per layer, or as ``view`` says.
 
-    People see the layers that cost something; files hold all of them. The total is re-added from
-    the rows and must equal the report's.
+    People see the rows that cost something; files hold all of them, but of ``view.top`` those
+    alone. The total is re-added from the rows and must equal the report's.
     """
     subject = comparison.subjects[0]
     report = subject.shown
-    known, rows_of = VIEWS[by]
     restated = subject.restatement
-    counted = rows_of(report)
-    (total,) = _in_both_units([_with_shares(add_up(counted, report), report)], restated)
+    counted = view.rows(report)
+    summed = add_up(view.added(counted), report)
+    (total,) = _in_both_units([_with_shares(summed, report)], restated)
     whole = _in_both_units([_with_shares(row, report) for row in counted], restated)
-    default = [restated.figure if key == "mult_adds" else key for key in known]
+    default = [restated.figure if key == "mult_adds" else key for key in view.columns]
     known = {
-        **known,
+        **view.columns,
         "mult_adds": Column("mult_adds", restated.mult_adds_title, "count"),
         "flops": Column("flops", restated.flops_title, "count"),
     }
     chosen = choose_columns(known, columns, default)
-    shown = [row for row in whole if row["params"] or row["mult_adds"]]
+    costly = sort_rows([row for row in whole if row["params"] or row["mult_adds"]], sort)
+    shown, rest = view.cut(costly, sort)
     first = next(iter(known))
-    own = LAYER_KEYS if by == "layer" else (first, "params", "mult_adds")
-    fields = tuple(dict.fromkeys((*own, restated.figure, *_UNIT)))
+    fields = tuple(dict.fromkeys((*_own_keys(view), restated.figure, *_UNIT)))
     rows = _stated(counted, restated)
+    data = rows if view.top is None else [rows[whole.index(row)] for row in shown]
     if columns is not None:
         fields = tuple(column.key for column in chosen)
-        rows = [{key: row[key] for key in fields} for row in whole]
-    document = {**comparison.records()[0], "params_ratio": None, "mult_adds_ratio": None}
-    document["layers"] = rows if by == "layer" else _stated(_by_layer(report), restated)
-    if by != "layer":
-        document[f"by_{by}"] = rows
-    if subject.folded:
-        document["trained"] = weights_of(trained(subject).report)
-    if subject.trace is not None:
-        document["coverage"] = asdict(subject.trace.coverage)
+        data = [{key: row[key] for key in fields} for row in (shown if view.top else whole)]
+        rows = data if view.top is None else [{key: row[key] for key in fields} for row in whole]
+    cut = [top_line(shown, len(costly))] if rest else []
     return Table(
         with_names(chosen, (known[first],)),
-        sort_rows(shown, sort),
+        [*view.shown(shown), *others(rest, first)],
         fields,
-        [{**row, "unit": restated.unit, "convention": restated.name} for row in rows],
-        document,
+        [{**row, "unit": restated.unit, "convention": restated.name} for row in data],
+        _document(comparison, view, rows),
         title=_title(comparison),
         caption=f"{subject.shown_as}: {comparison.caption()}",
         said=comparison.said(),
         total={**total, first: "total"},
         notes=(
+            *cut,
             *memory_lines(report),
             *counter_lines(comparison),
             *deployed_lines(subject),
@@ -122,6 +72,28 @@ def model_table(
             *comparison.notes(),
         ),
     )
+
+
+def _own_keys(view: View) -> tuple[str, ...]:
+    """Return the keys of a line of the CSV that are not its figure's."""
+    if view.branches:
+        return BRANCH_KEYS
+    return LAYER_KEYS if view.by == "layer" else (view.by, "params", "mult_adds")
+
+
+def _document(comparison: Comparison, view: View, rows: list[Record]) -> Record:
+    """Return what the JSON holds: the record, every layer, and the rows where they are others."""
+    subject = comparison.subjects[0]
+    document = {**comparison.records()[0], "params_ratio": None, "mult_adds_ratio": None}
+    layers = _stated(View().rows(subject.shown), subject.restatement)
+    document["layers"] = layers if view.key else rows
+    if view.key:
+        document[view.key] = rows
+    if subject.folded:
+        document["trained"] = weights_of(trained(subject).report)
+    if subject.trace is not None:
+        document["coverage"] = asdict(subject.trace.coverage)
+    return document
 
 
 _UNIT = ("unit", "convention")
