@@ -115,4 +115,4 @@ def without_figures(block: str) -> str:
         kept = kept if line.startswith("$") else re.sub(r"\d[\d.,]*", "0", kept)
         kept = re.sub(r"[█▉▊▋▌▍▎▏]+|\([nµm]s\)", "", kept)
         lines.append(" ".join(re.sub("─+", "─", kept).split()))
-    return "\n".join(lines)
+    return " ".join(lines)  # figures of other lengths break lines elsewhere

@@ -54,8 +54,9 @@ missing from the totals, each with how often it ran.
 {_table("layers")}
 `mult_adds` are those of the layer, for the batch. `--by block` and `--by kind` have `block` or
 `kind`, `params` and `mult_adds`. Behind them stand `flops`, where they were asked for, and in CSV
-`unit` and `convention`.
+`unit` and `convention`. With `--tree` and `--depth`, and under `by_branch` in JSON:
 
+{_table("branches")}
 ## `memory`
 
 Null where a figure was not asked for or is not known:

@@ -11,7 +11,7 @@ import typer
 from mbcost.cli.app import app
 from mbcost.cli.budgets import BudgetsGiven
 from mbcost.cli.options import AllowUncounted, Rows, Settings, Targets
-from mbcost.cli.output import PlainSink
+from mbcost.cli.output import CheckSink
 from mbcost.errors import MbcostError
 
 
@@ -63,7 +63,7 @@ def check(
     files: Files,
     allow_uncounted: AllowUncounted = False,
     rows: Rows,
-    where: PlainSink,
+    where: CheckSink,
     settings: Settings,
 ) -> None:
     """Targets against a budget or a baseline; exit code 1 when one is over.
@@ -79,6 +79,8 @@ def check(
     mbcost check v2@alpha=0.35 --fold-bn --device nucleo-f446re --dtype int8
 
     mbcost check --budget budgets.yaml --baseline cost.json --max-growth 1% --format markdown
+
+    mbcost check --budget budgets.yaml --format github -o - -o report.xml   (in CI)
     """
     from mbcost.cli.counting import report_uncounted
     from mbcost.networks.rules import fields_of, parse
@@ -111,7 +113,8 @@ def check(
     known = read_snapshots(Path(baseline)) if baseline is not None else None
     checks = checks_of(chosen, settings, known, allow_uncounted=allow_uncounted)
     elsewhere = {key for budget in file.budgets.values() for key in budget.limits} if file else ()
-    table = check_table(checks, rows.columns, rows.sort, budgets.notes(elsewhere))
+    lines = file.lines if file is not None else {}
+    table = check_table(checks, rows.columns, rows.sort, budgets.notes(elsewhere), lines)
     where.show(lambda: table)
     if allow_uncounted:
         report_uncounted([check.subject for check in checks])

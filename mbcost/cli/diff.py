@@ -8,7 +8,7 @@ import typer
 
 from mbcost.cli.app import app
 from mbcost.cli.options import Rows, Settings
-from mbcost.cli.output import ExactSink
+from mbcost.cli.output import DiffSink
 
 Side = Annotated[
     str,
@@ -27,8 +27,12 @@ def diff(
     by: Annotated[
         str, typer.Option("--by", metavar="layer|kind", help="What a row of the table is.")
     ] = "layer",
+    exit_code: Annotated[
+        bool,
+        typer.Option("--exit-code", help="Exit with 1 where something differs, like git diff."),
+    ] = False,
     rows: Rows,
-    where: ExactSink,
+    where: DiffSink,
     settings: Settings,
 ) -> None:
     """What changed between two targets, or two JSON reports of model, compare or baseline.
@@ -39,9 +43,13 @@ def diff(
     mbcost diff v2 mine.yaml
 
     mbcost diff cost.json:v2 v2 --format markdown   (for a pull-request comment)
+
+    mbcost diff cost.json now.json --exit-code --format github
     """
     from mbcost.studies.guard.diff import diff_of, diff_table, view_named
 
     view = view_named(by)
     table = diff_table(diff_of(before, after, settings), view, rows.columns, rows.sort)
     where.show(lambda: table)
+    if exit_code and table.document["changes"]:
+        raise typer.Exit(1)

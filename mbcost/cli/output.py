@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from mbcost.cli.look import LookGiven, too_wide
 from mbcost.cli.options import Exact, FormatName, Output
 from mbcost.cli.streams import as_encoded
 from mbcost.errors import MbcostError, did_you_mean, visible
-from mbcost.output.formats import FORMATS, format_named
+from mbcost.output.formats import ALL, CI, FORMATS, GITHUB, Format, format_named
 from mbcost.output.look import AS_EVER, LINE_WIDTHS, Look
 from mbcost.output.table import Table, dressed
 
@@ -52,12 +53,14 @@ class Sink(NamedTuple):
         for path, name in self.outputs:
             if path is None and name == "table" and sys.stdout.isatty():
                 continue
-            text = FORMATS[name].write(table, exact=self.exact)
+            text = ALL[name].write(table, exact=self.exact)
             if path is None:
                 printed.append(as_encoded(text) if name == "json" else text)
             else:
                 files[path] = text
         write_files(files)
+        if (None, "github") in self.outputs:
+            _add_to_summary(FORMATS["markdown"].write(table, exact=self.exact))
         sys.stdout.write("".join(printed))
 
     def _as_wanted(self, table: Table, *, tell: bool = False) -> Table:
@@ -144,6 +147,22 @@ def holding() -> Iterator[Held]:
         _HELD.reset(token)
 
 
+def _add_to_summary(text: str) -> None:
+    """Add a table to the summary of the step that runs, where GitHub Actions runs it."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return
+    try:
+        with open(path, "a", encoding="utf-8") as summary:
+            summary.write(f"{text}\n")
+    except OSError as error:
+        raise MbcostError(
+            f"cannot be written: {error.strerror}",
+            place=f"GITHUB_STEP_SUMMARY: {path}",
+            way_out="unset it, or let it name a file",
+        ) from None
+
+
 def say(message: str) -> None:
     """Tell a person something, on stderr."""
     held = _HELD.get()
@@ -153,11 +172,18 @@ def say(message: str) -> None:
 
 
 def sink(exact: Exact = False, format: FormatName = "table", output: Output = None) -> Sink:
+    """Return where the output goes, checked before any work."""
+    return _sink_of(exact, format, output, FORMATS)
+
+
+def _sink_of(
+    exact: bool, format: str, output: list[str] | None, known: Mapping[str, Format]
+) -> Sink:
     """Return where the output goes, checked before any work: format, suffixes, directories."""
-    printed = format_named(format)
+    printed = format_named(format, known)
     if printed is None:
         raise MbcostError(
-            f"unknown format {format!r}", place="--format", way_out=did_you_mean(format, FORMATS)
+            f"unknown format {format!r}", place="--format", way_out=did_you_mean(format, known)
         )
     found: list[tuple[Path | None, str]] = []
     for file in output or ["-"]:
@@ -165,13 +191,13 @@ def sink(exact: Exact = False, format: FormatName = "table", output: Output = No
             found.append((None, printed))
             continue
         path = Path(file)
-        name = next((n for n, form in FORMATS.items() if path.suffix in form.suffixes), None)
+        name = next((n for n, form in known.items() if path.suffix in form.suffixes), None)
         if name is None:
-            known = [suffix for form in FORMATS.values() for suffix in form.suffixes]
+            suffixes = [suffix for form in known.values() for suffix in form.suffixes]
             raise MbcostError(
                 f"unknown suffix {path.suffix!r}",
                 place=f"-o {file}",
-                way_out=did_you_mean(path.suffix, known),
+                way_out=did_you_mean(path.suffix, suffixes),
             )
         found.append((path, name))
     check_writable(path for path, _ in found if path is not None)
@@ -183,8 +209,29 @@ def plain_sink(format: FormatName = "table", output: Output = None) -> Sink:
     return sink(False, format, output)
 
 
+def check_sink(
+    format: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="Format on stdout: table (txt), markdown (md), csv, latex (tex), html, json, "
+            "junit (xml), or github: annotations, the table in the step's summary.",
+        ),
+    ] = "table",
+    output: Output = None,
+) -> Sink:
+    """Return the same of a command whose table CI takes as tests."""
+    return _sink_of(False, format, output, {**FORMATS, **CI})
+
+
 def _dressed_sink(exact: bool, format: str, output: list[str] | None, **look: Any) -> Sink:
     return sink(exact, format, output)._replace(look=LookGiven(**look).look())
+
+
+def _diff_sink(exact: bool, format: str, output: list[str] | None, **look: Any) -> Sink:
+    found = _sink_of(exact, format, output, {**FORMATS, **GITHUB})
+    return found._replace(look=LookGiven(**look).look())
 
 
 _LOOK = Group(LookGiven).parameters()
@@ -194,7 +241,24 @@ _OPTIONS = {
 }
 ExactSink = Annotated[Sink, Group(_dressed_sink, _OPTIONS)]
 """With the options for how a table looks."""
+_GITHUB_TOO = {
+    **_OPTIONS,
+    "format": (
+        Annotated[
+            str,
+            typer.Option(
+                "--format",
+                metavar="NAME",
+                help="Format on stdout: table (txt), markdown (md), csv, latex (tex), html, json, "
+                "or github: annotations, the table in the step's summary.",
+            ),
+        ],
+        "table",
+    ),
+}
+DiffSink = Annotated[Sink, Group(_diff_sink, _GITHUB_TOO)]
 PlainSink = Annotated[Sink, Group(plain_sink)]
+CheckSink = Annotated[Sink, Group(check_sink)]
 JsonSink = Annotated[Sink, Group(partial(plain_sink, format="json"))]
 
 

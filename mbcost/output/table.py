@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mbcost.errors import MbcostError, did_you_mean
+from mbcost.output.findings import Finding
 from mbcost.output.look import AS_EVER, Look
 
 Record = dict[str, Any]
@@ -38,6 +39,21 @@ class Said(NamedTuple):
     keys: tuple[str, ...] = ()
 
 
+class Finding(NamedTuple):
+    """One verdict of a table as CI reports it: an annotation, a test case."""
+
+    target: str
+    name: str
+    """Of the case: the figure that was checked."""
+    passed: bool
+    message: str = ""
+    """What is the matter; of several lines the first is the short one."""
+    level: str = "error"
+    """``error``, ``warning`` or ``notice``."""
+    file: str | None = None
+    line: int | None = None
+
+
 class Table(NamedTuple):
     """Raw rows, the columns people see, the fields files get, and the words around them."""
 
@@ -57,6 +73,10 @@ class Table(NamedTuple):
     """Sentences of the caption behind ``caption``."""
     look: Look = AS_EVER
     """How its author wants it."""
+    findings: tuple[Finding, ...] = ()
+    """What it tells CI, of a table of checks or changes."""
+    findings: tuple[Finding, ...] = ()
+    """What CI is told, of a command that has verdicts."""
 
     @property
     def words(self) -> str:

@@ -24,9 +24,10 @@ def test_columns_are_listed_with_unit_meaning_and_the_commands_that_know_them(cl
     for row in rows:
         by_key.setdefault(row["key"], []).append(row)
     assert set(by_key) == {key for group in groups().values() for key in group.keys}
-    (params, of_layers) = by_key["params"]
+    (params, of_layers, of_branches) = by_key["params"]
     assert params["commands"] == "compare, model, sweep, search, train"
     assert (of_layers["commands"], of_layers["unit"]) == ("model, explain", "count")
+    assert (of_branches["commands"], of_branches["unit"]) == ("model --tree", "count")
     assert [row["commands"] for row in by_key["flops"]] == ["compare, model"]
 
 

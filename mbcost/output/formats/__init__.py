@@ -4,7 +4,7 @@ To add a format: a module beside these with one ``Table -> str`` function, and i
 ``FORMATS``. A format's module is imported when it first writes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import NamedTuple
 
@@ -24,10 +24,10 @@ class Format(NamedTuple):
         return to_text(table, exact=exact)
 
 
-def format_named(name: str) -> str | None:
-    """Return the key in ``FORMATS`` of a format's name or suffix: ``latex``, ``tex``."""
-    known = (key for key, form in FORMATS.items() if name == key or f".{name}" in form.suffixes)
-    return next(known, None)
+def format_named(name: str, formats: Mapping[str, Format] | None = None) -> str | None:
+    """Return the key in ``formats`` of a format's name or suffix: ``latex``, ``tex``."""
+    known = (formats or FORMATS).items()
+    return next((k for k, form in known if name == k or f".{name}" in form.suffixes), None)
 
 
 FORMATS: dict[str, Format] = {
@@ -38,3 +38,8 @@ FORMATS: dict[str, Format] = {
     "html": Format((".html", ".htm"), "mbcost.output.formats.html:to_page"),
     "json": Format((".json",), "mbcost.output.formats.json:to_json"),
 }
+GITHUB = {"github": Format((), "mbcost.output.formats.github:to_github")}
+"""For commands whose tables have findings."""
+CI = {**GITHUB, "junit": Format((".xml",), "mbcost.output.formats.junit:to_junit")}
+"""For those whose findings are checks."""
+ALL = {**FORMATS, **CI}

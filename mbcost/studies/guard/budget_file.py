@@ -10,7 +10,7 @@ budgets:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +33,8 @@ class BudgetFile:
     path: str
     budgets: Annotated[Mapping[str, Budget], BUDGETS]
     baseline: Annotated[str | None, Text("JSON of mbcost baseline to compare with")] = None
+    lines: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    """File and line of each target's budget."""
 
 
 BUDGET_FILE = Keys(
@@ -54,4 +56,9 @@ def load_budgets(path: Path) -> BudgetFile:
             for target, own in budgets.items()
         },
         baseline,
+        {
+            target: (document.path, document.lines[place])
+            for target in budgets
+            if (place := ("budgets", target)) in document.lines
+        },
     )

@@ -83,6 +83,11 @@ class Check:
             "settings": given(self.subject),
         }
 
+    def against(self) -> str:
+        """Return the figure beside its limit: ``3,504,872 params, limit 3,500,000 (…)``."""
+        slack = f" ({signed_percent(self.slack)} slack)" if self.slack is not None else ""
+        return f"{thousands(self.value)} {self.figure}, limit {thousands(self.limit)}{slack}"
+
     def sentence(self) -> str:
         """Return the layers that cost or grew most: ``v2, params: rows.10.linear 36.5%, …``."""
         if self.baseline is not None:
@@ -248,12 +253,7 @@ def raise_if_over(checks: Sequence[Check]) -> None:
     missing = uncounted_lines([check.subject for check in checks if check.kind is UNCOUNTED])
     if not over and not missing:
         return
-    sentences = [
-        f"{check.subject.target}: {thousands(check.value)} {check.figure}, limit "
-        f"{thousands(check.limit)}"
-        + (f" ({signed_percent(check.slack)} slack)" if check.slack is not None else "")
-        for check in over
-    ]
+    sentences = [f"{check.subject.target}: {check.against()}" for check in over]
     said = (["over budget: " + "; ".join(sentences)] if over else []) + missing
     way_out = "--allow-uncounted accepts operators without a formula" if missing else ""
     raise CheckFailedError("; ".join(said), way_out=way_out)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from mbcost.cost.coverage import names
 from mbcost.errors import MbcostError, did_you_mean
-from mbcost.output.table import Column, Record, Table, choose_columns, sort_rows
+from mbcost.output.table import Column, Finding, Record, Table, choose_columns, sort_rows
 from mbcost.studies.guard.changes import by_kind, by_layer, compared, conditions, target_row
 from mbcost.studies.guard.snapshots import (
     FIGURES,
@@ -162,9 +162,28 @@ def diff_table(
         "something, matched by path or, where rows moved, by shape.",
         total=total,
         notes=tuple(_notes(diff, rows, view, total)),
+        findings=tuple(_finding(pair, changed) for pair in diff.pairs),
     )
 
 
+def _finding(pair: tuple[Snapshot | None, Snapshot | None], changed: Sequence[Record]) -> Finding:
+    """Return what CI is told of a target: its totals, where something of it changed."""
+    row = target_row(*pair)
+    target = row["target"]
+    of_it = [each for each in changed if each.get("target", target) == target]
+    if not of_it:
+        return Finding(target, "unchanged", passed=True)
+    if row["change"] in ("added", "removed"):
+        side = "after" if row["change"] == "added" else "before"
+        costs = (f"{thousands(row[f'{key}_{side}'])} {_WORDS[key]}" for key in FIGURES)
+        return Finding(target, row["change"], False, ", ".join(costs), "notice")
+    layers = sum("kind" in each for each in of_it)
+    parts = [f"{layers} row{'s' if layers != 1 else ''} changed", *_in_full(row)]
+    said = "\n".join([*parts, *([row["what"]] if row["what"] else [])])
+    return Finding(target, "changed", False, said, "notice")
+
+
+_WORDS = dict(zip(FIGURES, ("params", "mult-adds"), strict=True))
 _ROWS = {"layer": by_layer, "kind": by_kind}
 
 
@@ -206,7 +225,7 @@ def _in_full(total: Record) -> list[str]:
     return [
         f"{word}: {thousands(total[f'{figure}_before'])} → {thousands(total[f'{figure}_after'])} "
         f"({_in_words(total, figure)})"
-        for figure, word in zip(FIGURES, ("params", "mult-adds"), strict=True)
+        for figure, word in _WORDS.items()
     ]
 
 
