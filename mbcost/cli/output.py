@@ -11,13 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
-import typer
-
 from mbcost.cli.groups import Group
 from mbcost.cli.look import LookGiven, too_wide
+from mbcost.cli.messages import say
 from mbcost.cli.options import Exact, FormatName, Output
 from mbcost.cli.streams import as_encoded
-from mbcost.errors import MbcostError, did_you_mean, visible
+from mbcost.errors import MbcostError, did_you_mean
 from mbcost.output.formats import FORMATS, format_named
 from mbcost.output.look import AS_EVER, LINE_WIDTHS, Look
 from mbcost.output.table import Table, dressed
@@ -113,8 +112,6 @@ class Held:
     """What the commands of one file of tables would write, kept until all of them have run."""
 
     files: dict[Path, Content] = field(default_factory=dict)
-    about: str = ""
-    """The entry that is run, which messages name."""
     shared: Collection[str] = ()
     """Options given for several tables, of which one may lack a column."""
 
@@ -142,14 +139,6 @@ def holding() -> Iterator[Held]:
         yield held
     finally:
         _HELD.reset(token)
-
-
-def say(message: str) -> None:
-    """Tell a person something, on stderr."""
-    held = _HELD.get()
-    if held is not None and held.about:
-        message = f"mbcost: {held.about}: {message.removeprefix('mbcost: ')}"
-    typer.echo(visible(message), err=True)
 
 
 def sink(exact: Exact = False, format: FormatName = "table", output: Output = None) -> Sink:
