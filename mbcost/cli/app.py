@@ -13,7 +13,9 @@ from typer.core import TyperCommand, TyperGroup
 
 from mbcost.cli import streams
 from mbcost.cli.groups import expanded
+from mbcost.cli.messages import Quiet, say
 from mbcost.errors import MbcostError, MbcostWarning, from_system
+from mbcost.output.notes import a_run, quiet
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -108,6 +110,11 @@ class Commands(TyperGroup):
         assert isinstance(defined, TyperGroup)
         self.commands.update(defined.commands)
 
+    def main(self, *args: Any, **how: Any) -> Any:
+        """Run a command line: it begins with notes."""
+        with a_run():
+            return super().main(*args, **how)
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command; a user's mistake never shows a traceback."""
         try:
@@ -128,10 +135,8 @@ def _with_ours(otherwise: Any) -> Any:
 
     def show(message: Any, category: Any, *rest: Any, **named: Any) -> None:
         if issubclass(category, MbcostWarning):
-            from mbcost.cli.output import say
-
             say(f"mbcost: {message}")
-        else:
+        elif not quiet():
             otherwise(message, category, *rest, **named)
 
     return show
@@ -166,7 +171,7 @@ class App(typer.Typer):
         define = super().command(name, cls=Command, **how)
 
         def decorated(command: Function) -> Function:
-            define(expanded(command))
+            define(expanded(command, {"quiet": (Quiet, False)}))
             return command
 
         return decorated
@@ -210,6 +215,7 @@ def root(
             help="Versions of mbcost and of the counters, then exit.",
         ),
     ] = False,
+    quiet: Quiet = False,
 ) -> None:
     """What a convolution block or a mobile network costs: parameters, mult-adds and memory.
 

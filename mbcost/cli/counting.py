@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mbcost.cli.messages import say
 from mbcost.cli.options import ConventionName, CounterNames, Fast, Strict, Unit
-from mbcost.cli.output import say
 from mbcost.errors import CheckFailedError, MbcostError
 from mbcost.modules.counters import DEFAULT_COUNTERS
 from mbcost.output.table import Record

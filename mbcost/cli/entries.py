@@ -24,7 +24,7 @@ from mbcost.studies.meanings import MEANINGS
 
 TABLES = ("compare", "model", "memory", "explain", "reconcile", "roof", "sweep", "diff", "paper")
 """Commands that write tables."""
-_ELSEWHERE = ("format", "show_data")
+_ELSEWHERE = ("format", "show_data", "quiet")
 """Options of what is printed, where an entry writes files."""
 BY_COLUMN = ("headings", "prefix")
 """Options that name columns; as a default they are of the tables that have such a column."""

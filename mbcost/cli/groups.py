@@ -42,8 +42,11 @@ class Group:
         }
 
 
-def expanded(command: Callable[..., None]) -> Callable[..., None]:
-    """Return the command as Typer gets it: with options where it has groups of them."""
+def expanded(command: Callable[..., None], common: Options) -> Callable[..., None]:
+    """Return the command as Typer gets it: with options where it has groups of them.
+
+    The ``common`` ones stand last; what they do is their callbacks' business, not the command's.
+    """
     signature = inspect.signature(command, eval_str=True)
     parameters: dict[str, inspect.Parameter] = {}
     groups: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {}
@@ -55,9 +58,12 @@ def expanded(command: Callable[..., None]) -> Callable[..., None]:
             groups[name] = group.make, tuple(own)
         assert not parameters.keys() & own.keys(), "an option of that name stands twice"
         parameters |= own
+    parameters |= Group(command, common).parameters()
 
     @functools.wraps(command)
     def run(**given: Any) -> None:
+        for option in common:
+            given.pop(option)
         made = {
             name: make(**{option: given.pop(option) for option in options})
             for name, (make, options) in groups.items()

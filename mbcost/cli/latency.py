@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from mbcost import errors
 from mbcost.cli.app import app
 from mbcost.cli.easel import Easel, Width, figure_only
 from mbcost.cli.groups import Group
 from mbcost.cli.options import DeviceName, Rows, Settings, Targets
-from mbcost.cli.output import ExactSink, say
+from mbcost.cli.output import ExactSink
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.modules.latency import RUNTIMES
 from mbcost.units import parse_int, parse_words
@@ -215,5 +216,5 @@ def _watched(asked: Asked, measure: Callable[[Callable[[int], None]], Made]) -> 
         try:
             return measure(told)
         except Interrupted:
-            say("mbcost: interrupted before the first round was finished: nothing to show")
-            raise typer.Exit(130) from None
+            problem = "interrupted before the first round was finished: nothing to show"
+            raise errors.Interrupted(problem) from None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mbcost.cli.groups import Group
+from mbcost.cli.messages import say
 from mbcost.networks.settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -48,12 +49,11 @@ def _keys(text: str | None) -> str | None:
     """Return the keys that were typed, those of other tools under their names here."""
     if text is None:
         return None
-    from mbcost.errors import visible
     from mbcost.studies.keys import canonical
 
     found = [canonical(word) for word in text.split(",")]
     for said in dict.fromkeys(said for _, said in found if said):
-        typer.echo(visible(f"mbcost: {said}"), err=True)
+        say(f"mbcost: {said}")
     return ",".join(key for key, _ in found)
 
 

@@ -16,9 +16,10 @@ import typer
 
 from mbcost.cli.groups import Group
 from mbcost.cli.look import LookGiven, too_wide
+from mbcost.cli.messages import say
 from mbcost.cli.options import Exact, FormatName, Output
 from mbcost.cli.streams import as_encoded
-from mbcost.errors import MbcostError, did_you_mean, visible
+from mbcost.errors import MbcostError, did_you_mean
 from mbcost.output.formats import ALL, CI, FORMATS, GITHUB, Format, format_named
 from mbcost.output.look import AS_EVER, LINE_WIDTHS, Look
 from mbcost.output.table import Table, dressed
@@ -116,8 +117,6 @@ class Held:
     """What the commands of one file of tables would write, kept until all of them have run."""
 
     files: dict[Path, Content] = field(default_factory=dict)
-    about: str = ""
-    """The entry that is run, which messages name."""
     shared: Collection[str] = ()
     """Options given for several tables, of which one may lack a column."""
 
@@ -161,14 +160,6 @@ def _add_to_summary(text: str) -> None:
             place=f"GITHUB_STEP_SUMMARY: {path}",
             way_out="unset it, or let it name a file",
         ) from None
-
-
-def say(message: str) -> None:
-    """Tell a person something, on stderr."""
-    held = _HELD.get()
-    if held is not None and held.about:
-        message = f"mbcost: {held.about}: {message.removeprefix('mbcost: ')}"
-    typer.echo(visible(message), err=True)
 
 
 def sink(exact: Exact = False, format: FormatName = "table", output: Output = None) -> Sink:

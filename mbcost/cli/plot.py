@@ -11,8 +11,8 @@ import typer
 from mbcost.cli.app import App, app
 from mbcost.cli.easel import DrawnFigure
 from mbcost.cli.memory_options import HowGiven
+from mbcost.cli.messages import Quiet, say
 from mbcost.cli.options import Settings, Target, Targets
-from mbcost.cli.output import say
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.studies.memory.how import ITEM_BYTES
 from mbcost.units import parse_word
@@ -23,12 +23,16 @@ if TYPE_CHECKING:
     from mbcost.targets.subject import Subject
 
 plot_app = App(
-    help="Figures for papers: PNG, SVG or PDF by the suffix of -o.",
     no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(plot_app, name="plot")
+
+
+@plot_app.callback()
+def plot(quiet: Quiet = False) -> None:
+    """Figures for papers: PNG, SVG or PDF by the suffix of -o."""
 
 
 @plot_app.command()

@@ -11,8 +11,9 @@ import typer
 from mbcost.cli.app import app
 from mbcost.cli.counting import Counting, conclude
 from mbcost.cli.groups import Group
+from mbcost.cli.messages import say
 from mbcost.cli.options import CounterNames, Fast, Settings, Strict, Targets
-from mbcost.cli.output import check_writable, say, write_files
+from mbcost.cli.output import check_writable, write_files
 from mbcost.errors import MbcostError, did_you_mean, missing
 
 PageOutput = Annotated[

@@ -14,8 +14,9 @@ import typer
 from mbcost.cli.app import app
 from mbcost.cli.budgets import ColumnBudgets
 from mbcost.cli.look import LookGiven
+from mbcost.cli.messages import say
 from mbcost.cli.options import Rows, Settings, SpaceOf, Workers
-from mbcost.cli.output import Outputs, say, write_files
+from mbcost.cli.output import Outputs, write_files
 from mbcost.cli.streams import failure
 from mbcost.cli.trainings import Sweep, TrainingsGiven
 from mbcost.errors import MbcostError

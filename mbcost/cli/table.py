@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mbcost.cli.app import app
-from mbcost.cli.output import holding, say
+from mbcost.cli.messages import about, say
+from mbcost.cli.output import holding
 
 if TYPE_CHECKING:
     from mbcost.cli.entries import Entry
@@ -45,8 +46,9 @@ def table(
     with contextlib.chdir(path.parent), holding() as held:
         _check_outputs(entries)
         for entry in entries:
-            held.about, held.shared = entry.given["output"][0], entry.shared
-            entry.run()
+            held.shared = entry.shared
+            with about(entry.given["output"][0]):
+                entry.run()
         write_all(held.files)
     for written in held.files:
         say(f"wrote {path.parent / written}")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from mbcost.output.notes import quiet
 from mbcost.units import thousands
 
 Step = TypeVar("Step")
@@ -21,7 +22,7 @@ Draw = Callable[[float, str, Rate], None]
 @contextmanager
 def drawn(total: float) -> Iterator[Draw]:
     """Hand over what draws a bar of ``total`` where stderr is a terminal, and nothing elsewhere."""
-    if not sys.stderr.isatty():
+    if quiet() or not sys.stderr.isatty():
         yield lambda done, words, rate: None
         return
     from rich.console import Console

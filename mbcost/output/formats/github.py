@@ -1,56 +1,41 @@
-"""Annotations of a GitHub workflow: a command a finding, and the table below them in the log.
+"""Workflow commands of GitHub Actions: an annotation for each finding, then the table for the log.
 
-The runner obeys lines that begin with ``::``. The table stands between ``::stop-commands::`` and its
-end, so that no name in it is obeyed.
+The log is read for commands; around the table they are stopped, so that no name can be one.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from hashlib import sha256
+from secrets import token_hex
 
 from mbcost.errors import visible
-from mbcost.output.findings import Finding
 from mbcost.output.formats.text import to_text
-from mbcost.output.table import Table
+from mbcost.output.table import Finding, Table
 
 
 def to_github(table: Table, *, exact: bool = False) -> str:
-    """Return the commands of all findings but those that passed, then the table."""
-    text = to_text(table, exact=exact)
-    mark = f"mbcost-{sha256(text.encode('utf-8', 'replace')).hexdigest()[:32]}"
-    lines = [_command(finding) for finding in table.findings if finding.level != "pass"]
-    return "\n".join([*lines, f"::stop-commands::{mark}", f"{text}::{mark}::", ""])
+    """Return ``::error file=…,line=…,title=…::message`` lines, and the table as text."""
+    lines = [annotation(finding) for finding in table.findings if not finding.passed]
+    token = token_hex(16)
+    stopped = f"::stop-commands::{token}\n{to_text(table, exact=exact)}::{token}::\n"
+    return "".join(f"{line}\n" for line in lines) + stopped
 
 
-def _command(finding: Finding) -> str:
-    """Return ``::error title=v2%3A over budget,file=budgets.yaml,line=4::what%0Adetails``."""
-    title = f"{finding.about}: {finding.title}"
-    properties: dict[str, str] = {"title": visible(title)}
-    if finding.place is not None:
-        properties["file"] = visible(in_repository(finding.place.file, os.environ))
-        if finding.place.line is not None:
-            properties["line"] = str(finding.place.line)
-    shown = ",".join(f"{key}={escape_property(value)}" for key, value in properties.items())
-    message = "\n".join(map(visible, (finding.message, *finding.details)))
-    return f"::{finding.level} {shown}::{escape(message)}"
+def annotation(finding: Finding) -> str:
+    """Return the workflow command of a finding."""
+    given = {
+        "file": finding.file,
+        "line": None if finding.line is None or finding.file is None else str(finding.line),
+        "title": f"{finding.target}: {finding.name}",
+    }
+    properties = ",".join(f"{key}={_property(value)}" for key, value in given.items() if value)
+    return f"::{finding.level} {properties}::{_data(finding.message)}"
 
 
-def in_repository(file: str, environment: Mapping[str, str]) -> str:
-    """Return a file as annotations name it: from the top of the repository, where it is in it."""
-    top = environment.get("GITHUB_WORKSPACE")
-    if not top:
-        return file
-    found = os.path.relpath(os.path.realpath(file), os.path.realpath(top))
-    return file if found.startswith(os.pardir) else found.replace(os.sep, "/")
+def _data(text: str) -> str:
+    """Return a message in one line, as the runner reads it back."""
+    shown = "\n".join(map(visible, text.split("\n")))
+    return shown.replace("%", "%25").replace("\n", "%0A")
 
 
-def escape(text: str) -> str:
-    """Return a message as a workflow command holds it."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def escape_property(text: str) -> str:
-    """Return the value of a property as a workflow command holds it."""
-    return escape(text).replace(":", "%3A").replace(",", "%2C")
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
