@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mbcost.errors import MbcostError, did_you_mean
-from mbcost.output.findings import Finding
 from mbcost.output.look import AS_EVER, Look
 
 Record = dict[str, Any]
@@ -73,8 +72,6 @@ class Table(NamedTuple):
     """Sentences of the caption behind ``caption``."""
     look: Look = AS_EVER
     """How its author wants it."""
-    findings: tuple[Finding, ...] = ()
-    """What it tells CI, of a table of checks or changes."""
     findings: tuple[Finding, ...] = ()
     """What CI is told, of a command that has verdicts."""
 
