@@ -34,7 +34,9 @@ MAX_POWER = 18
 """Of ten, behind the e of a count."""
 MAX_SIZE = 65536
 MIN_WIDTH_IN = 2.5
-MAX_WIDTH_IN = 24.0
+MIN_HEIGHT_IN = 0.5
+MAX_LENGTH_IN = 24.0
+"""Of a figure, either way."""
 PER_INCH = {"": 1.0, "in": 1.0, "cm": 2.54, "mm": 25.4, "pt": 72.27}
 """Lengths; pt as TeX has it, so that what ``\\the\\columnwidth`` prints fits."""
 _DTYPES = ("float32", "float16", "bfloat16", "float64", "int64", "int32", "bool")
@@ -167,16 +169,16 @@ def parse_size(text: str) -> tuple[int, int]:
     return height, width
 
 
-def parse_length(text: str) -> float:
+def parse_length(text: str, what: str = "width", least: float = MIN_WIDTH_IN) -> float:
     """Return the inches in ``3.5``, ``3.5in``, ``89mm``, ``8.9cm`` or ``252pt`` (TeX's)."""
     match = re.fullmatch(rf"\s*(\d{{1,4}}(?:\.\d{{1,6}})?)\s*({'|'.join(PER_INCH)})\s*", text)
     if not match:
-        raise MbcostError(f"{text!r} is not a width", way_out="like 3.5in, 89mm, 8.9cm or 252pt")
+        raise MbcostError(f"{text!r} is not a {what}", way_out="like 3.5in, 89mm, 8.9cm or 252pt")
     inches = float(match[1]) / PER_INCH[match[2]]
-    if not MIN_WIDTH_IN <= inches <= MAX_WIDTH_IN:
+    if not least <= inches <= MAX_LENGTH_IN:
         raise MbcostError(
             f"{text.strip()} is out of range",
-            way_out=f"{number(MIN_WIDTH_IN)} to {number(MAX_WIDTH_IN)} in",
+            way_out=f"{number(least)} to {number(MAX_LENGTH_IN)} in",
         )
     return inches
 

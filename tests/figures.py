@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from mbcost.networks.yaml import builtins
 from mbcost.networks.yaml.document import parse_document
 from mbcost.output.plots import Bars, Plot
-from mbcost.output.plots.page import COLUMN_IN, paint, styled, words_of
+from mbcost.output.plots.page import paint, styled, words_of
+from mbcost.output.plots.sheet import COLUMN_IN, FONT, Sheet
 from mbcost.studies import figures
 from mbcost.studies.compare.comparison import DEFAULT_BLOCKS, Comparison
 from mbcost.studies.device.profile import device_files, load_device, read_device
@@ -142,6 +143,8 @@ def overlapping(words: list[Word]) -> list[tuple[str, str]]:
 
 
 @contextmanager
-def painted(plot: Plot, width: float = COLUMN_IN) -> Iterator[Figure]:
-    with styled(words_of(plot)):
-        yield paint(plot, width)
+def painted(
+    plot: Plot, width: float = COLUMN_IN, height: float | None = None, font: str = FONT
+) -> Iterator[Figure]:
+    with styled(words_of(plot), font):
+        yield paint(plot, Sheet(width, height, font))

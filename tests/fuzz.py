@@ -136,7 +136,7 @@ def fuzz_csv(random: Random) -> None:
     found = heat_map_of_csv(path, "size", "alpha", "mult_adds", only)
     _show(found.table())
     if random.random() < 0.1:
-        write_figure(found, Path("sweep.svg"), 3.5)
+        write_figure(found, Path("sweep.svg"))
 
 
 def fuzz_command(random: Random) -> None:

@@ -125,6 +125,10 @@ def test_what_functions_return_is_what_the_command_writes(cli: Cli, tmp_path: Pa
             answer.write(ours)
             assert ours.read_text("utf-8") == theirs.read_text("utf-8"), command
     figure = mbcost.plot("share", "v1", "v2", by="block")
+    figure.write(tmp_path / "c.svg", width=5, height="12cm", font="stixgeneral")
+    sized = ("--width", "5in", "--height", "12cm", "--font", "STIXGeneral")
+    cli("plot", "share", "v1", "v2", "--by", "block", "-o", str(tmp_path / "d.svg"), *sized)
+    assert (tmp_path / "c.svg").read_bytes() == (tmp_path / "d.svg").read_bytes()
     figure.write(tmp_path / "ours.svg")
     assert cli("plot", "share", "v1", "v2", "--by", "block", "-o", str(tmp_path / "a.svg"))
     assert (tmp_path / "ours.svg").read_bytes() == (tmp_path / "a.svg").read_bytes()

@@ -14,7 +14,7 @@ from mbcost.errors import MbcostError
 
 if TYPE_CHECKING:
     from mbcost.output.files import Content
-    from mbcost.output.plots import Plot
+    from mbcost.output.plots import Plot, Sheet
 
 FigureOutput = Annotated[
     list[str] | None,
@@ -35,6 +35,25 @@ Width = Annotated[
         help="Width of the figure, like 3.5in (a column), 180mm, 8.9cm or TeX's 252pt.",
     ),
 ]
+Height = Annotated[
+    str | None,
+    typer.Option(
+        "--height",
+        metavar="LENGTH",
+        help="Height of the figure, like 5cm, 2in or 240pt; by default what suits its width.",
+        show_default=False,
+    ),
+]
+FontName = Annotated[
+    str | None,
+    typer.Option(
+        "--font",
+        metavar="NAME",
+        help="An installed font for all words, like 'STIXGeneral' or 'Times New Roman'; by "
+        "default DejaVu Sans, which is the same on every machine.",
+        show_default=False,
+    ),
+]
 ShowData = Annotated[
     bool, typer.Option("--show-data", help="Print the plotted values (--format, default csv).")
 ]
@@ -45,7 +64,7 @@ class Easel(NamedTuple):
 
     figures: tuple[Path, ...]
     data: Sink | None
-    width: float
+    sheet: Sheet
 
     def show(self, plot: Plot) -> None:
         """Draw the figure to its files and write its values: all files or none."""
@@ -60,17 +79,19 @@ class Easel(NamedTuple):
         """Return the bytes of each file of the figure."""
         from mbcost.output.plots import render
 
-        return {path: render(plot, path.suffix.lower(), self.width) for path in self.figures}
+        return {path: render(plot, path.suffix.lower(), self.sheet) for path in self.figures}
 
 
 def easel(
     width: Width = "3.5in",
+    height: Height = None,
+    font: FontName = None,
     show_data: ShowData = False,
     format: FormatName = "csv",
     output: FigureOutput = None,
 ) -> Easel:
     """Return where figure and values go, or raise: no file, a wrong suffix, no matplotlib."""
-    from mbcost.output.plots import FIGURE_SUFFIXES, check_figure_path
+    from mbcost.output.plots import FIGURE_SUFFIXES, Sheet, check_figure_path
 
     figures, data = parted(output, FIGURE_SUFFIXES)
     for path in figures:
@@ -81,20 +102,16 @@ def easel(
             place="-o",
             way_out="-o figure.pdf (or .svg, .png); --show-data prints the values",
         )
-    inches = drawable(width) if figures else 0.0
-    return Easel(figures, plain_sink(format, data) if data or show_data else None, inches)
+    sheet = drawable(width, height, font) if figures else Sheet()
+    return Easel(figures, plain_sink(format, data) if data or show_data else None, sheet)
 
 
-def drawable(width: str) -> float:
-    """Return the width in inches, or raise: not a width, no matplotlib."""
-    from mbcost.output.plots import require
-    from mbcost.units import parse_length
+def drawable(width: str, height: str | None, font: str | None) -> Sheet:
+    """Return what is drawn on, or raise: not a length, no such font, no matplotlib."""
+    from mbcost.output.plots import require, sheet_of
 
     require()
-    try:
-        return parse_length(width)
-    except MbcostError as error:
-        raise error.at("--width") from None
+    return sheet_of(width, height, font)
 
 
 def figure_only(
@@ -108,6 +125,8 @@ def figure_only(
         ),
     ] = None,
     width: Width = "3.5in",
+    height: Height = None,
+    font: FontName = None,
 ) -> Easel | None:
     """Return where a figure goes whose values are printed anyway; None if none was asked for."""
     if not plot:
@@ -117,7 +136,7 @@ def figure_only(
     paths = tuple(map(Path, plot))
     for path in paths:
         check_figure_path(path)
-    return Easel(paths, None, drawable(width))
+    return Easel(paths, None, drawable(width, height, font))
 
 
 DrawnFigure = Annotated[Easel, Group(easel)]

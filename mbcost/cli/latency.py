@@ -10,7 +10,7 @@ import typer
 
 from mbcost import errors
 from mbcost.cli.app import app
-from mbcost.cli.easel import Easel, Width, figure_only
+from mbcost.cli.easel import Easel, FontName, Height, Width, figure_only
 from mbcost.cli.groups import Group
 from mbcost.cli.options import DeviceName, Rows, Settings, Targets
 from mbcost.cli.output import ExactSink
@@ -125,9 +125,11 @@ def figure_beside(
         ),
     ] = None,
     width: Width = "3.5in",
+    height: Height = None,
+    font: FontName = None,
 ) -> Easel | None:
     """Return where a figure goes; None if none was asked for."""
-    return figure_only(plot, width)
+    return figure_only(plot, width, height, font)
 
 
 @app.command()

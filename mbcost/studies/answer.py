@@ -81,11 +81,23 @@ class Figure(Answer):
 
         return inline(render(self.plot, ".svg"), f"figure-{id(self)}")
 
-    def write(self, path: str | PathLike[str]) -> None:
-        """Draw to a file, or write the plotted values, by its suffix."""
-        from mbcost.output.plots import FIGURE_SUFFIXES, write_figure
+    def write(
+        self,
+        path: str | PathLike[str],
+        *,
+        width: str | float = "3.5in",
+        height: str | float | None = None,
+        font: str | None = None,
+    ) -> None:
+        """Draw to a file, or write the plotted values, by its suffix.
+
+        ``width`` and ``height`` are lengths such as ``"8cm"``, or inches; without a height it is
+        what suits the width. ``font`` is an installed family.
+        """
+        from mbcost.output.plots import FIGURE_SUFFIXES, sheet_of, write_figure
 
         if Path(path).suffix.lower() in FIGURE_SUFFIXES:
-            write_figure(self.plot, Path(path))
+            tall = None if height is None else str(height)
+            write_figure(self.plot, Path(path), sheet_of(str(width), tall, font))
         else:
             super().write(path)

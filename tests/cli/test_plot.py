@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -122,6 +123,25 @@ def test_the_width_is_taken_in_inches_or_millimetres(cli: Cli) -> None:
     assert b'width="252.28' in d
 
 
+def test_the_height_is_taken_as_the_width_is(cli: Cli) -> None:
+    for name, height in zip("abc", ("5cm", "50mm", "142.2638pt"), strict=True):
+        args = (*COMMANDS["sweep"], "-o", f"{name}.png", "--width", "18cm", "--height", height)
+        assert cli(*args).exit_code == 0
+    a, b, c = (Path(f"{name}.png").read_bytes() for name in "abc")
+    assert a == b == c
+    assert struct.unpack(">II", a[16:24]) == (2125, 590)  # 300 dots an inch
+
+
+def test_a_figure_beside_a_table_takes_height_and_font(cli: Cli) -> None:
+    drawn = ("--plot", "bars.svg", "--height", "6cm", "--font", "dejavu  serif")
+    result = cli("compare", "v1", "v2", "--fast", *drawn)
+    assert (result.exit_code, result.stderr) == (0, "wrote bars.svg\n")
+    text = Path("bars.svg").read_text("utf-8")
+    assert 'height="170.07' in text
+    assert "DejaVuSerif-" in text
+    assert "DejaVuSans-" not in text
+
+
 def test_compare_draws_beside_its_table(cli: Cli) -> None:
     plain = cli("compare", "v1", "v2", "--fast")
     result = cli("compare", "v1", "v2", "--fast", "--plot", "bars.pdf", "--plot", "bars.svg")
@@ -171,6 +191,34 @@ MISTAKES = {
     "narrow": (
         (*COMMANDS["sweep"], "-o", "a.png", "--width", "20mm"),
         "--width: 20mm is out of range (2.5 to 24 in)",
+    ),
+    "height": (
+        (*COMMANDS["sweep"], "-o", "a.png", "--height", "tall"),
+        "--height: 'tall' is not a height (like 3.5in, 89mm, 8.9cm or 252pt)",
+    ),
+    "low": (
+        (*COMMANDS["sweep"], "-o", "a.png", "--height", "1mm"),
+        "--height: 1mm is out of range (0.5 to 24 in)",
+    ),
+    "no room": (
+        (*COMMANDS["layers"], "-o", "a.png", "--height", "1in"),
+        "--height: '0' would lie on '1' (without it the height is 3.4 in)",
+    ),
+    "misspelt font": (
+        (*COMMANDS["sweep"], "-o", "a.png", "--font", "DejaVu Sanz"),
+        "--font: no font is called 'DejaVu Sanz' (did you mean 'DejaVu Sans'",
+    ),
+    "font that looks like another": (
+        ("compare", "--fast", "--plot", "a.png", "--font", "Times Ancient"),
+        "--font: no font is called 'Times Ancient' (did you mean ",
+    ),
+    "font like none": (
+        (*COMMANDS["sweep"], "-o", "a.png", "--font", "q9"),
+        "--font: no font is called 'q9' (one of: ",
+    ),
+    "font of boxes": (
+        (*COMMANDS["sweep"], "-o", "a.png", "--font", "Last Resort High-Efficiency"),
+        "--font: no font is called 'Last Resort High-Efficiency' (one of: ",
     ),
     "unknown grouping": (
         ("plot", "share", "v2", "--by", "layer", "-o", "a.png"),

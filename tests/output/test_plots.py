@@ -30,9 +30,10 @@ from mbcost.networks.yaml import builtins
 from mbcost.output.plots import (
     FIGURE_SUFFIXES,
     HeatMap,
+    Sheet,
     render,
 )
-from mbcost.output.plots.fonts import families, short
+from mbcost.output.plots.fonts import families, pdf_type, short
 from mbcost.output.plots.roofline import POINT_KEYS
 from mbcost.output.plots.room import Box, along, box_of, nearest_free
 from mbcost.output.plots.style import (
@@ -94,6 +95,37 @@ def test_words_have_room_at_other_widths(name: str, width: float) -> None:
     words, figure = shown_words(name, width)
     assert overlapping(words) == []
     assert figure.get_figwidth() == width
+
+
+@pytest.mark.parametrize("font", ["STIXGeneral", "DejaVu Serif", "cmr10"])
+@pytest.mark.parametrize("name", ["accuracy", "heat map", "bars of blocks"])
+def test_words_have_room_in_other_fonts_and_heights(name: str, font: str) -> None:
+    with painted(FIGURES[name](), 8 / 2.54, 8 / 2.54, font) as figure:
+        words = words_drawn(figure)
+        assert matplotlib.rcParams["font.family"] == [font, "DejaVu Sans"]
+        size = figure.get_size_inches().tolist()
+    assert size == pytest.approx([8 / 2.54, 8 / 2.54], rel=1e-12)
+    assert overlapping(words) == []
+    right, top = (300 * side + 0.5 for side in size)
+    assert [w for w in words if min(w.x0, w.y0) < -0.5 or w.x1 > right or w.y1 > top] == []
+
+
+def test_a_key_above_the_axes_is_within_the_height() -> None:
+    plot = figures.accuracy(())
+    with painted(plot, 7.0, 6.0) as figure:
+        assert len(figure.legends) == 1
+        assert figure.get_figheight() == pytest.approx(6.0)
+        words_drawn(figure)
+
+
+def test_a_font_with_postscript_outlines_is_type_3_in_a_pdf() -> None:
+    files = {e.name: e.fname for e in font_manager.fontManager.ttflist}
+    name = next((name for name, file in files.items() if file.endswith(".otf")), None)
+    assert pdf_type("DejaVu Sans") == 42
+    if name is None:
+        pytest.skip("no such font is installed")
+    assert pdf_type(name) == 3
+    assert b"/Type3" in render(FIGURES["bars of one"](), ".pdf", Sheet(font=name))
 
 
 def test_the_check_for_overlaps_can_fail() -> None:
@@ -479,7 +511,7 @@ def test_the_users_settings_are_as_before_after_drawing() -> None:
 
 def test_a_png_has_300_dots_an_inch_of_its_width() -> None:
     for width in (3.5, 5.0):
-        data = render(FIGURES["bars of blocks"](), ".png", width)
+        data = render(FIGURES["bars of blocks"](), ".png", Sheet(width))
         assert struct.unpack(">I", data[16:20]) == (round(300 * width),)
 
 

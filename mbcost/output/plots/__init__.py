@@ -11,16 +11,17 @@ from mbcost.output.plots.heatmap import HeatMap
 from mbcost.output.plots.layers import Layers
 from mbcost.output.plots.memory import ArenaMap, Memory
 from mbcost.output.plots.page import (
-    COLUMN_IN,
     FIGURE_SUFFIXES,
     Plot,
     check_figure_path,
     render,
     require,
+    sheet_of,
     write_figure,
 )
 from mbcost.output.plots.roofline import Roofline
 from mbcost.output.plots.share import Share
+from mbcost.output.plots.sheet import COLUMN_IN, Sheet
 
 __all__ = [
     "COLUMN_IN",
@@ -34,8 +35,10 @@ __all__ = [
     "Plot",
     "Roofline",
     "Share",
+    "Sheet",
     "check_figure_path",
     "render",
     "require",
+    "sheet_of",
     "write_figure",
 ]

@@ -178,11 +178,11 @@ class Accuracy:
             )[0]
             for network, pen in named
         ]
-        width = figure.get_figwidth()
+        width, height = figure.get_size_inches()
         longest = max(len(short(network)) for network, _ in named)
         columns = max(1, min(len(named), int(72 * width / (longest * 4.6 + 30))))
         lines = -(-len(named) // columns)
-        figure.set_size_inches(width, self.height(width) + _KEY_LINE_IN * lines)
+        figure.set_size_inches(width, height + _KEY_LINE_IN * lines)
         figure.legend(
             handles=handles,
             loc="outside upper center",

@@ -7,27 +7,28 @@ the figure, ``label`` places words once the layout stands and their room can be 
 from __future__ import annotations
 
 import io
+import logging
+import math
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mbcost.errors import MbcostError, did_you_mean, not_installed, shown
+from mbcost.output.plots.sheet import COLUMN_IN, FONT, Sheet
 from mbcost.output.plots.style import FONT_PT
 from mbcost.output.table import Table
-from mbcost.units import in_prefix, number, prefix_for
+from mbcost.units import MIN_HEIGHT_IN, MIN_WIDTH_IN, in_prefix, number, parse_length, prefix_for
 
 if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 FIGURE_SUFFIXES = (".png", ".svg", ".pdf")
-COLUMN_IN = 3.5
-"""Width of a column of a two-column paper, 89 mm."""
 PNG_DPI = 300
-FONT = "DejaVu Sans"
-"""Ships with matplotlib, so that a figure is the same on every machine."""
 
+_COLUMN = Sheet()
 _METADATA: dict[str, dict[str, None]] = {
     ".png": {"Software": None},
     ".svg": {"Date": None},  # its creator stays: which matplotlib drew it
@@ -56,7 +57,6 @@ _STYLE: dict[str, Any] = {
     "lines.linewidth": 1.0,
     "text.parse_math": False,  # a target may be called $5
     "text.hinting": "no_hinting",  # or a label's room would depend on the resolution
-    "pdf.fonttype": 42,  # TrueType: what publishers ask for
     "svg.fonttype": "path",
     "svg.hashsalt": "mbcost",
     "figure.constrained_layout.h_pad": 0.02,
@@ -129,30 +129,80 @@ def check_figure_path(path: Path) -> None:
     check_writable(path)
 
 
+def sheet_of(width: str, height: str | None = None, font: str | None = None) -> Sheet:
+    """Return the sheet that was asked for: ``3.5in``, ``5cm`` and an installed font, or raise.
+
+    Only a font that is named opens matplotlib.
+    """
+    given = {"width": (width, MIN_WIDTH_IN), "height": (height, MIN_HEIGHT_IN)}
+    sides: dict[str, float | None] = {}
+    for side, (text, least) in given.items():
+        try:
+            sides[side] = None if text is None else parse_length(text, side, least)
+        except MbcostError as error:
+            raise error.at(f"--{side}") from None
+    if font is None:
+        return Sheet(sides["width"] or COLUMN_IN, sides["height"])
+    from mbcost.output.plots.fonts import installed_family
+
+    require()
+    return Sheet(sides["width"] or COLUMN_IN, sides["height"], installed_family(font))
+
+
 @contextmanager
-def styled(words: Iterable[str] = ()) -> Iterator[None]:
+def styled(words: Iterable[str] = (), font: str = FONT) -> Iterator[None]:
     """Draw in one style, whatever the user's matplotlibrc says, with fonts for ``words``."""
     import matplotlib
 
-    from mbcost.output.plots.fonts import families
+    from mbcost.output.plots.fonts import families, pdf_type
 
+    own = {"font.family": families(font, words), "pdf.fonttype": pdf_type(font)}
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        for key, value in (_STYLE | {"font.family": families(FONT, words)}).items():
+        for key, value in (_STYLE | own).items():
             matplotlib.rcParams[key] = value  # type: ignore[index]  # its stub wants literals
         yield
 
 
-def paint(plot: Plot, width: float = COLUMN_IN) -> Figure:
-    """Return the drawn figure, ``width`` inches wide; only within ``styled``."""
+def paint(plot: Plot, sheet: Sheet = _COLUMN) -> Figure:
+    """Return the drawn figure; only within ``styled``.
+
+    Raises where a height or a font leaves its words no room.
+    """
+    width, height, font = sheet
+    if height is None:
+        figure = _painted(plot, width, plot.height(width))
+    else:
+        figure = _painted(plot, width, height)
+        above = float(figure.get_figheight()) - height  # a key that was found to be needed
+        if above > 0:
+            figure = _painted(plot, width, max(height - above, MIN_HEIGHT_IN))
+    if height is not None or font != FONT:
+        from mbcost.output.plots.words import misplaced
+
+        problem = misplaced(figure)
+        if problem and height is not None:
+            own = number(math.ceil(10 * plot.height(width)) / 10)
+            raise MbcostError(
+                problem, place="--height", way_out=f"without it the height is {own} in"
+            )
+        if problem:
+            raise MbcostError(problem, place="--font", way_out="a larger --width, or another font")
+    return figure
+
+
+def _painted(plot: Plot, width: float, height: float) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, plot.height(width)), dpi=PNG_DPI, layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=PNG_DPI, layout="constrained")
     FigureCanvasAgg(figure)
-    plot.draw(figure)
-    settle(figure)
-    plot.label(figure)
+    with warnings.catch_warnings():
+        # where there is no room for axes, their words say it; no number here is a formula
+        warnings.filterwarnings("ignore", "constrained_layout not applied|cmr10 font should")
+        plot.draw(figure)
+        settle(figure)
+        plot.label(figure)
     return figure
 
 
@@ -167,22 +217,23 @@ def words_of(plot: Plot) -> set[str]:
     return {value for row in plot.table().data for value in row.values() if isinstance(value, str)}
 
 
-def render(plot: Plot, suffix: str, width: float = COLUMN_IN) -> bytes:
+def render(plot: Plot, suffix: str, sheet: Sheet = _COLUMN) -> bytes:
     """Return the figure as a file's bytes; the same plot gives the same bytes."""
     require()
     buffer = io.BytesIO()
-    with styled(words_of(plot)):
-        figure = paint(plot, width)
+    with styled(words_of(plot), sheet.font):
+        figure = paint(plot, sheet)
+        logging.getLogger("fontTools").setLevel(logging.ERROR)  # the dates in a font are its own
         figure.savefig(buffer, format=suffix.lstrip("."), dpi=PNG_DPI, metadata=_METADATA[suffix])
     return buffer.getvalue()
 
 
-def write_figure(plot: Plot, path: Path, width: float = COLUMN_IN) -> None:
+def write_figure(plot: Plot, path: Path, sheet: Sheet = _COLUMN) -> None:
     """Draw to ``path``, whole or not at all; its suffix decides the format."""
     from mbcost.output.files import write_whole
 
     check_figure_path(path)
-    write_whole(path, render(plot, path.suffix.lower(), width))
+    write_whole(path, render(plot, path.suffix.lower(), sheet))
 
 
 def count_axis(
