@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from math import prod
 
 from mbcost.cost import CONVOLUTIONS, CostReport, LayerCost, cost_of
+from mbcost.graph.primitives import Shape
 from mbcost.graph.seen import seen_positions
 from mbcost.graph.split import PAPER_ITEMSIZE, bottlenecks, split_peak
 from mbcost.networks.single_block import SingleBlock
@@ -44,6 +45,7 @@ def explain_table(subject: Subject) -> Table:
             "mult_adds": report.mult_adds,
             "layers": costly,
             **savings(subject),
+            **inverted_savings(subject),
             **bottleneck_memory(subject),
         },
         title=f"{subject.target}: input {shape_text(report.inputs, '×')}, batch {report.batch}",
@@ -53,6 +55,7 @@ def explain_table(subject: Subject) -> Table:
             "a convolution: kh·kw · c_in/groups · c_out (+ c_out with bias) weights, "
             "times h_out·w_out mult-adds; a batch-norm: 2·c params",
             *savings_lines(subject),
+            *inverted_lines(subject),
             *bottleneck_lines(subject),
             *blind,
             *uncounted_lines([subject]),
@@ -151,6 +154,61 @@ def savings_lines(subject: Subject) -> list[str]:
             f"({ratio_in_words(predicted)})"
         )
     return lines
+
+
+def _conv(x: Shape, c: int, fields: Record) -> int:
+    """Return the mult-adds of a convolution with these fields, counted."""
+    twin = SingleBlock("standard", "conv", fields, x, c)
+    return cost_of(twin.graph({}), "standard").mult_adds
+
+
+def inverted_savings(subject: Subject) -> Record:
+    """Return what a single inverted residual costs beside two others of its widths, for one image.
+
+    *Standard inside*: a standard k×k convolution at the expanded width in place of the depthwise
+    one. *Classic bottleneck*: wide outside and narrow inside (V2, Fig. 3a): 1×1 from the expanded
+    width to that of the input, k×k there, 1×1 to the expanded width. Elements kept between blocks
+    are those that one puts out.
+    """
+    spec = subject.spec
+    if not isinstance(spec, SingleBlock) or spec.block != "inverted_residual":
+        return {}
+    block = spec.built(dict(subject.settings))
+    depthwise = [row for row in subject.report.layers if row.path.endswith("depthwise.conv")]
+    if len(depthwise) != 1 or getattr(block, "dilation", 1) != 1:
+        return {}
+    (row,) = depthwise
+    x, wide, narrow = subject.report.x, row.x[0], subject.report.x[0]
+    fields = {key: getattr(block, key) for key in ("k", "s", "p")}
+    once = sum(layer.mult_adds for layer in subject.report.layers)
+    after = (narrow, *row.y[1:])
+    bottleneck = _conv((wide, *x[1:]), narrow, {"k": 1}) + _conv(x, narrow, fields)
+    return {
+        "expanded_width": wide,
+        "standard_inside_mult_adds": once - row.mult_adds + _conv(row.x, wide, fields),
+        "bottleneck_mult_adds": bottleneck + _conv(after, wide, {"k": 1}),
+        "kept_elements": prod(subject.report.y),
+        "bottleneck_kept_elements": wide * prod(row.y[1:]),
+    }
+
+
+def inverted_lines(subject: Subject) -> list[str]:
+    """Return those savings in words."""
+    found = inverted_savings(subject)
+    if not found:
+        return []
+    once = sum(layer.mult_adds for layer in subject.report.layers)
+    wide, inside = found["expanded_width"], found["standard_inside_mult_adds"]
+    classic, kept = found["bottleneck_mult_adds"], found["kept_elements"]
+    return [
+        f"with a standard convolution at the expanded width of {wide} in place of the depthwise "
+        f"one: {thousands(inside)} mult-adds an image; this block has "
+        f"{ratio_in_words(once / inside)}",
+        f"a classic bottleneck, {wide} channels outside and {subject.report.x[0]} inside: "
+        f"{thousands(classic)} mult-adds an image, {ratio_in_words(once / classic)} here; between "
+        f"blocks it keeps {thousands(found['bottleneck_kept_elements'])} elements, this one "
+        f"{thousands(kept)}",
+    ]
 
 
 GROUPS = (1, 2, 3)
