@@ -272,9 +272,10 @@ def _papers(asked: Asked) -> Iterator[Candidate]:
 
 
 def _formats(asked: Asked) -> Iterator[Candidate]:
-    from mbcost.output.formats import FORMATS
+    from mbcost.output.formats import CI, FORMATS, GITHUB
 
-    yield from map(Candidate, FORMATS)
+    more = {"check": CI, "diff": GITHUB}.get(asked.command, {})
+    yield from map(Candidate, (*FORMATS, *more))
 
 
 def _columns(asked: Asked) -> Iterator[Candidate]:

@@ -113,8 +113,7 @@ def check(
     known = read_snapshots(Path(baseline)) if baseline is not None else None
     checks = checks_of(chosen, settings, known, allow_uncounted=allow_uncounted)
     elsewhere = {key for budget in file.budgets.values() for key in budget.limits} if file else ()
-    lines = file.lines if file is not None else {}
-    table = check_table(checks, rows.columns, rows.sort, budgets.notes(elsewhere), lines)
+    table = check_table(checks, rows.columns, rows.sort, budgets.notes(elsewhere))
     where.show(lambda: table)
     if allow_uncounted:
         report_uncounted([check.subject for check in checks])

@@ -29,7 +29,7 @@ def diff(
     ] = "layer",
     exit_code: Annotated[
         bool,
-        typer.Option("--exit-code", help="Exit with 1 where something differs, like git diff."),
+        typer.Option("--exit-code", help="Exit with 1 where anything differs, as git diff does."),
     ] = False,
     rows: Rows,
     where: DiffSink,
@@ -51,5 +51,5 @@ def diff(
     view = view_named(by)
     table = diff_table(diff_of(before, after, settings), view, rows.columns, rows.sort)
     where.show(lambda: table)
-    if exit_code and table.document["changes"]:
+    if exit_code and not all(finding.passed for finding in table.findings):
         raise typer.Exit(1)

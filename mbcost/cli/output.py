@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from mbcost.cli.groups import Group
 from mbcost.cli.look import LookGiven, too_wide
 from mbcost.cli.messages import say
 from mbcost.cli.options import Exact, FormatName, Output
-from mbcost.cli.streams import as_encoded
+from mbcost.cli.streams import as_encoded, as_references
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.output.formats import ALL, CI, FORMATS, GITHUB, Format, format_named
 from mbcost.output.look import AS_EVER, LINE_WIDTHS, Look
@@ -56,12 +55,15 @@ class Sink(NamedTuple):
                 continue
             text = ALL[name].write(table, exact=self.exact)
             if path is None:
-                printed.append(as_encoded(text) if name == "json" else text)
+                escaped = {"json": as_encoded, "junit": as_references}.get(name)
+                printed.append(escaped(text) if escaped else text)
             else:
                 files[path] = text
         write_files(files)
         if (None, "github") in self.outputs:
-            _add_to_summary(FORMATS["markdown"].write(table, exact=self.exact))
+            from mbcost.cli.summary import add_to_summary
+
+            add_to_summary(table, exact=self.exact)
         sys.stdout.write("".join(printed))
 
     def _as_wanted(self, table: Table, *, tell: bool = False) -> Table:
@@ -146,22 +148,6 @@ def holding() -> Iterator[Held]:
         _HELD.reset(token)
 
 
-def _add_to_summary(text: str) -> None:
-    """Add a table to the summary of the step that runs, where GitHub Actions runs it."""
-    path = os.environ.get("GITHUB_STEP_SUMMARY")
-    if not path:
-        return
-    try:
-        with open(path, "a", encoding="utf-8") as summary:
-            summary.write(f"{text}\n")
-    except OSError as error:
-        raise MbcostError(
-            f"cannot be written: {error.strerror}",
-            place=f"GITHUB_STEP_SUMMARY: {path}",
-            way_out="unset it, or let it name a file",
-        ) from None
-
-
 def sink(exact: Exact = False, format: FormatName = "table", output: Output = None) -> Sink:
     """Return where the output goes, checked before any work."""
     return _sink_of(exact, format, output, FORMATS)
@@ -210,7 +196,17 @@ def check_sink(
             "junit (xml), or github: annotations, the table in the step's summary.",
         ),
     ] = "table",
-    output: Output = None,
+    output: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Write to FILE instead; the suffix decides (.txt .md .csv .tex .html .json, .xml "
+            "for JUnit). Repeatable; - is stdout.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> Sink:
     """Return the same of a command whose table CI takes as tests."""
     return _sink_of(False, format, output, {**FORMATS, **CI})

@@ -173,6 +173,13 @@ def written_in(encoding: str | None, text: str) -> bool:
     return True
 
 
+def as_references(document: str) -> str:
+    """Return XML for stdout; where that is not in UTF-8, as the document says, it is in ASCII."""
+    if codecs.lookup(sys.stdout.encoding or "utf-8").name == "utf-8":
+        return document
+    return document.encode("ascii", "xmlcharrefreplace").decode()
+
+
 def as_encoded(document: str) -> str:
     """Return JSON for stdout; what its encoding lacks stands as JSON's own escapes."""
     if written_in(sys.stdout.encoding, document):

@@ -46,7 +46,7 @@ class Finding(NamedTuple):
     """Of the case: the figure that was checked."""
     passed: bool
     message: str = ""
-    """What is the matter; of several lines the first is the short one."""
+    """What is the matter, or how it stands; of several lines the first is the short one."""
     level: str = "error"
     """``error``, ``warning`` or ``notice``."""
     file: str | None = None

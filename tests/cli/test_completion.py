@@ -95,6 +95,8 @@ def test_settings_behind_an_at_are_those_the_target_takes() -> None:
 
 def test_values_of_options() -> None:
     assert of("compare --format ") == list(FORMATS)
+    assert of("check --format ") == [*FORMATS, "github", "junit"]
+    assert of("diff --format ") == [*FORMATS, "github"]
     assert of("compare --format=ma") == ["--format=markdown"]
     assert set(of("compare --columns ")) > set(RECORD_KEYS)
     assert of("compare --columns params,mult_adds_r") == ["params,mult_adds_ratio"]

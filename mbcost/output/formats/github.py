@@ -5,6 +5,7 @@ The log is read for commands; around the table they are stopped, so that no name
 
 from __future__ import annotations
 
+import os
 from secrets import token_hex
 
 from mbcost.errors import visible
@@ -22,13 +23,23 @@ def to_github(table: Table, *, exact: bool = False) -> str:
 
 def annotation(finding: Finding) -> str:
     """Return the workflow command of a finding."""
+    file = finding.file and in_repository(finding.file, os.environ.get("GITHUB_WORKSPACE"))
     given = {
-        "file": finding.file,
+        "file": file,
         "line": None if finding.line is None or finding.file is None else str(finding.line),
         "title": f"{finding.target}: {finding.name}",
     }
     properties = ",".join(f"{key}={_property(value)}" for key, value in given.items() if value)
     return f"::{finding.level} {properties}::{_data(finding.message)}"
+
+
+def in_repository(file: str, top: str | None) -> str:
+    """Return a file as annotations name it: from the top of the repository, if it is in there."""
+    if not top or "\0" in file:
+        return file
+    found = os.path.relpath(os.path.realpath(file), os.path.realpath(top))
+    outside = found.split(os.sep)[0] == os.pardir
+    return file if outside else found.replace(os.sep, "/")
 
 
 def _data(text: str) -> str:

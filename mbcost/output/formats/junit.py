@@ -22,6 +22,8 @@ def to_junit(table: Table, *, exact: bool = False) -> str:
         if finding.file and finding.line:
             named["line"] = str(finding.line)
         case = Xml.SubElement(suite, "testcase", named)
+        if finding.passed and finding.message:
+            Xml.SubElement(case, "system-out").text = visible(finding.message)
         if not finding.passed:
             lines = [visible(line) for line in finding.message.split("\n")]
             failure = Xml.SubElement(case, "failure", {"message": lines[0], "type": finding.level})

@@ -154,6 +154,8 @@ class Budget:
     max_growth: Annotated[Fraction | None, Percent("above the baseline, like 1%")] = None
     place: str = ""
     """Where it is written, ``budgets.yaml:4: budgets.v2``."""
+    written: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    """File and line by key; under an empty one those of the whole."""
 
     @property
     def stated(self) -> Stated:

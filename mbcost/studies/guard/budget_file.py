@@ -10,13 +10,13 @@ budgets:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 from mbcost.networks.rules import Field, Keys, MappingOf, Text, fields_of
 from mbcost.networks.yaml.check import check
-from mbcost.networks.yaml.document import read_document
+from mbcost.networks.yaml.document import Document, read_document
 from mbcost.studies.guard.budget import LIMITS, Budget, budget_of
 
 _LIMITS = {key: Field(x.key, x.rule) for x in LIMITS.values() for key in x.keys}
@@ -33,8 +33,6 @@ class BudgetFile:
     path: str
     budgets: Annotated[Mapping[str, Budget], BUDGETS]
     baseline: Annotated[str | None, Text("JSON of mbcost baseline to compare with")] = None
-    lines: Mapping[str, tuple[str, int]] = field(default_factory=dict)
-    """File and line of each target's budget."""
 
 
 BUDGET_FILE = Keys(
@@ -52,13 +50,25 @@ def load_budgets(path: Path) -> BudgetFile:
     return BudgetFile(
         document.path,
         {
-            target: budget_of({**common, **own}, document.place("budgets", target))
+            target: replace(
+                budget_of({**common, **own}, document.place("budgets", target)),
+                written=_written(document, target),
+            )
             for target, own in budgets.items()
         },
         baseline,
-        {
-            target: (document.path, document.lines[place])
-            for target in budgets
-            if (place := ("budgets", target)) in document.lines
-        },
     )
+
+
+def _written(document: Document, target: str) -> dict[str, tuple[str, int]]:
+    """Return where each limit of a target stands, and its growth, which may be that of all."""
+    places: dict[str, list[tuple[str, ...]]] = {
+        "": [("budgets", target)],
+        "max_growth": [("budgets", target, "max_growth"), ("max_growth",)],
+        **{x.key: [("budgets", target, key) for key in x.keys] for x in LIMITS.values()},
+    }
+    lines = {
+        key: [document.lines[path] for path in paths if path in document.lines]
+        for key, paths in places.items()
+    }
+    return {key: (document.path, found[0]) for key, found in lines.items() if found}

@@ -51,6 +51,8 @@ class Check:
     baseline: int | None = None
     layers: tuple[tuple[str, int], ...] = ()
     """The layers that cost most, or those that grew most."""
+    written: tuple[str, int] | None = None
+    """File and line of the limit, where it stands in one."""
 
     @property
     def passed(self) -> bool:
@@ -120,7 +122,8 @@ def checks_of(
                 found += _grown(subject, budget, baseline)
             if subject.report.uncounted and not allow_uncounted:
                 calls = UNCOUNTED.of_subject(subject, budget.stated)
-                found.append(Check(subject, UNCOUNTED, budget.stated, calls, 0))
+                place = budget.written.get("")
+                found.append(Check(subject, UNCOUNTED, budget.stated, calls, 0, written=place))
     return found
 
 
@@ -187,7 +190,10 @@ def _limited(subject: Subject, kind: Limit, budget: Budget, limit: int) -> Check
     if kind.of_layer is not None:
         layers = [(x.path, kind.of_layer(x, report, budget.stated)) for x in report.layers]
     value = kind.of_subject(subject, budget.stated)
-    return Check(subject, kind, budget.stated, value, limit, layers=_heaviest(layers))
+    place = budget.written.get(kind.key)
+    return Check(
+        subject, kind, budget.stated, value, limit, layers=_heaviest(layers), written=place
+    )
 
 
 def _grown(subject: Subject, budget: Budget, baseline: Sequence[Snapshot]) -> list[Check]:
@@ -203,6 +209,7 @@ def _grown(subject: Subject, budget: Budget, baseline: Sequence[Snapshot]) -> li
             )
     _refuse_other_settings(subject, before)
     growth = budget.max_growth or Fraction(0)
+    place = budget.written.get("max_growth", budget.written.get(""))
     found = []
     for key in GROWING:
         kind = LIMITS[key]
@@ -211,7 +218,7 @@ def _grown(subject: Subject, budget: Budget, baseline: Sequence[Snapshot]) -> li
         value = kind.of_subject(subject, budget.stated)
         limit = int(base * (1 + growth))
         layers = _heaviest(_deltas(before, after, figure)) if value > base else ()
-        found.append(Check(subject, kind, budget.stated, value, limit, base, layers))
+        found.append(Check(subject, kind, budget.stated, value, limit, base, layers, place))
     return found
 
 
@@ -289,10 +296,12 @@ def chosen_budgets(
             )
     if not targets and not allow_code:
         _refuse_code(file.budgets)
+    typed = {*given.limits, *(["max_growth"] if given.max_growth is not None else [])}
     return {
         target: replace(
             budget,
             limits={**limits, **budget.limits, **given.limits},
+            written={k: v for k, v in budget.written.items() if k not in typed},
             **stated,
             max_growth=budget.max_growth if given.max_growth is None else given.max_growth,
         )

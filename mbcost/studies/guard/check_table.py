@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from mbcost.output.table import Column, Finding, Record, Table, choose_columns, sort_rows
+from mbcost.output.table import Column, Record, Table, choose_columns, sort_rows
 from mbcost.studies.compare.conditions import OF_INPUT, differing, given, partly
 from mbcost.studies.guard.check import Check
+from mbcost.studies.guard.findings import of_checks
 from mbcost.studies.memory.stated import AT_LEAST
 from mbcost.targets.subject import Subject, uncounted_lines
 from mbcost.units import in_words, shape_text
@@ -32,10 +33,9 @@ def check_table(
     columns: str | None = None,
     sort: str | None = None,
     notes: Sequence[str] = (),
-    lines: Mapping[str, tuple[str, int]] = {},
 ) -> Table:
     """Return a row per check; the baseline's columns where there is one. ``notes`` say what the
-    limits are, ``lines`` where the budget of a target stands."""
+    limits are."""
     rows = [check.record() for check in checks]
     with_baseline = any(check.baseline is not None for check in checks)
     subjects = list({check.subject.target: check.subject for check in checks}.values())
@@ -74,19 +74,8 @@ def check_table(
             *notes,
             *uncounted_lines([check.subject for check in checks]),
         ),
-        findings=tuple(_finding(check, lines) for check in checks),
+        findings=of_checks(checks),
     )
-
-
-def _finding(check: Check, lines: Mapping[str, tuple[str, int]]) -> Finding:
-    """Return a check as CI is told of it: at its budget's line, or in the file of its target."""
-    target = check.subject.target
-    path = target.partition("@")[0]
-    own = (path, None) if path.endswith((".yaml", ".yml")) else (None, None)
-    file, line = lines.get(target, own)
-    message = [f"over budget: {check.against()}", *([check.sentence()] if check.layers else [])]
-    said = "" if check.passed else "\n".join(message)
-    return Finding(target, check.figure, check.passed, said, "error", file, line)
 
 
 def _uncounted(checks: Sequence[Check]) -> Record:

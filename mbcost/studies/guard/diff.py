@@ -13,6 +13,7 @@ from mbcost.cost.coverage import names
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.output.table import Column, Finding, Record, Table, choose_columns, sort_rows
 from mbcost.studies.guard.changes import by_kind, by_layer, compared, conditions, target_row
+from mbcost.studies.guard.findings import place_of
 from mbcost.studies.guard.snapshots import (
     FIGURES,
     Snapshot,
@@ -167,20 +168,33 @@ def diff_table(
 
 
 def _finding(pair: tuple[Snapshot | None, Snapshot | None], changed: Sequence[Record]) -> Finding:
-    """Return what CI is told of a target: its totals, where something of it changed."""
+    """Return what CI is told of a target: what of it changed, at the row that changed most."""
+    before, after = pair
     row = target_row(*pair)
     target = row["target"]
-    of_it = [each for each in changed if each.get("target", target) == target]
-    if not of_it:
+    parts = [each for each in changed if each.get("target", target) == target and "kind" in each]
+    said = _said(row, parts)
+    if before and after and before.uncounted != after.uncounted:
+        old, new = (names(side.uncounted) or "none" for side in (before, after))
+        said.append(f"operators without a formula: {old} → {new}")
+    if not said:
         return Finding(target, "unchanged", passed=True)
+    there = [each for each in parts if each["change"] != "removed" and each.get("path")]
+    there.sort(key=lambda each: [-abs(each[f"{figure}_delta"]) for figure in reversed(FIGURES)])
+    file, line = place_of(target, [each["path"] for each in there]) if after else (None, None)
+    change = row["change"] or "changed"
+    return Finding(target, change, False, "\n".join(said), "notice", file, line)
+
+
+def _said(row: Record, parts: Sequence[Record]) -> list[str]:
+    """Return what changed of a target in words, nothing where nothing did."""
     if row["change"] in ("added", "removed"):
         side = "after" if row["change"] == "added" else "before"
-        costs = (f"{thousands(row[f'{key}_{side}'])} {_WORDS[key]}" for key in FIGURES)
-        return Finding(target, row["change"], False, ", ".join(costs), "notice")
-    layers = sum("kind" in each for each in of_it)
-    parts = [f"{layers} row{'s' if layers != 1 else ''} changed", *_in_full(row)]
-    said = "\n".join([*parts, *([row["what"]] if row["what"] else [])])
-    return Finding(target, "changed", False, said, "notice")
+        return [", ".join(f"{thousands(row[f'{key}_{side}'])} {_WORDS[key]}" for key in FIGURES)]
+    said = [f"{len(parts)} row{'s' if len(parts) > 1 else ''} changed"] if parts else []
+    if said or row["change"]:
+        said += _in_full(row)
+    return [*said, row["what"]] if row["what"] else said
 
 
 _WORDS = dict(zip(FIGURES, ("params", "mult-adds"), strict=True))
