@@ -46,11 +46,32 @@ def bars(comparison: Comparison) -> Bars:
     """Return a comparison as bars, its reference in black."""
     restated = comparison.restatement
     rows = [
-        {**{key: found[key] for key in BAR_KEYS}, "mult_adds": found[restated.figure]}
-        for found in comparison.records()
+        {
+            **{key: found[key] for key in BAR_KEYS},
+            "mult_adds": found[restated.figure],
+            **_label(subject),
+        }
+        for subject, found in zip(comparison.subjects, comparison.records(), strict=True)
     ]
     columns = tuple(COLUMNS[key] for key in BAR_KEYS)
     return Bars(columns, rows, comparison.reference_index, restated.title)
+
+
+def _label(subject: Subject) -> Record:
+    return {"label": subject.label} if subject.label else {}
+
+
+def _once(subjects: Sequence[Subject]) -> list[Subject]:
+    """Return each target once, or raise where two that differ have one name."""
+    found = {subject.target: subject for subject in subjects}
+    for subject in subjects:
+        if subject.report.layers != found[subject.target].report.layers:
+            raise MbcostError(
+                "is the name of two targets that differ",
+                place=subject.target,
+                way_out="draw one, or call them by other names",
+            )
+    return list(found.values())
 
 
 def share(subjects: Sequence[Subject], by: str = "kind") -> Share:
@@ -60,7 +81,7 @@ def share(subjects: Sequence[Subject], by: str = "kind") -> Share:
         raise MbcostError(f"no shares by {by!r}", place="--by", way_out=did_you_mean(by, GROUPS))
     _, rows_of = VIEWS[by]
     rows = []
-    for subject in subjects:
+    for subject in _once(subjects):
         report = subject.report
         totals = {key: getattr(report, key) for key in SHARED}
         if not any(totals.values()):
@@ -75,7 +96,15 @@ def share(subjects: Sequence[Subject], by: str = "kind") -> Share:
                     f"{key}_share": row[key] / total if total else None
                     for key, total in totals.items()
                 }
-                rows.append({"target": subject.target, "settings": given(subject), **row, **shares})
+                rows.append(
+                    {
+                        "target": subject.target,
+                        "settings": given(subject),
+                        **row,
+                        **shares,
+                        **_label(subject),
+                    }
+                )
     return Share(rows, by, bool(differing(subjects)))
 
 

@@ -48,6 +48,7 @@ from mbcost.output.plots.style import (
     text_colour,
 )
 from mbcost.studies import figures
+from mbcost.studies.compare.comparison import Comparison
 from mbcost.studies.device.profile import load_device
 from mbcost.studies.device.roofline import bound_roofline, roofline
 from mbcost.targets.resolve import resolve, resolve_one
@@ -396,6 +397,39 @@ def test_bars_of_a_comparison_are_its_records() -> None:
         for axes, key in zip(figure.axes, ("params", "mult_adds"), strict=True):
             assert [bar.get_width() for bar in axes.patches] == [row[key] for row in data]  # type: ignore[attr-defined]
     assert "4.23 M" in words  # of V1, without a ratio to itself
+
+
+def test_bars_say_what_they_are_compared_with_and_end_at_the_data() -> None:
+    plot = bars_of("v1", "v2", "v3-small")
+    with painted(plot) as figure:
+        (key,) = figure.legends
+        assert [text.get_text() for text in key.get_texts()] == ["reference", "compared with it"]
+        named = [to_hex(patch.get_facecolor()) for patch in key.get_patches()]
+        for axes, figure_key in zip(figure.axes, ("params", "mult_adds"), strict=True):
+            colours = [to_hex(bar.get_facecolor()) for bar in axes.patches]
+            assert colours == [named[0], named[1], named[1]]
+            longest = max(row[figure_key] for row in plot.rows)
+            assert axes.spines["bottom"].get_bounds() == (0, longest)
+            assert max(axes.get_xticks()) <= longest
+    with painted(bars_of("v1")) as figure:
+        assert figure.legends == []
+
+
+def test_a_label_stands_in_place_of_its_target() -> None:
+    subjects = resolve(("v2@alpha=0.5 as MobileNetV2 0.5×", "v1"))
+    for plot in (figures.bars(Comparison(subjects)), figures.share(subjects)):
+        with painted(plot) as figure:
+            words = [word.text for word in words_drawn(figure)]
+        assert words.count("MobileNetV2 0.5×") == 2
+        assert "v2@alpha=0.5" not in words
+        assert {row["target"] for row in plot.table().document} == {"v2@alpha=0.5", "v1"}
+
+
+def test_a_target_named_twice_has_one_bar_and_two_of_one_name_none() -> None:
+    (v1,), twice = resolve(("v1",)), figures.share(resolve(("v1", "v1 as MobileNet")))
+    assert sum(row["params"] for row in twice.rows) == v1.report.params
+    with pytest.raises(MbcostError, match="v1: is the name of two targets that differ"):
+        figures.share([v1, replace(resolve_one("v2"), target="v1")])
 
 
 def test_a_target_without_params_has_an_empty_bar() -> None:

@@ -27,7 +27,10 @@ _GAP_PT = 3.0
 
 @dataclass(frozen=True)
 class Bars:
-    """Params and mult-adds of each row, the reference in black; ``columns`` are ``BAR_KEYS``."""
+    """Params and mult-adds of each row, the reference in black; ``columns`` are ``BAR_KEYS``.
+
+    A row may hold a ``label``, by which people know it.
+    """
 
     columns: tuple[Column, ...]
     rows: Sequence[Record]
@@ -46,7 +49,8 @@ class Bars:
 
     def height(self, width: float) -> float:
         """Return the room of two panels with a line of text per bar."""
-        return 2 * (0.42 + 0.19 * len(self.rows))
+        key = 0.2 if len(self.rows) > 1 else 0.0
+        return key + 2 * (0.42 + 0.19 * len(self.rows))
 
     def draw(self, figure: Figure) -> None:
         """Draw a panel per figure, first target on top."""
@@ -65,11 +69,29 @@ class Bars:
                 linewidth=0.5,
                 gid=key,
             )
-            axes.set_yticks(range(len(values)), [short(record["target"]) for record in self.rows])
+            axes.set_yticks(range(len(values)), [short(name_of(record)) for record in self.rows])
             axes.tick_params(axis="y", length=0)
             count_axis(axes.xaxis, values, self.title if key == "mult_adds" else title)
             axes.set_xlim(0, (max(values) or 1) * 1.5)
         panels[0].set_ylim(len(self.rows) - 0.45, -0.55)
+        if len(self.rows) > 1:
+            self._key(figure)
+
+    def _key(self, figure: Figure) -> None:
+        """Say what the ratios compare with."""
+        from matplotlib.patches import Patch
+
+        words = {"reference": _REFERENCE_COLOUR, "compared with it": _COLOUR}
+        figure.legend(
+            handles=[
+                Patch(facecolor=colour, edgecolor="black", linewidth=0.5, label=word)
+                for word, colour in words.items()
+            ],
+            loc="outside upper center",
+            ncols=len(words),
+            handlelength=1.0,
+            columnspacing=1.2,
+        )
 
     def label(self, figure: Figure) -> None:
         """Write each value at the end of its bar, and make the axis long enough for it."""
@@ -96,13 +118,24 @@ class Bars:
         return f"{words}, {'the same' if ratio == 1 else ratio_in_words(ratio)}"
 
 
+def name_of(row: Record) -> str:
+    """Return the name of a row's target as people read it: its label where it has one."""
+    return str(row.get("label") or row["target"])
+
+
 def make_room(axes: Axes, values: Sequence[float], widths: Sequence[float]) -> None:
-    """Set the x axis so that a label ``widths`` pixels wide fits beyond each bar."""
+    """Set the x axis so that a label ``widths`` pixels wide fits beyond each bar; its line ends
+    with the longest bar, and its name stands below that line."""
     whole = float(axes.bbox.width)
     gap = 2 * _GAP_PT * axes.figure.dpi / 72
     room = [max(whole - width - gap, whole / 20) for width in widths]
     ends = [value * whole / free for value, free in zip(values, room, strict=True)]
-    end = max(*ends, *values) or 1
+    longest = max(values)
+    end = max(*ends, longest) or 1
     axes.set_xlim(0, end)
-    # a tick at the very end would have its number cut off
-    axes.set_xticks([at for at in axes.get_xticks() if 0 <= at <= 0.94 * end])
+    axes.set_xticks([at for at in axes.get_xticks() if 0 <= at <= longest])
+    axes.spines["bottom"].set_bounds(0, longest)
+    name = axes.xaxis.label
+    before = float(axes.bbox.x0) / whole  # of the page, where it may begin
+    half = float(name.get_window_extent().width) / whole / 2
+    name.set_x(max(longest / end / 2, half - before))

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 from mbcost.errors import visible
+from mbcost.output.plots.bars import name_of
 from mbcost.output.plots.fonts import short
 from mbcost.output.plots.style import Fill, ink_on, kind_fills
 from mbcost.output.table import Column, Record, Table
@@ -38,6 +39,11 @@ class Share:
         """Return the targets in order, a bar each."""
         return list(dict.fromkeys(row["target"] for row in self.rows))
 
+    def _names(self) -> list[str]:
+        """Return the name of each bar."""
+        names = {row["target"]: short(name_of(row)) for row in self.rows}
+        return [names[target] for target in self.targets]
+
     def table(self) -> Table:
         """Return one row per segment."""
         columns: tuple[Column, ...] = (
@@ -66,7 +72,7 @@ class Share:
             for y, target in enumerate(self.targets):
                 self._stack(axes, key, y, target)
             axes.set_title(title, loc="left", pad=3)
-            axes.set_yticks(range(len(self.targets)), [short(target) for target in self.targets])
+            axes.set_yticks(range(len(self.targets)), self._names())
             axes.tick_params(axis="y", length=0)
             axes.spines["left"].set_visible(False)
         panels[0].set_xlim(0, 1)
