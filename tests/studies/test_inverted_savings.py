@@ -42,7 +42,18 @@ def test_savings_are_those_of_convolutions_added_by_hand(
 
 
 def test_squeeze_and_excite_stays_in_both(cli_json: Json) -> None:
-    args = ("explain", "inverted-residual@se=0.25", "--in", "24", "--out", "24", "--size", "14")
+    args = (
+        "explain",
+        "inverted-residual@se=0.25",
+        "--in",
+        "24",
+        "--out",
+        "24",
+        "--size",
+        "14",
+        "--stride",
+        "1",
+    )
     found = cli_json(*args)
     wide = found["expanded_width"]
     apart = 9 * wide * (wide - 1) * 14**2
