@@ -323,9 +323,11 @@ def test_the_documented_ci_job_runs(here: Path, cli: Cli) -> None:
     assert cli(*shlex.split(committed)).exit_code == 0
     steps = yaml.safe_load(files[".github/workflows/cost.yml"])["jobs"]["cost"]["steps"]
     lines = [line for step in steps for line in step.get("run", "").splitlines()]
-    commands = [line.split(" > ")[0].split(" >> ")[0] for line in lines if "mbcost " in line]
+    commands = [line.strip().split(" > ")[0] for line in lines if "mbcost " in line]
     ran = [shlex.split(line)[1:] for line in commands if line.startswith("mbcost ")]
-    assert [args[0] for args in ran] == ["baseline", "diff", "check"]
+    assert [args[0] for args in ran] == ["baseline", "diff", "diff"]
+    [budget] = [step["with"]["budget"] for step in steps if "mbcost@" in step.get("uses", "")]
+    ran.append(["check", "--budget", budget])
     for args in ran:
         result = cli(*args)
         assert result.exit_code == 0, result.stderr
