@@ -53,7 +53,7 @@ def test_every_option_of_every_command_is_completed_and_no_other() -> None:
             assert {each for each in of(f"{line} --") if each not in options} <= (
                 {"--help"} | {o for p in one.params for o in p.secondary_opts}
             )
-    assert of("compare --fo") == ["--format", "--fold-bn"]
+    assert of("compare --fo") == ["--format", "--font", "--fold-bn"]
 
 
 def test_targets_are_the_built_in_ones_and_files(
