@@ -257,12 +257,12 @@ def fitted(
     """
     hidden: list[str] = []
     found = cells(table, exact=exact, bars=bars)
-    while found.width > width and any(column.rank for column in table.columns):
-        worst = max(column.rank for column in table.columns)
-        last = max(i for i, column in enumerate(table.columns) if column.rank == worst)
+    while found.width > width and any(column.rank for column in found.columns):
+        worst = max(column.rank for column in found.columns)
+        last = max(i for i, column in enumerate(found.columns) if column.rank == worst)
         hidden.insert(0, found.headers[last])
-        kept = tuple(column for i, column in enumerate(table.columns) if i != last)
-        table = table._replace(columns=kept)
+        gone = found.columns[last]
+        table = table._replace(columns=tuple(c for c in table.columns if c is not gone))
         found = cells(table, exact=exact, bars=bars)
     return table, hidden
 

@@ -93,6 +93,16 @@ def test_the_highest_rank_is_left_out_first(width: int, kept: str, hidden: list[
     assert gone == hidden
 
 
+def test_a_bar_that_is_not_drawn_is_no_column_to_leave_out() -> None:
+    bar = Column("x", "", "bar", rank=1)
+    columns = (COLUMNS[0], bar, *COLUMNS[1:])
+    for width in (36, 35, 29, 23, 17, 1):
+        kept, hidden = fitted(table(*columns, rows=[{"a": "1", "x": 0.5}]), width)
+        plain, named = fitted(table(*COLUMNS, rows=[{"a": "1"}]), width)
+        assert hidden == named
+        assert [c for c in kept.columns if c is not bar] == list(plain.columns)
+
+
 def test_a_line_is_as_wide_as_its_widest_cells_and_prose_as_it_wraps() -> None:
     rows: list[Record] = [{"a": "1" * 7, "p": "word " * 20}]
     found = cells(table(Column("a", "a"), Column("p", "p", "prose"), rows=rows, total={"a": "12"}))
