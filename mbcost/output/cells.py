@@ -73,22 +73,19 @@ class Cells(NamedTuple):
         """Return the characters a line takes with ``prose`` characters to a line of prose."""
         widths = []
         for i in range(len(self.titles)):
-            texts = [*self.header_lines(i), *(row[i] for row in self.rows)]
-            if self.total:
-                texts.append(self.total[i])
-            width = max(len(text) for text in texts)
+            width = max(len(text) for text in (*self.header_lines(i), *self.texts(i)))
             widths.append(min(width, prose) if self.wraps[i] else width)
         return sum(widths) + GAP * len(widths)
 
+    def texts(self, i: int) -> list[str]:
+        """Return the cells of a column, its total last."""
+        return [row[i] for row in (*self.rows, *([self.total] if self.total else []))]
+
     def longest_word(self, i: int) -> int:
-        """Return the longest word of a column, which cannot be narrower."""
-        texts = (self.titles[i], *(row[i] for row in self.rows))
-        return max(len(word) for text in texts for word in (*text.split(), ""))
-
-
-def pieces(text: str) -> list[str]:
-    """Return the pieces of a name, each with the marks behind it."""
-    return _PIECES.findall(text)
+        """Return the longest word of a column, or piece of a name: it cannot be narrower."""
+        split = _PIECES.findall if self.names[i] else str.split
+        parts = (part for text in self.texts(i) for part in split(text))
+        return max((wide(part.rstrip()) for part in parts), default=0)
 
 
 def broken(text: str, width: int, *, names: bool = False) -> list[str]:
@@ -98,7 +95,7 @@ def broken(text: str, width: int, *, names: bool = False) -> list[str]:
     if not names:
         return wrap(text, max(width, 1), break_on_hyphens=False, break_long_words=False) or [""]
     lines = [""]
-    for piece in pieces(text):
+    for piece in _PIECES.findall(text):
         if lines[-1] and wide(lines[-1] + piece.rstrip()) > width:
             lines.append("")
         lines[-1] += piece
@@ -248,22 +245,20 @@ def _with_bars(texts: list[str], values: Sequence[Any], rows: int) -> list[str]:
     ]
 
 
-def fitted(
-    table: Table, width: int, *, exact: bool = False, bars: bool = False
-) -> tuple[Table, list[str]]:
+def fitted(table: Table, width: int, *, exact: bool = False) -> tuple[Table, list[str]]:
     """Return the table with as many columns as fit ``width`` characters, and the headers left out.
 
     The highest rank goes first; rank 0 always stays.
     """
     hidden: list[str] = []
-    found = cells(table, exact=exact, bars=bars)
+    found = cells(table, exact=exact)
     while found.width > width and any(column.rank for column in found.columns):
         worst = max(column.rank for column in found.columns)
         last = max(i for i, column in enumerate(found.columns) if column.rank == worst)
         hidden.insert(0, found.headers[last])
         gone = found.columns[last]
         table = table._replace(columns=tuple(c for c in table.columns if c is not gone))
-        found = cells(table, exact=exact, bars=bars)
+        found = cells(table, exact=exact)
     return table, hidden
 
 

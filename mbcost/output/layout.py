@@ -21,7 +21,6 @@ from mbcost.output.cells import (
     broken,
     cells,
     fitted,
-    pieces,
     reasons_below,
     wide,
 )
@@ -53,18 +52,17 @@ def laid_out(table: Table, width: int, *, exact: bool = False, whole: bool = Fal
     ``whole`` keeps every column: those that do not fit stand below, in a part of their own.
     """
     shown, bars, hidden = _chosen(table, width, exact)
-    parts = _parts(shown, table if whole else shown, width, exact, bars)
-    hidden = [] if whole else hidden
-    notes = [*reasons_below(table, table if whole else shown), *table.notes]
+    kept = table if whole else shown
+    notes = [*reasons_below(table, kept), *table.notes]
     lines: list[Line] = []
     if shown.columns:
         title = broken(visible(table.title), width) if table.title else []
         lines += [[Span(text, "bold")] for text in title]
-        for i, part in enumerate(parts):
+        for i, part in enumerate(_parts(shown, kept, width, exact, bars)):
             lines += [[Span("")]] if i else []
             lines += _body(part, cells(part, exact=exact, bars=bars), width)
     lines += [[Span(text, _note_style(note))] for note in notes for text in _note(note, width)]
-    if hidden:
+    if hidden and not whole:
         said = f"hidden at {width} columns: {', '.join(hidden)} (--columns chooses)"
         lines += [[Span(text, "dim")] for text in _note(said, width)]
     return lines
@@ -84,23 +82,24 @@ def _chosen(table: Table, width: int, exact: bool) -> tuple[Table, bool, list[st
     return kept, bars, hidden
 
 
-def _parts(shown: Table, whole: Table, width: int, exact: bool, bars: bool) -> list[Table]:
+def _parts(shown: Table, kept: Table, width: int, exact: bool, bars: bool) -> list[Table]:
     """Return the table in parts that fit, each with the columns again that name a row: what is
-    shown first, then the other columns of ``whole``."""
+    shown first, then the other columns that are ``kept``."""
+    found = cells(kept, exact=exact, bars=bars)
+    least = dict(zip(found.columns, _least(found, _natural(found)), strict=True))
 
     def room(columns: Sequence[Column]) -> int:
-        found = cells(shown._replace(columns=tuple(columns)), exact=exact, bars=bars)
-        return _room(found, _least(found))
+        return _room([least[column] for column in columns if column in least])
 
     names = _naming(shown)
     if room(names) > MOST * width:
         names = names[:1]
     parts: list[list[Column]] = []
-    others = [column for column in whole.columns if column not in shown.columns]
+    others = [column for column in kept.columns if column not in shown.columns]
     for columns in (shown.columns[len(names) :], others):
         fresh = True
         for column in columns:
-            if column.kind == "bar" and not bars:
+            if column not in least:  # of bars, which are not drawn
                 continue
             if fresh or (len(parts[-1]) > len(names) and room([*parts[-1], column]) > width):
                 parts.append(list(names))
@@ -126,7 +125,8 @@ def _naming(table: Table) -> tuple[Column, ...]:
     return table.columns[:1]
 
 
-def _room(found: Cells, widths: Sequence[int]) -> int:
+def _room(widths: Sequence[int]) -> int:
+    """Return the characters of a line of columns."""
     return sum(widths) + GAP * (len(widths) - 1)
 
 
@@ -135,59 +135,57 @@ def _body(table: Table, found: Cells, width: int) -> list[Line]:
     if not found.titles:
         return []
     widths = _widths(found, width)
-    styles = [_style_of(column) for column in found.columns]
     headers = [found.header_lines(i) for i in range(len(found.titles))]
     height = max(map(len, headers))
     header = [[""] * (height - len(column)) + column for column in headers]
-    lines: list[Line] = [[Span(text)] for text in _plain_row(header, widths, found.right)]
-    lines.append([Span("─" * _room(found, widths))])
+    lines = _lines(header, widths, found.right, [""] * len(widths))
+    lines.append([Span("─" * _room(widths))])
     for i, row in enumerate(found.rows):
-        lines += _row(row, widths, found, styles, i)
+        lines += _row(row, widths, found, i)
     if found.total:
         lines.append([Span("")])
-        lines += _row(found.total, widths, found, styles, None)
+        lines += _row(found.total, widths, found, None)
     return lines
 
 
-def _row(
-    row: Sequence[str], widths: Sequence[int], found: Cells, styles: Sequence[str], i: int | None
-) -> list[Line]:
+def _row(row: Sequence[str], widths: Sequence[int], found: Cells, i: int | None) -> list[Line]:
     """Return the lines of a row, each cell in its style."""
     parts = [
         broken(text, width, names=name)
         for text, width, name in zip(row, widths, found.names, strict=True)
     ]
+    styles = [
+        _cell_style(text, column) or ("bold" if (i, j) in found.best else "")
+        for j, (text, column) in enumerate(zip(row, found.columns, strict=True))
+    ]
+    return _lines(parts, widths, found.right, styles)
+
+
+def _lines(
+    columns: Sequence[Sequence[str]],
+    widths: Sequence[int],
+    right: Sequence[bool],
+    styles: Sequence[str],
+) -> list[Line]:
+    """Return the lines of cells that have several each."""
     lines = []
-    for texts in zip_longest(*parts, fillvalue=""):
+    for texts in zip_longest(*columns, fillvalue=""):
         line: Line = []
         for j, text in enumerate(texts):
             space = " " * (widths[j] - wide(text))
-            style = _cell_style(row[j], styles[j]) or ("bold" if (i, j) in found.best else "")
-            padded = space + text if found.right[j] else text + space
-            line.append(Span(padded + (" " * GAP if j + 1 < len(texts) else ""), style))
+            padded = space + text if right[j] else text + space
+            line.append(Span(padded + (" " * GAP if j + 1 < len(texts) else ""), styles[j]))
         lines.append(line)
-    return lines
-
-
-def _plain_row(
-    columns: Sequence[Sequence[str]], widths: Sequence[int], right: Sequence[bool]
-) -> list[str]:
-    lines = []
-    for texts in zip_longest(*columns, fillvalue=""):
-        padded = []
-        for text, width, to_right in zip(texts, widths, right, strict=True):
-            space = " " * (width - wide(text))
-            padded.append(space + text if to_right else text + space)
-        lines.append((" " * GAP).join(padded).rstrip())
     return lines
 
 
 def _widths(found: Cells, width: int) -> list[int]:
     """Return the width of each column: as wide as it is, or narrower, the widest first."""
-    widths, least = _natural(found), _least(found)
+    widths = _natural(found)
+    least = _least(found, widths)
     for floor in (WRAPPED, 0):  # prose and names stay readable as long as they can
         low = [max(n, min(floor, w)) for n, w in zip(least, widths, strict=True)]
-        for _ in range(_room(found, widths) - width):
+        for _ in range(_room(widths) - width):
             able = [i for i, w in enumerate(widths) if w > low[i]]
             if not able:
                 break
@@ -195,33 +193,28 @@ def _widths(found: Cells, width: int) -> list[int]:
     return widths
 
 
+def _header(found: Cells, i: int) -> int:
+    return max(map(wide, found.header_lines(i)))
+
+
 def _natural(found: Cells) -> list[int]:
+    """Return how wide each column is where there is room."""
     widths = []
     for i in range(len(found.titles)):
-        longest = max(map(wide, (*found.header_lines(i), *_column(found, i))))
-        word = max(map(wide, found.header_lines(i)), default=0)
-        widths.append(min(longest, max(BROAD, word)) if found.wraps[i] else longest)
+        header = _header(found, i)
+        longest = max(header, *map(wide, found.texts(i)), 0)
+        widths.append(min(longest, max(BROAD, header)) if found.wraps[i] else longest)
     return widths
 
 
-def _least(found: Cells) -> list[int]:
+def _least(found: Cells, natural: Sequence[int]) -> list[int]:
     """Return how narrow each column may become: text down to a piece of it, a figure not at all."""
-    least = []
-    for i, natural in enumerate(_natural(found)):
-        if not (found.wraps[i] or found.names[i]):
-            least.append(natural)
-            continue
-        header = max(map(wide, found.header_lines(i)))
-        split = str.split if found.wraps[i] else pieces
-        piece = max(
-            (wide(p.rstrip()) for text in _column(found, i) for p in split(text)), default=0
-        )
-        least.append(min(natural, max(header, min(piece, BROAD), min(NARROW, natural))))
+    least = list(natural)
+    for i in range(len(least)):
+        if found.wraps[i] or found.names[i]:
+            piece = min(found.longest_word(i), BROAD)
+            least[i] = min(natural[i], max(_header(found, i), piece, min(NARROW, natural[i])))
     return least
-
-
-def _column(found: Cells, i: int) -> list[str]:
-    return [row[i] for row in (*found.rows, *([found.total] if found.total else []))]
 
 
 def _note(note: str, width: int) -> list[str]:
@@ -236,14 +229,11 @@ def _note_style(note: str) -> str:
     return "bold red" if note.startswith("NOT VERIFIED") else ""
 
 
-def _style_of(column: Column) -> str:
-    """Return the way in which a column's cells are coloured."""
-    return "slack" if column.key == "slack" else column.kind if column.kind in _COLOURED else ""
-
-
-def _cell_style(text: str, kind: str) -> str:
+def _cell_style(text: str, column: Column) -> str:
+    """Return the colour of a cell: of a failure, of growth and of what is left of a limit."""
     if text in _ALARMS:
         return "bold red"
-    if kind and text[:1] in "+−" and text.strip("+−0.,%"):
-        return "green" if (text[0] == "+") == (kind == "slack") else "red"
+    left = column.key == "slack"
+    if (left or column.kind in _COLOURED) and text[:1] in "+−" and text.strip("+−0.,%"):
+        return "green" if (text[0] == "+") == left else "red"
     return ""
