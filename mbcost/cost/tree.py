@@ -43,6 +43,8 @@ class Branch(NamedTuple):
     """Of a layer; empty where the branch holds others, which follow it."""
     closes: int = 0
     """How many of the branches it is in end with it."""
+    layers: int = 1
+    """How many layers that cost something are in it."""
 
     @property
     def leaf(self) -> bool:
@@ -61,6 +63,8 @@ class _Node:
     layers: list[Layer] = field(default_factory=list)
     params: int = 0
     mult_adds: int = 0
+    inside: int = 0
+    """Layers in it and in its parts."""
 
 
 def tree(layers: Iterable[Layer], scale: int = 1) -> list[Branch]:
@@ -84,7 +88,8 @@ def tree(layers: Iterable[Layer], scale: int = 1) -> list[Branch]:
         item, depth = waiting.pop()
         following = waiting[-1][1] if waiting else 0
         if isinstance(item, _Node):
-            found.append(Branch(item.path, depth, item.params, item.mult_adds))
+            costs = item.params, item.mult_adds
+            found.append(Branch(item.path, depth, *costs, layers=item.inside))
             waiting += _inside(item, depth + 1)
             continue
         costs = item.params, item.mult_adds * scale
@@ -100,6 +105,7 @@ def _put(root: _Node, layer: Layer, scale: int) -> None:
         node = node.parts.setdefault(part, _Node(path))
         node.params += layer.params
         node.mult_adds += layer.mult_adds * scale
+        node.inside += 1
     node.layers.append(layer)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from mbcost.cost import DTYPES, LAYER_KEYS, CostReport
+from mbcost.cost import DTYPES, CostReport
 from mbcost.errors import MbcostError
 from mbcost.output.table import Column, Record, Table, choose_columns, sort_rows, with_names
 from mbcost.studies.compare.comparison import Comparison
-from mbcost.studies.compare.view import BRANCH_KEYS, View, others, top_line
+from mbcost.studies.compare.view import View, others, top_line
 from mbcost.targets.restatement import Restatement
 from mbcost.targets.subject import Subject, trained
 from mbcost.units import megabytes, thousands
@@ -45,13 +45,12 @@ def model_table(
     costly = sort_rows([row for row in whole if row["params"] or row["mult_adds"]], sort)
     shown, rest = view.cut(costly, sort)
     first = next(iter(known))
-    fields = tuple(dict.fromkeys((*_own_keys(view), restated.figure, *_UNIT)))
+    fields = tuple(dict.fromkeys((*view.keys, restated.figure, *_UNIT)))
     rows = _stated(counted, restated)
-    data = rows if view.top is None else [rows[whole.index(row)] for row in shown]
     if columns is not None:
         fields = tuple(column.key for column in chosen)
-        data = [{key: row[key] for key in fields} for row in (shown if view.top else whole)]
-        rows = data if view.top is None else [{key: row[key] for key in fields} for row in whole]
+        rows = [{key: row[key] for key in fields} for row in whole]
+    data = rows if view.top is None else [rows[whole.index(row)] for row in shown]
     cut = [top_line(shown, len(costly))] if rest else []
     return Table(
         with_names(chosen, (known[first],)),
@@ -72,13 +71,6 @@ def model_table(
             *comparison.notes(),
         ),
     )
-
-
-def _own_keys(view: View) -> tuple[str, ...]:
-    """Return the keys of a line of the CSV that are not its figure's."""
-    if view.branches:
-        return BRANCH_KEYS
-    return LAYER_KEYS if view.by == "layer" else (view.by, "params", "mult_adds")
 
 
 def _document(comparison: Comparison, view: View, rows: list[Record]) -> Record:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from mbcost.cost import CostReport
-from mbcost.cost.tree import Branch, tree
+from mbcost.cost import LAYER_KEYS, CostReport
+from mbcost.cost.tree import tree
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.output.table import Column, Record
 from mbcost.units import percent
@@ -112,6 +112,13 @@ class View(NamedTuple):
         return BRANCHES if self.branches else VIEWS[self.by][0]
 
     @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of a row in files, but its unit's."""
+        if self.branches:
+            return BRANCH_KEYS
+        return LAYER_KEYS if self.by == "layer" else (self.by, "params", "mult_adds")
+
+    @property
     def key(self) -> str:
         """The key of the rows in the JSON; empty for layers, which are always there."""
         return "by_branch" if self.branches else "" if self.by == "layer" else f"by_{self.by}"
@@ -124,11 +131,9 @@ class View(NamedTuple):
         deepest = max((branch.depth for branch in found), default=0)
         last = deepest if self.depth is None else self.depth - 1
         return [
-            _branch(branch, found[i:])
-            for i, branch in enumerate(found)
-            if (self.tree and branch.depth <= last)
-            or branch.depth == last
-            or (branch.leaf and branch.depth < last)
+            {key: getattr(branch, key) for key in BRANCH_KEYS}
+            for branch in found
+            if branch.depth == last or (branch.depth < last and (self.tree or branch.leaf))
         ]
 
     def added(self, rows: list[Record]) -> list[Record]:
@@ -149,23 +154,6 @@ class View(NamedTuple):
         if sort is None:
             rows = sorted(rows, key=lambda row: (row["mult_adds"], row["params"]), reverse=True)
         return rows[: self.top], rows[self.top :]
-
-
-def _branch(branch: Branch, following: list[Branch]) -> Record:
-    """Return the row of a branch; ``following`` are it and all behind it."""
-    inside = 0
-    for i, other in enumerate(following):
-        if i and other.depth <= branch.depth:
-            break
-        inside += other.leaf
-    return {
-        "path": branch.path,
-        "depth": branch.depth,
-        "kind": branch.kind,
-        "layers": inside,
-        "params": branch.params,
-        "mult_adds": branch.mult_adds,
-    }
 
 
 def others(rows: list[Record], first: str) -> list[Record]:
