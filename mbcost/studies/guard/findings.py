@@ -65,10 +65,12 @@ def place_of(target: str, layers: Sequence[str] = ()) -> _Place:
 
 def _line(path: str, member: str, layers: Sequence[str]) -> int | None:
     """Return the line of a row of the network, or of a block of the set."""
-    lines: Mapping[tuple[Key, ...], int] = read_document(Path(path)).lines
-    if member:
-        return lines.get(("blocks", member))
     rows = (layer.split(".") for layer in layers)
-    indices = (parts[1] for parts in rows if len(parts) > 1 and parts[0] == "rows")
-    known = (lines.get(("rows", int(index))) for index in indices if index.isdecimal())
-    return next(filter(None, known), None)
+    indices = [parts[1] for parts in rows if len(parts) > 1 and parts[0] == "rows"]
+    places: list[tuple[Key, ...]] = [("rows", int(i)) for i in indices if i.isdecimal()]
+    if member:
+        places = [("blocks", member)]
+    if not places:  # nothing to look up: the file is not read again
+        return None
+    lines: Mapping[tuple[Key, ...], int] = read_document(Path(path)).lines
+    return next((lines[place] for place in places if place in lines), None)
