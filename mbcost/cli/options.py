@@ -78,25 +78,30 @@ Columns = Annotated[
 Exact = Annotated[
     bool, typer.Option("--exact", help="Every digit in tables, instead of three and a prefix.")
 ]
-FormatName = Annotated[
-    str,
-    typer.Option(
-        "--format",
-        metavar="NAME",
-        help="Format on stdout: table (txt), markdown (md), csv, latex (tex), html or json.",
-    ),
-]
-Output = Annotated[
-    list[str] | None,
-    typer.Option(
+
+
+def _format(rest: str) -> Any:
+    known = "table (txt), markdown (md), csv, latex (tex), html"
+    return typer.Option("--format", metavar="NAME", help=f"Format on stdout: {known}{rest}.")
+
+
+def _output(more: str = "") -> Any:
+    known = f".txt .md .csv .tex .html .json{more}"
+    return typer.Option(
         "-o",
         "--output",
         metavar="FILE",
-        help="Write to FILE instead; the suffix decides (.txt .md .csv .tex .html .json). "
-        "Repeatable; - is stdout.",
+        help=f"Write to FILE instead; the suffix decides ({known}). Repeatable; - is stdout.",
         show_default=False,
-    ),
-]
+    )
+
+
+_GITHUB = "or github: annotations, the table in the step's summary"
+FormatName = Annotated[str, _format(" or json")]
+DiffFormat = Annotated[str, _format(f", json, {_GITHUB}")]
+CheckFormat = Annotated[str, _format(f", json, junit (xml), {_GITHUB}")]
+Output = Annotated[list[str] | None, _output()]
+CheckOutput = Annotated[list[str] | None, _output(", .xml for JUnit")]
 
 Strict = Annotated[
     bool,

@@ -11,12 +11,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
-import typer
-
 from mbcost.cli.groups import Group
 from mbcost.cli.look import LookGiven, too_wide
 from mbcost.cli.messages import say
-from mbcost.cli.options import Exact, FormatName, Output
+from mbcost.cli.options import (
+    CheckFormat,
+    CheckOutput,
+    DiffFormat,
+    Exact,
+    FormatName,
+    Output,
+)
 from mbcost.cli.streams import as_encoded, as_references
 from mbcost.errors import MbcostError, did_you_mean
 from mbcost.output.formats import ALL, CI, FORMATS, GITHUB, Format, format_named
@@ -186,39 +191,19 @@ def plain_sink(format: FormatName = "table", output: Output = None) -> Sink:
     return sink(False, format, output)
 
 
-def check_sink(
-    format: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            metavar="NAME",
-            help="Format on stdout: table (txt), markdown (md), csv, latex (tex), html, json, "
-            "junit (xml), or github: annotations, the table in the step's summary.",
-        ),
-    ] = "table",
-    output: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="FILE",
-            help="Write to FILE instead; the suffix decides (.txt .md .csv .tex .html .json, .xml "
-            "for JUnit). Repeatable; - is stdout.",
-            show_default=False,
-        ),
-    ] = None,
-) -> Sink:
+def check_sink(format: CheckFormat = "table", output: CheckOutput = None) -> Sink:
     """Return the same of a command whose table CI takes as tests."""
     return _sink_of(False, format, output, {**FORMATS, **CI})
 
 
-def _dressed_sink(exact: bool, format: str, output: list[str] | None, **look: Any) -> Sink:
-    return sink(exact, format, output)._replace(look=LookGiven(**look).look())
-
-
-def _diff_sink(exact: bool, format: str, output: list[str] | None, **look: Any) -> Sink:
-    found = _sink_of(exact, format, output, {**FORMATS, **GITHUB})
-    return found._replace(look=LookGiven(**look).look())
+def _dressed_sink(
+    exact: bool,
+    format: str,
+    output: list[str] | None,
+    known: Mapping[str, Format] = FORMATS,
+    **look: Any,
+) -> Sink:
+    return _sink_of(exact, format, output, known)._replace(look=LookGiven(**look).look())
 
 
 _LOOK = Group(LookGiven).parameters()
@@ -228,22 +213,13 @@ _OPTIONS = {
 }
 ExactSink = Annotated[Sink, Group(_dressed_sink, _OPTIONS)]
 """With the options for how a table looks."""
-_GITHUB_TOO = {
-    **_OPTIONS,
-    "format": (
-        Annotated[
-            str,
-            typer.Option(
-                "--format",
-                metavar="NAME",
-                help="Format on stdout: table (txt), markdown (md), csv, latex (tex), html, json, "
-                "or github: annotations, the table in the step's summary.",
-            ),
-        ],
-        "table",
+DiffSink = Annotated[
+    Sink,
+    Group(
+        partial(_dressed_sink, known={**FORMATS, **GITHUB}),
+        {**_OPTIONS, "format": (DiffFormat, "table")},
     ),
-}
-DiffSink = Annotated[Sink, Group(_diff_sink, _GITHUB_TOO)]
+]
 PlainSink = Annotated[Sink, Group(plain_sink)]
 CheckSink = Annotated[Sink, Group(check_sink)]
 JsonSink = Annotated[Sink, Group(partial(plain_sink, format="json"))]

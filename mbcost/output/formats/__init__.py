@@ -24,9 +24,9 @@ class Format(NamedTuple):
         return to_text(table, exact=exact)
 
 
-def format_named(name: str, formats: Mapping[str, Format] | None = None) -> str | None:
+def format_named(name: str, formats: Mapping[str, Format]) -> str | None:
     """Return the key in ``formats`` of a format's name or suffix: ``latex``, ``tex``."""
-    known = (formats or FORMATS).items()
+    known = formats.items()
     return next((k for k, form in known if name == k or f".{name}" in form.suffixes), None)
 
 
